@@ -1,0 +1,1 @@
+"""Latency, throughput and accuracy of model files on the machine at hand."""

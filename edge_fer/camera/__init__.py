@@ -1,0 +1,1 @@
+"""Frames in: cameras, files, streams and the built-in demo."""

@@ -1,0 +1,1 @@
+"""What a machine without a keyboard needs."""

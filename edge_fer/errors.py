@@ -1,0 +1,68 @@
+"""Every error that edge-fer raises on purpose, and the exit code that the command line ends with.
+
+    EdgeFerError            1    the work failed
+    ├── ConfigError        78    a setting is unknown, of the wrong type or out of range
+    │   └── MissingExtra    1    a command needs an extra that is not installed
+    ├── ModelError          4    a model file or its manifest is unusable
+    ├── SourceError         3    no camera or input could be opened or decoded
+    │   ├── SourceTimeout   3    no frame within the time asked for: try again
+    │   ├── SourceLost      3    the source broke: close it and open it anew
+    │   └── EndOfStream     3    the source is finished: nothing more will come
+    └── SinkError           1    a result could not be written or sent
+
+Messages are one line: they name the thing and the way out.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EdgeFerError(Exception):
+    """Base of all errors that edge-fer raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(EdgeFerError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+    exit_code = 78
+
+
+class MissingExtra(ConfigError):
+    """A part needs a package that is not installed; the message names the extra that brings it."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs an extra: pip install 'edge-fer[{extra}]'")
+        self.extra = extra
+
+
+class ModelError(EdgeFerError):
+    """A model file or its manifest cannot be used."""
+
+    exit_code = 4
+
+
+class SourceError(EdgeFerError):
+    """A camera, stream, video or picture cannot be opened or decoded."""
+
+    exit_code = 3
+
+
+class SourceTimeout(SourceError):
+    """No frame arrived within the time asked for; the source is still open and may be asked again."""
+
+
+class SourceLost(SourceError):
+    """The source broke and will not recover by itself; close it and open it anew."""
+
+
+class EndOfStream(SourceError):
+    """The source is finished; no further frame will come."""
+
+
+class SinkError(EdgeFerError):
+    """A result could not be written or sent."""

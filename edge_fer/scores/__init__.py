@@ -1,0 +1,1 @@
+"""From face crops to emotion scores: model files and the engines that run them."""

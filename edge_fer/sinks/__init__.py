@@ -1,0 +1,1 @@
+"""Results out: lines of JSON, tables, video, windows."""

@@ -1,0 +1,292 @@
+"""The data that flows through edge-fer, and the protocols of the parts that it flows through.
+
+A `FrameSource` yields a `Frame`; a `FaceDetector` finds `Face`s in it; a `Classifier` gives each face its
+`Scores`; the pipeline joins them in an `Observation`, which `Sink`s write. An `Observation` holds no pixels,
+so that what leaves as JSON, MQTT or metrics cannot contain a picture. Only a `View` carries both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image: TypeAlias = NDArray[np.uint8]
+"""Pixels as uint8: [height, width, 3] in BGR order, or [height, width] grey."""
+
+Batch: TypeAlias = NDArray[np.float32]
+"""Model inputs as float32 [N, height, width, channels], already scaled as the model's `InputSpec` says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture from a source."""
+
+    image: Image
+    seq: int
+    """Number of the frame within its source, from 0; it goes on after the source was reopened."""
+    captured_at: float
+    """Seconds on a clock that never jumps: the host's monotonic clock for cameras, the media position for files."""
+    wall_time: float
+    """Seconds since 1970-01-01 UTC at which the frame was read; for printing only."""
+    source: str
+    """Name of the source as shown to people, without passwords."""
+
+    @property
+    def width(self) -> int:
+        """Width of the picture in pixels."""
+        return int(self.image.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Height of the picture in pixels."""
+        return int(self.image.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels of the frame; (x, y) is its upper left corner."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def area(self) -> int:
+        """Area in square pixels; 0 where a side is not positive."""
+        return max(0, self.width) * max(0, self.height)
+
+    def clipped(self, frame_width: int, frame_height: int) -> Box:
+        """The part of the box that lies inside a frame of that size in pixels; its area may be 0."""
+        left, top = min(max(self.x, 0), frame_width), min(max(self.y, 0), frame_height)
+        right = min(max(self.x + self.width, left), frame_width)
+        bottom = min(max(self.y + self.height, top), frame_height)
+        return Box(left, top, right - left, bottom - top)
+
+    def overlap(self, other: Box) -> float:
+        """Intersection over union with another box, 0.0 to 1.0."""
+        width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        if width <= 0 or height <= 0:
+            return 0.0
+        intersection = width * height
+        return intersection / (self.area + other.area - intersection)
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A face found in a frame."""
+
+    box: Box
+    track_id: int | None = None
+    """Stays the same while the face is followed from frame to frame; None where faces are not followed."""
+    detection_score: float | None = None
+    """Confidence of the detector on its own scale, higher is surer; None where the detector gives none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """One probability for each emotion; the values sum to 1."""
+
+    labels: tuple[str, ...]
+    values: tuple[float, ...]
+
+    @property
+    def top(self) -> str:
+        """The label with the highest probability; the first of equals."""
+        return self.labels[self.values.index(max(self.values))]
+
+    @property
+    def top_score(self) -> float:
+        """The highest probability, 0.0 to 1.0."""
+        return max(self.values)
+
+    def top_k(self, k: int) -> list[tuple[str, float]]:
+        """The `k` most probable labels with their probabilities, most probable first."""
+        ranked = sorted(zip(self.labels, self.values, strict=True), key=lambda pair: -pair[1])
+        return ranked[:k]
+
+    def as_dict(self) -> dict[str, float]:
+        """Probabilities by label, in the order of the labels."""
+        return dict(zip(self.labels, self.values, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredFace:
+    """A face with what the model says of it."""
+
+    face: Face
+    scores: Scores
+    """Probabilities as shown: steadied over time where the face is followed and smoothing is on."""
+    raw_scores: Scores
+    """Probabilities of this frame alone."""
+    emotion: str
+    """The label to show; it may lag behind `scores.top` for a moment so that it does not flicker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Milliseconds that the stages of one frame took."""
+
+    detect_ms: float
+    classify_ms: float
+    total_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was seen in one frame: faces, scores and timings, and no pixels."""
+
+    seq: int
+    captured_at: float
+    wall_time: float
+    source: str
+    width: int
+    height: int
+    faces: tuple[ScoredFace, ...]
+    timings: Timings
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An observation together with the picture that it was made from, for sinks that show pictures."""
+
+    observation: Observation
+    image: Image
+
+
+ColourOrder: TypeAlias = Literal["grey", "bgr", "rgb"]
+TensorLayout: TypeAlias = Literal["NHWC", "NCHW"]
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """What a model expects of a face crop: `(pixel - mean) / std` for each channel, pixels being 0 to 255."""
+
+    width: int
+    height: int
+    colour: ColourOrder
+    mean: tuple[float, ...]
+    """One number for all channels or one a channel, in pixel units 0 to 255."""
+    std: tuple[float, ...]
+    """One number for all channels or one a channel, in pixel units; never 0."""
+    layout: TensorLayout = "NHWC"
+    """Order of the axes that the model file takes; crops are always NHWC and the engine transposes."""
+    crop_margin: float = 0.0
+    """Share of the box's side that is added on each side before cropping; 0.1 widens a box by a fifth."""
+
+    @property
+    def channels(self) -> int:
+        """Number of channels: 1 for grey, 3 for colour."""
+        return 1 if self.colour == "grey" else 3
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What a source was asked for and what it gives; None where it does not say."""
+
+    name: str
+    live: bool
+    """True for cameras and streams, where the newest frame wins; False for files, where every frame is seen."""
+    width: int | None
+    height: int | None
+    fps: float | None
+    requested_width: int | None = None
+    requested_height: int | None = None
+    requested_fps: float | None = None
+    frame_count: int | None = None
+    """Number of frames that will come; None for cameras, streams and files that do not say."""
+
+
+class FrameSource(Protocol):
+    """Yields frames; opened by whoever made it, closed by whoever uses it."""
+
+    @property
+    def info(self) -> SourceInfo:
+        """What was asked for and what was obtained."""
+
+    def read(self, timeout_seconds: float) -> Frame:
+        """Return the next frame.
+
+        Raises:
+            SourceTimeout: nothing came in time; ask again.
+            SourceLost: the source broke; close it and open it anew.
+            EndOfStream: nothing more will come.
+        """
+
+    def close(self) -> None:
+        """Release the device or file; may be called more than once."""
+
+
+class FaceDetector(Protocol):
+    """Finds faces in a frame."""
+
+    def detect(self, grey: Image) -> list[Face]:
+        """Return the faces in a grey uint8 [height, width] picture, largest first, boxes inside the picture."""
+
+
+class Classifier(Protocol):
+    """Scores face crops; engines load once, on construction."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels in the order of the scores."""
+
+    @property
+    def input_spec(self) -> InputSpec:
+        """How crops must be made for this model."""
+
+    def classify(self, crops: Batch) -> list[Scores]:
+        """Score all crops of a frame in one call: float32 [N, height, width, channels], N may be 0.
+
+        Raises:
+            ModelError: the engine failed, or gave values that are not finite.
+        """
+
+    def close(self) -> None:
+        """Release the engine; may be called more than once."""
+
+
+class Sink(Protocol):
+    """Writes observations somewhere."""
+
+    def write(self, observation: Observation) -> None:
+        """Write one observation.
+
+        Raises:
+            SinkError: it could not be written.
+        """
+
+    def close(self) -> None:
+        """Finish what was begun; may be called more than once."""
+
+
+class ViewSink(Protocol):
+    """Shows or stores annotated pictures; only made when the user asked for pictures."""
+
+    def write_view(self, view: View) -> None:
+        """Take one picture with its observation.
+
+        Raises:
+            SinkError: it could not be shown or written.
+        """
+
+    def close(self) -> None:
+        """Finish what was begun; may be called more than once."""
+
+
+class Clock(Protocol):
+    """Time as the pipeline sees it; tests bring their own."""
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never jumps."""
+
+    def wall_time(self) -> float:
+        """Seconds since 1970-01-01 UTC."""
+
+
+FER_LABELS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""The seven emotions of FER-2013 (Goodfellow et al., arXiv 1307.0414), in the order of its label numbers."""
