@@ -1,0 +1,112 @@
+"""From pixels to model input: the one way, used when running, calibrating, training, evaluating and measuring."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from edge_fer.types import Batch, Box, ColourOrder, Image, InputSpec
+
+
+def crop_faces(image: Image, boxes: Sequence[Box], spec: InputSpec) -> Batch:
+    """Cut the faces out of a picture and scale them as the model expects.
+
+    Each box is widened by the model's margin and made square about its centre (the longer side counts). Where
+    the square leaves the picture, the pixels of the edge are repeated, so that a face at the edge keeps its scale.
+
+    Args:
+        image: uint8 [height, width, 3] BGR, or [height, width] grey; not empty. Give the grey picture where it
+            is at hand and the model takes grey: it is then not converted again.
+        boxes: in pixels of `image`; they may reach over its edges.
+        spec: size, colours and scaling of the model's input.
+
+    Returns:
+        float32 [N, height, width, channels], N = number of boxes (0 gives an empty batch).
+    """
+    batch = _empty_batch(len(boxes), spec)
+    if not boxes:
+        return batch
+    pixels = in_colour(image, spec.colour)
+    for row, box in enumerate(boxes):
+        _put(batch, row, _square(pixels, box, spec.crop_margin), spec)
+    return _scale(batch, spec)
+
+
+def whole_to_batch(pictures: Sequence[Image], spec: InputSpec) -> Batch:
+    """Take each picture as one face that is already cropped, as in FER-2013; no margin, nothing is cut off.
+
+    Args:
+        pictures: uint8 [height, width, 3] BGR or [height, width] grey, of any size above 0; one that is not of the
+            model's shape is stretched to it.
+        spec: size, colours and scaling of the model's input.
+
+    Returns:
+        float32 [N, height, width, channels], N = number of pictures.
+    """
+    batch = _empty_batch(len(pictures), spec)
+    for row, picture in enumerate(pictures):
+        _put(batch, row, in_colour(picture, spec.colour), spec)
+    return _scale(batch, spec)
+
+
+def in_colour(image: Image, colour: ColourOrder) -> Image:
+    """The picture in grey [height, width], or in BGR or RGB [height, width, 3]; the same object where it already is.
+
+    Raises:
+        ValueError: the picture is not uint8 BGR or grey, or it is empty.
+    """
+    if image.dtype != np.uint8 or image.size == 0 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
+        raise ValueError(
+            "expected a picture as uint8 [height, width] or [height, width, 3], "
+            f"got {image.dtype} {list(image.shape)}: convert it first"
+        )
+    is_grey = image.ndim == 2
+    if colour == "grey":
+        return image if is_grey else _cv(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
+    if is_grey:
+        return _cv(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
+    return image if colour == "bgr" else _cv(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+
+
+def _empty_batch(count: int, spec: InputSpec) -> Batch:
+    return np.empty((count, spec.height, spec.width, spec.channels), dtype=np.float32)
+
+
+def _square(pixels: Image, box: Box, margin: float) -> Image:
+    side = max(1, round(max(box.width, box.height) * (1.0 + 2.0 * margin)))
+    left = round(box.x + box.width / 2 - side / 2)
+    top = round(box.y + box.height / 2 - side / 2)
+    height, width = pixels.shape[:2]
+    if left >= 0 and top >= 0 and left + side <= width and top + side <= height:
+        return pixels[top : top + side, left : left + side]
+    rows = np.clip(np.arange(top, top + side), 0, height - 1)
+    columns = np.clip(np.arange(left, left + side), 0, width - 1)
+    return pixels[rows[:, None], columns]
+
+
+def _put(batch: Batch, row: int, pixels: Image, spec: InputSpec) -> None:
+    height, width = pixels.shape[:2]
+    if (width, height) != (spec.width, spec.height):
+        # Averaging avoids aliasing when shrinking; when enlarging it would only repeat pixels.
+        shrinking = width * height > spec.width * spec.height
+        how = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+        pixels = _cv(cv2.resize(pixels, (spec.width, spec.height), interpolation=how))
+    batch[row] = pixels.reshape(spec.height, spec.width, spec.channels)
+
+
+def _scale(batch: Batch, spec: InputSpec) -> Batch:
+    batch -= np.asarray(spec.mean, dtype=np.float32)
+    batch /= np.asarray(spec.std, dtype=np.float32)
+    return batch
+
+
+def _cv(pixels: NDArray[np.generic]) -> Image:
+    # OpenCV's stubs say "any array"; a uint8 picture stays uint8 in every call made here.
+    return pixels  # type: ignore[return-value]
