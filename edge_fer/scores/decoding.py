@@ -1,0 +1,82 @@
+"""From the numbers that an engine returns to probabilities; the same for every engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge_fer.errors import ModelError
+from edge_fer.types import Batch, InputSpec, Scores
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edge_fer.scores.manifest import Manifest
+
+# An int8 softmax is off by half a step (1/512); what is far below zero was never a probability.
+_LOWEST_PROBABILITY = -0.01
+
+
+def check_crops(crops: Batch, spec: InputSpec) -> None:
+    """Raise ValueError unless crops are [N, height, width, channels] as the model expects."""
+    if crops.shape[1:] != (spec.height, spec.width, spec.channels):
+        wanted = f"[N, {spec.height}, {spec.width}, {spec.channels}]"
+        raise ValueError(f"crops of shape {list(crops.shape)} given to a model that takes {wanted}")
+
+
+def check_declared_shape(name: str, manifest: Manifest, input_shape: list[object], output_shape: list[object]) -> None:
+    """Compare the shapes that a model file declares with its manifest; what is not a number is not known yet.
+
+    Raises:
+        ModelError: naming what differs.
+    """
+    spec = manifest.input
+    wanted: tuple[int, ...] = (spec.height, spec.width, spec.channels)
+    if spec.layout == "NCHW":
+        wanted = (spec.channels, spec.height, spec.width)
+    found = tuple(input_shape[1:])
+    if len(found) != 3 or any(isinstance(a, int) and a > 0 and a != b for a, b in zip(found, wanted, strict=True)):
+        shown = f"{list(found)} a face, its manifest says {list(wanted)}"
+        raise ModelError(f"{name} takes {shown}: mend 'input' in the manifest or convert the model anew")
+    classes = output_shape[-1] if output_shape else None
+    if isinstance(classes, int) and classes > 0 and classes != len(manifest.labels):
+        raise label_mismatch(name, classes, manifest)
+
+
+def label_mismatch(name: str, outputs: int, manifest: Manifest) -> ModelError:
+    """The error for a model whose number of outputs is not its number of labels."""
+    labels = len(manifest.labels)
+    return ModelError(f"{name} gives {outputs} scores but its manifest names {labels} labels: mend 'labels'")
+
+
+def scores_from_outputs(outputs: NDArray[Any], name: str, manifest: Manifest) -> list[Scores]:
+    """Turn float outputs [N, labels] into probabilities that sum to 1, calibrated by the manifest's temperature.
+
+    Raises:
+        ModelError: the shape is not that, or a value is not finite or cannot be a probability.
+    """
+    values = np.asarray(outputs, dtype=np.float64)
+    if values.ndim > 2:
+        values = values.reshape(values.shape[0], -1)
+    if values.ndim != 2 or values.shape[1] != len(manifest.labels):
+        raise label_mismatch(name, int(values.shape[-1]) if values.ndim else 1, manifest)
+    if not np.isfinite(values).all():
+        raise ModelError(f"{name} gave scores that are not finite: the model file is damaged or was badly converted")
+    if manifest.output_kind == "logits":
+        exponents = np.exp((values - values.max(axis=1, keepdims=True)) / manifest.temperature)
+    else:
+        sums = values.sum(axis=1)
+        if (values < _LOWEST_PROBABILITY).any() or (sums <= 0.0).any():
+            raise ModelError(f"{name} gave no probabilities: its manifest's 'output_kind' should be \"logits\"")
+        exponents = np.clip(values, 0.0, None) ** (1.0 / manifest.temperature)
+    probabilities = exponents / exponents.sum(axis=1, keepdims=True)
+    return [Scores(manifest.labels, tuple(row)) for row in probabilities.tolist()]
+
+
+def sample_crops(spec: InputSpec) -> Batch:
+    """One crop of middle grey, float32 [1, height, width, channels]: what engines are tried with on construction."""
+    mean = np.broadcast_to(np.asarray(spec.mean, np.float32), (spec.channels,))
+    std = np.broadcast_to(np.asarray(spec.std, np.float32), (spec.channels,))
+    pixel = ((np.float32(127.5) - mean) / std).astype(np.float32)
+    return np.broadcast_to(pixel, (1, spec.height, spec.width, spec.channels)).copy()

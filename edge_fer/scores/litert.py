@@ -1,0 +1,125 @@
+"""Scores by LiteRT, the engine for .tflite files."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge_fer.errors import MissingExtra, ModelError
+from edge_fer.scores.decoding import check_crops, check_declared_shape, sample_crops, scores_from_outputs
+from edge_fer.scores.manifest import read_manifest, read_model_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from edge_fer.scores.manifest import Manifest
+    from edge_fer.types import Batch, InputSpec, Scores
+
+_FILE_IDENTIFIER = b"TFL3"
+_PACKAGES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
+_SUPPORTED_TYPES = (np.float32, np.int8, np.uint8)
+
+
+class LitertClassifier:
+    """Scores face crops with LiteRT; int8 inputs and outputs are quantised and dequantised here."""
+
+    def __init__(self, model: Path, threads: int = 1) -> None:
+        """Load the model and try it on one crop.
+
+        Raises:
+            ModelError: the file or its manifest is unusable.
+            MissingExtra: no LiteRT is installed that works here.
+        """
+        data = read_model_bytes(model)
+        if data[4:8] != _FILE_IDENTIFIER:
+            raise ModelError(f"{model} is not a TFLite model: get or convert the model again")
+        self._name = str(model)
+        self.manifest: Manifest = read_manifest(model, data)
+        self._interpreter: Any = _interpreter(data, model, threads)
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise ModelError(f"{model} has {len(inputs)} inputs and {len(outputs)} outputs: one of each is needed")
+        self._input, self._output = inputs[0], outputs[0]
+        for tensor in (self._input, self._output):
+            if tensor["dtype"] not in _SUPPORTED_TYPES:
+                raise ModelError(f"{model} uses {tensor['dtype'].__name__} for {tensor['name']}: convert it anew")
+        shapes = [tensor["shape"].tolist() for tensor in (self._input, self._output)]
+        check_declared_shape(self._name, self.manifest, *shapes)
+        self.classify(sample_crops(self.manifest.input))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels in the order of the scores."""
+        return self.manifest.labels
+
+    @property
+    def input_spec(self) -> InputSpec:
+        """How crops must be made for this model."""
+        return self.manifest.input
+
+    def classify(self, crops: Batch) -> list[Scores]:
+        """Score crops, float32 [N, height, width, channels]; N may be 0.
+
+        Raises:
+            ModelError: the engine failed, or gave values that are no scores.
+        """
+        check_crops(crops, self.manifest.input)
+        if len(crops) == 0:
+            return []
+        if self._interpreter is None:
+            raise ModelError(f"{self._name} was closed")
+        inputs = crops.transpose(0, 3, 1, 2) if self.manifest.input.layout == "NCHW" else crops
+        inputs = _quantised(np.ascontiguousarray(inputs, dtype=np.float32), self._input)
+        try:
+            outputs = np.concatenate([self._run(inputs[row : row + 1]) for row in range(len(inputs))])
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"{self._name} failed in LiteRT: {_first_line(error)}") from None
+        return scores_from_outputs(_dequantised(outputs, self._output), self._name, self.manifest)
+
+    def _run(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        self._interpreter.set_tensor(self._input["index"], inputs)
+        self._interpreter.invoke()
+        return np.asarray(self._interpreter.get_tensor(self._output["index"]))
+
+    def close(self) -> None:
+        """Release the engine; may be called more than once."""
+        self._interpreter = None
+
+
+def _quantised(values: NDArray[np.float32], tensor: dict[str, Any]) -> NDArray[Any]:
+    if tensor["dtype"] == np.float32:
+        return values
+    scale, zero_point = tensor["quantization"]
+    limits = np.iinfo(tensor["dtype"])
+    steps = np.rint(values / np.float32(scale)) + zero_point
+    return np.asarray(np.clip(steps, limits.min, limits.max).astype(tensor["dtype"]))
+
+
+def _dequantised(values: NDArray[Any], tensor: dict[str, Any]) -> NDArray[Any]:
+    if tensor["dtype"] == np.float32:
+        return values
+    scale, zero_point = tensor["quantization"]
+    return np.asarray((values.astype(np.float32) - zero_point) * np.float32(scale))
+
+
+def _interpreter(data: bytes, model: Path, threads: int) -> Any:
+    """Construct an interpreter with the first package that can; an import that succeeds proves nothing."""
+    for package in _PACKAGES:
+        try:
+            interpreter_class = importlib.import_module(package).Interpreter
+            interpreter = interpreter_class(model_content=data, num_threads=threads)
+            interpreter.allocate_tensors()
+            return interpreter
+        except (ImportError, AttributeError, SystemError):
+            continue  # tflite_runtime imports beside NumPy 2 and fails like this on construction
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"LiteRT cannot load {model}: {_first_line(error)}") from None
+    raise MissingExtra(f"running {model.name} with LiteRT", "litert")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,255 @@
+"""What a model file is: the manifest beside it says what it expects and what its outputs mean.
+
+`face-cnn-48x48-static_wi8_ai8.tflite` lies beside `face-cnn-48x48-static_wi8_ai8.tflite.json`. ONNX files carry the
+same JSON inside them too (metadata_props, key `edge_fer_manifest`), without the hash of the file itself.
+Reading is strict: a key too many, a wrong type or a hash that does not fit is a `ModelError`, never a guess.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Literal, TypeAlias, get_args
+
+from edge_fer.errors import ModelError
+from edge_fer.scores.checked_json import Fields, parse_object
+from edge_fer.scores.onnx_file import scan_onnx
+from edge_fer.types import ColourOrder, InputSpec, TensorLayout
+
+SCHEMA = "edge-fer-model/1"
+METADATA_KEY = "edge_fer_manifest"
+
+OutputKind: TypeAlias = Literal["probabilities", "logits"]
+Recipe: TypeAlias = Literal["fp32", "fp16", "dynamic_wi8_afp32", "static_wi8_ai8"]
+Engine: TypeAlias = Literal["onnx", "litert", "keras"]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The pictures that the activation ranges of an int8 model were measured on."""
+
+    source: str
+    """Name of the data set, without the folder that it lay in."""
+    sha256: str
+    """Hash over the pixels of the chosen pictures, in their order."""
+    pictures: int
+    seed: int
+    method: str = "min-max"
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyEntry:
+    """How often the model was right on one data set."""
+
+    data_set: str
+    split: str
+    accuracy: float
+    """Share of pictures whose most probable label was the true one, 0.0 to 1.0."""
+    pictures: int
+    macro_f1: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All that the runtime and a reader need to know of one model file."""
+
+    name: str
+    engine: Engine
+    recipe: Recipe
+    labels: tuple[str, ...]
+    """In the order of the outputs."""
+    input: InputSpec
+    output_kind: OutputKind
+    temperature: float = 1.0
+    """Logits (or the logarithm of the probabilities) are divided by it, so that scores mean what they say
+    (Guo et al. 2017, arXiv 1706.04599). 1.0 leaves them as they are."""
+    preferred: bool = False
+    """True for the file to choose first among several of one engine."""
+    sha256: str | None = None
+    """Hash of the model file; None only in the copy inside an ONNX file, which cannot hold its own hash."""
+    licence: str | None = None
+    parameters: int | None = None
+    multiply_adds: int | None = None
+    """Multiplications with addition for one face."""
+    calibration: Calibration | None = None
+    accuracy: tuple[AccuracyEntry, ...] = ()
+    produced_by: dict[str, str] = field(default_factory=dict)
+    """Versions of the packages that made the file, by name."""
+    schema: str = SCHEMA
+
+
+def manifest_path(model: Path) -> Path:
+    """Where the manifest of a model file lies: the file's whole name and `.json`."""
+    return model.with_name(model.name + ".json")
+
+
+def file_sha256(data: bytes) -> str:
+    """SHA-256 of a file's bytes in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def read_manifest(model: Path, model_bytes: bytes | None = None) -> Manifest:
+    """Read and check the manifest of a model file: the one beside it, else the one inside an ONNX file.
+
+    Args:
+        model: the model file.
+        model_bytes: its content where the caller has it already, so that what was checked is what is run.
+
+    Raises:
+        ModelError: there is none, it is malformed, or it belongs to another file.
+    """
+    data = read_model_bytes(model) if model_bytes is None else model_bytes
+    path = manifest_path(model)
+    if path.is_file():
+        text, where = _read_small_text(path), str(path)
+    else:
+        inside = scan_onnx(data, model).metadata.get(METADATA_KEY) if model.suffix == ".onnx" else None
+        if inside is None:
+            raise ModelError(
+                f"{model} has no manifest ({path.name}): run `edge-fer convert {model}` to package it anew"
+            )
+        text, where = inside, f"{model} ({METADATA_KEY} inside it)"
+    manifest = parse_manifest(text, where)
+    if manifest.sha256 is None and path.is_file():
+        raise ModelError(f"{where}: key 'sha256' is missing: package the model anew with `edge-fer convert`")
+    if manifest.sha256 not in (None, file_sha256(data)):
+        raise ModelError(f"{where}: 'sha256' is of another file: {model.name} was changed or is damaged, get it again")
+    return manifest
+
+
+def read_model_bytes(model: Path) -> bytes:
+    """The content of a model file; a `ModelError` of one line where it cannot be read or is empty."""
+    try:
+        data = model.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"no such model file: {model}") from None
+    except OSError as error:
+        raise ModelError(f"cannot read model file {model}: {error.strerror}") from None
+    if not data:
+        raise ModelError(f"{model} is empty: get or convert the model again")
+    return data
+
+
+def parse_manifest(text: str, where: str) -> Manifest:
+    """Check manifest JSON; `where` names it in errors.
+
+    Raises:
+        ModelError: naming the key at fault and what it must be.
+    """
+    fields = parse_object(text, where)
+    schema = fields.text("schema")
+    if schema != SCHEMA:
+        raise ModelError(f"{where}: 'schema' is {schema!r}, this version reads {SCHEMA!r}: convert the model anew")
+    calibration = fields.child("calibration")
+    manifest = Manifest(
+        name=fields.text("name"),
+        engine=fields.choice("engine", get_args(Engine)),
+        recipe=fields.choice("recipe", get_args(Recipe)),
+        labels=fields.texts("labels"),
+        input=_input_spec(fields.required_child("input")),
+        output_kind=fields.choice("output_kind", get_args(OutputKind)),
+        temperature=fields.number("temperature", 1.0, above=0.0),
+        preferred=fields.flag("preferred", False),
+        sha256=fields.optional_text("sha256"),
+        licence=fields.optional_text("licence"),
+        parameters=fields.optional_count("parameters"),
+        multiply_adds=fields.optional_count("multiply_adds"),
+        calibration=None if calibration is None else _calibration(calibration),
+        accuracy=tuple(_accuracy(entry) for entry in fields.children("accuracy")),
+        produced_by=fields.text_map("produced_by"),
+    )
+    fields.done()
+    if len(manifest.labels) < 2 or len(set(manifest.labels)) != len(manifest.labels):
+        raise ModelError(f"{where}: 'labels' must hold at least two names, none of them twice")
+    return manifest
+
+
+def _input_spec(fields: Fields) -> InputSpec:
+    spec = InputSpec(
+        width=fields.count("width", least=1),
+        height=fields.count("height", least=1),
+        colour=fields.choice("colour", get_args(ColourOrder)),
+        mean=fields.numbers("mean"),
+        std=fields.numbers("std"),
+        layout=fields.choice("layout", get_args(TensorLayout)),
+        crop_margin=fields.number("crop_margin", 0.0, above=-0.5),
+    )
+    fields.done()
+    for key, values in (("mean", spec.mean), ("std", spec.std)):
+        if len(values) not in (1, spec.channels):
+            raise ModelError(f"{fields.where}: '{key}' must hold 1 number or {spec.channels}, one a channel")
+    if any(value <= 0.0 for value in spec.std):
+        raise ModelError(f"{fields.where}: 'std' must be above 0: pixels are divided by it")
+    return spec
+
+
+def _calibration(fields: Fields) -> Calibration:
+    calibration = Calibration(
+        source=fields.text("source"),
+        sha256=fields.text("sha256"),
+        pictures=fields.count("pictures", least=1),
+        seed=fields.count("seed"),
+        method=fields.text("method"),
+    )
+    fields.done()
+    return calibration
+
+
+def _accuracy(fields: Fields) -> AccuracyEntry:
+    entry = AccuracyEntry(
+        data_set=fields.text("data_set"),
+        split=fields.text("split"),
+        accuracy=fields.share("accuracy"),
+        pictures=fields.count("pictures", least=1),
+        macro_f1=fields.optional_share("macro_f1"),
+    )
+    fields.done()
+    return entry
+
+
+def manifest_json(manifest: Manifest) -> str:
+    """The manifest as JSON with a newline at the end."""
+    return json.dumps(asdict(manifest), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_manifest(model: Path, manifest: Manifest) -> Path:
+    """Write the manifest beside the model file, with that file's hash, whole or not at all; return its path.
+
+    Raises:
+        ModelError: the model file cannot be read, or the manifest would not pass its own checks.
+    """
+    path = manifest_path(model)
+    text = manifest_json(replace(manifest, sha256=file_sha256(read_model_bytes(model))))
+    parse_manifest(text, str(path))
+    write_atomically(path, text.encode())
+    return path
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file through a temporary one in the same folder, so that a reader never sees half of it."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _read_small_text(path: Path, most_bytes: int = 1_000_000) -> str:
+    try:
+        if path.stat().st_size > most_bytes:
+            raise ModelError(f"{path} is no manifest: it is larger than {most_bytes} bytes")
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ModelError(f"{path} is no manifest: it is not UTF-8 text") from None
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from None

@@ -1,0 +1,116 @@
+"""Scores by ONNX Runtime."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge_fer.errors import MissingExtra, ModelError
+from edge_fer.scores.decoding import check_crops, check_declared_shape, sample_crops, scores_from_outputs
+from edge_fer.scores.manifest import read_manifest, read_model_bytes
+from edge_fer.scores.onnx_file import scan_onnx
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from edge_fer.scores.manifest import Manifest
+    from edge_fer.types import Batch, InputSpec, Scores
+
+_INPUT_TYPES: dict[str, type[np.floating[Any]]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+
+
+class OrtClassifier:
+    """Scores face crops with ONNX Runtime on the CPU; a frame's crops go through in one call.
+
+    A model with a fixed batch of 1 is run a crop at a time. Idle threads sleep: spinning ones were seen to make
+    other work on the same cores many times slower.
+    """
+
+    def __init__(self, model: Path, threads: int = 1) -> None:
+        """Load the model and try it on one crop.
+
+        Raises:
+            ModelError: the file or its manifest is unusable.
+            MissingExtra: onnxruntime is not installed or does not work here.
+        """
+        data = read_model_bytes(model)
+        scan_onnx(data, model)
+        self._name = str(model)
+        self.manifest: Manifest = read_manifest(model, data)
+        self._session: Any = _session(data, model, threads)
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise ModelError(f"{model} has {len(inputs)} inputs and {len(outputs)} outputs: one of each is needed")
+        if inputs[0].type not in _INPUT_TYPES:
+            raise ModelError(f"{model} takes {inputs[0].type}: only float inputs are supported, convert it anew")
+        check_declared_shape(self._name, self.manifest, list(inputs[0].shape), list(outputs[0].shape))
+        self._input_name, self._output_name = inputs[0].name, outputs[0].name
+        self._input_type = _INPUT_TYPES[inputs[0].type]
+        self._one_by_one = inputs[0].shape[0] == 1
+        self.classify(sample_crops(self.manifest.input))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels in the order of the scores."""
+        return self.manifest.labels
+
+    @property
+    def input_spec(self) -> InputSpec:
+        """How crops must be made for this model."""
+        return self.manifest.input
+
+    def classify(self, crops: Batch) -> list[Scores]:
+        """Score crops, float32 [N, height, width, channels]; N may be 0.
+
+        Raises:
+            ModelError: the engine failed, or gave values that are no scores.
+        """
+        check_crops(crops, self.manifest.input)
+        if len(crops) == 0:
+            return []
+        inputs = np.asarray(crops, dtype=self._input_type)
+        if self.manifest.input.layout == "NCHW":
+            inputs = inputs.transpose(0, 3, 1, 2)
+        inputs = np.ascontiguousarray(inputs)
+        if self._one_by_one:
+            outputs = np.concatenate([self._run(inputs[row : row + 1]) for row in range(len(inputs))])
+        else:
+            outputs = self._run(inputs)
+        return scores_from_outputs(outputs, self._name, self.manifest)
+
+    def _run(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        if self._session is None:
+            raise ModelError(f"{self._name} was closed")
+        try:
+            return np.asarray(self._session.run([self._output_name], {self._input_name: inputs})[0])
+        except Exception as error:  # onnxruntime's own exceptions have no common base but Exception
+            raise ModelError(f"{self._name} failed in ONNX Runtime: {_first_line(error)}") from None
+
+    def close(self) -> None:
+        """Release the engine; may be called more than once."""
+        self._session = None
+
+
+def _session(data: bytes, model: Path, threads: int) -> Any:
+    try:
+        onnxruntime = importlib.import_module("onnxruntime")
+    except ImportError:
+        raise MissingExtra(f"running {model.name} with ONNX Runtime", "onnx") from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # as above
+        raise ModelError(f"ONNX Runtime cannot load {model}: {_first_line(error)}") from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
