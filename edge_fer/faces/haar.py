@@ -1,0 +1,135 @@
+"""Frontal faces by the Viola-Jones cascade that comes with OpenCV (Viola & Jones 2001; Lienhart & Maydt 2002)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+
+from edge_fer.errors import ConfigError
+from edge_fer.types import Box, Face
+
+if TYPE_CHECKING:
+    from edge_fer.types import Image
+
+CASCADE_NAME = "haarcascade_frontalface_default.xml"
+"""The 24x24 frontal-face cascade by Rainer Lienhart that the OpenCV wheel and Debian's opencv-data carry."""
+
+DEBIAN_FOLDER = Path("/usr/share/opencv4/haarcascades")
+"""Where Debian's opencv-data package puts the cascades; its python3-opencv has no `cv2.data`."""
+
+
+@dataclass(frozen=True, slots=True)
+class HaarSettings:
+    """How thoroughly to search; the defaults suit video, `for_pictures()` suits stills."""
+
+    cascade: Path | None = None
+    """Cascade file (XML); None takes the one that came with OpenCV."""
+    detect_width: int = 320
+    """Width in pixels that wider frames are shrunk to for the search; faces under 24 pixels there are not found."""
+    scale_factor: float = 1.2
+    """Ratio of one search size to the next, above 1; smaller is more thorough and slower."""
+    min_neighbors: int = 5
+    """How many raw hits must agree on a face; higher loses faces and false boxes alike."""
+    min_face_px: int = 48
+    """Side in frame pixels under which faces are ignored."""
+    max_faces: int = 20
+    """At most this many faces a frame, the largest first; bounds the work that one frame can cause."""
+    equalise: bool = True
+    """Spread the contrast over the whole range before searching; helps in dim and flat light."""
+    min_score: float = 0.0
+    """Detection score under which boxes are dropped; on the cascade's own scale, clear faces reach 4 and more."""
+
+    @classmethod
+    def for_pictures(cls, cascade: Path | None = None, min_face_px: int = 32) -> HaarSettings:
+        """Settings for stills, where a search may take its time: nearly full resolution, small steps, small faces."""
+        return cls(
+            cascade, detect_width=1280, scale_factor=1.1, min_neighbors=6, min_face_px=min_face_px, max_faces=200
+        )
+
+    def __post_init__(self) -> None:
+        """Refuse what the cascade cannot do.
+
+        Raises:
+            ConfigError: a value is out of range; the message names it.
+        """
+        limits: tuple[tuple[str, float, float, float], ...] = (
+            ("detect_width", self.detect_width, 24, 10_000),
+            ("scale_factor", self.scale_factor, 1.01, 3.0),
+            ("min_neighbors", self.min_neighbors, 0, 1000),
+            ("min_face_px", self.min_face_px, 1, 10_000),
+            ("max_faces", self.max_faces, 1, 1000),
+        )
+        for name, value, low, high in limits:
+            if not low <= value <= high:
+                raise ConfigError(f"{name} must be from {low:g} to {high:g}, not {value:g}")
+
+
+class HaarFaceDetector:
+    """Finds upright frontal faces; keeps the loaded cascade, and nothing from frame to frame."""
+
+    def __init__(self, settings: HaarSettings | None = None) -> None:
+        """Load the cascade.
+
+        Raises:
+            ConfigError: there is no such cascade file, or it is not a cascade.
+        """
+        self._settings = settings or HaarSettings()
+        self._cascade = _load(self._settings.cascade or bundled_cascade())
+
+    def detect(self, grey: Image) -> list[Face]:
+        """Return the faces in a grey uint8 [height, width] picture.
+
+        Largest first, then from the top down and from left to right; boxes in pixels of the picture and inside it.
+        `detection_score` is the weight of the cascade's last stage.
+        """
+        settings = self._settings
+        height, width = grey.shape
+        scale = min(1.0, settings.detect_width / width)
+        small = grey if scale == 1.0 else _shrunk(grey, scale)
+        if settings.equalise:
+            small = cv2.equalizeHist(small)  # type: ignore[assignment]
+        min_side = max(1, round(settings.min_face_px * scale))
+        if min(small.shape) < min_side:
+            return []
+        found, _, weights = self._cascade.detectMultiScale3(
+            small,
+            scaleFactor=settings.scale_factor,
+            minNeighbors=settings.min_neighbors,
+            minSize=(min_side, min_side),
+            outputRejectLevels=True,
+        )
+        back_x, back_y = width / small.shape[1], height / small.shape[0]
+        faces = []
+        for (x, y, w, h), weight in zip(found, weights, strict=True):
+            box = Box(round(x * back_x), round(y * back_y), round(w * back_x), round(h * back_y)).clipped(width, height)
+            if float(weight) >= settings.min_score and min(box.width, box.height) >= 1:
+                faces.append(Face(box, detection_score=round(float(weight), 4)))
+        faces.sort(key=lambda face: (-face.box.area, face.box.y, face.box.x))
+        return faces[: settings.max_faces]
+
+
+def bundled_cascade() -> Path:
+    """Path of the frontal-face cascade that came with OpenCV; it need not exist."""
+    data = getattr(cv2, "data", None)
+    return Path(data.haarcascades if data is not None else DEBIAN_FOLDER) / CASCADE_NAME
+
+
+def _load(path: Path) -> cv2.CascadeClassifier:
+    if not path.is_file():
+        raise ConfigError(f"no face cascade at {path}: give one with --cascade (Debian: apt install opencv-data)")
+    try:
+        cascade = cv2.CascadeClassifier(str(path))
+    except (cv2.error, SystemError) as exc:
+        raise ConfigError(f"{path} is not a face cascade: give OpenCV's {CASCADE_NAME}") from exc
+    if cascade.empty():
+        raise ConfigError(f"{path} is not a face cascade: give OpenCV's {CASCADE_NAME}")
+    return cascade
+
+
+def _shrunk(grey: Image, scale: float) -> Image:
+    height, width = grey.shape
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
