@@ -80,3 +80,8 @@ def sample_crops(spec: InputSpec) -> Batch:
     std = np.broadcast_to(np.asarray(spec.std, np.float32), (spec.channels,))
     pixel = ((np.float32(127.5) - mean) / std).astype(np.float32)
     return np.broadcast_to(pixel, (1, spec.height, spec.width, spec.channels)).copy()
+
+
+def first_line(error: Exception) -> str:
+    """An engine's complaint in one line; they like to add pages to it."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -121,6 +121,14 @@ def read_manifest(model: Path, model_bytes: bytes | None = None) -> Manifest:
     return manifest
 
 
+def manifest_for_engine(model: Path, engine: Engine, model_bytes: bytes) -> Manifest:
+    """`read_manifest`, and a `ModelError` where it says that the file is for another engine."""
+    manifest = read_manifest(model, model_bytes)
+    if manifest.engine != engine:
+        raise ModelError(f"{manifest_path(model)}: 'engine' is {manifest.engine!r} but {model.name} is for {engine}")
+    return manifest
+
+
 def read_model_bytes(model: Path) -> bytes:
     """The content of a model file; a `ModelError` of one line where it cannot be read or is empty."""
     try:

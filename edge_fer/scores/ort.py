@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_fer.errors import MissingExtra, ModelError
-from edge_fer.scores.decoding import check_crops, check_declared_shape, sample_crops, scores_from_outputs
-from edge_fer.scores.manifest import read_manifest, read_model_bytes
+from edge_fer.scores.decoding import (
+    check_crops,
+    check_declared_shape,
+    first_line,
+    sample_crops,
+    scores_from_outputs,
+)
+from edge_fer.scores.manifest import manifest_for_engine, read_model_bytes
 from edge_fer.scores.onnx_file import scan_onnx
 
 if TYPE_CHECKING:
@@ -40,7 +46,7 @@ class OrtClassifier:
         data = read_model_bytes(model)
         scan_onnx(data, model)
         self._name = str(model)
-        self.manifest: Manifest = read_manifest(model, data)
+        self.manifest: Manifest = manifest_for_engine(model, "onnx", data)
         self._session: Any = _session(data, model, threads)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or len(outputs) != 1:
@@ -50,7 +56,10 @@ class OrtClassifier:
         check_declared_shape(self._name, self.manifest, list(inputs[0].shape), list(outputs[0].shape))
         self._input_name, self._output_name = inputs[0].name, outputs[0].name
         self._input_type = _INPUT_TYPES[inputs[0].type]
-        self._one_by_one = inputs[0].shape[0] == 1
+        batch = inputs[0].shape[0]
+        if isinstance(batch, int) and batch != 1:
+            raise ModelError(f"{model} takes {batch} faces at a time: convert it anew with a batch of 1 or any size")
+        self._one_by_one = batch == 1
         self.classify(sample_crops(self.manifest.input))
 
     @property
@@ -88,7 +97,7 @@ class OrtClassifier:
         try:
             return np.asarray(self._session.run([self._output_name], {self._input_name: inputs})[0])
         except Exception as error:  # onnxruntime's own exceptions have no common base but Exception
-            raise ModelError(f"{self._name} failed in ONNX Runtime: {_first_line(error)}") from None
+            raise ModelError(f"{self._name} failed in ONNX Runtime: {first_line(error)}") from None
 
     def close(self) -> None:
         """Release the engine; may be called more than once."""
@@ -109,8 +118,4 @@ def _session(data: bytes, model: Path, threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # as above
-        raise ModelError(f"ONNX Runtime cannot load {model}: {_first_line(error)}") from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(f"ONNX Runtime cannot load {model}: {first_line(error)}") from None
