@@ -1,0 +1,209 @@
+"""Frames in, observations out: `Pipeline.step` looks at one frame, `Pipeline.run` at all of a source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from edge_fer.errors import EndOfStream, SourceLost, SourceTimeout
+from edge_fer.faces.crop import crop_faces, in_colour
+from edge_fer.sinks.summary import Tally, TruthCheck
+from edge_fer.types import Observation, ScoredFace, Timings, View
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Sequence
+
+    from edge_fer.sinks.runner import SinkRunner
+    from edge_fer.sinks.summary import TrueFace
+    from edge_fer.types import Classifier, Clock, FaceDetector, Frame, FrameSource
+
+READ_SECONDS = 0.2
+"""How long one read may wait, and so how late the wish to stop may be noticed."""
+
+FINISH_SECONDS = 1.0
+"""How long sinks may go on writing once the user wants the end."""
+
+Ending: TypeAlias = Literal["source", "limit", "stop", "sink"]
+"""Why a run ended: the source was finished, a limit was reached, a stop was asked for, or a sink had enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """When a run ends by itself, beside the end of its source."""
+
+    max_frames: int | None = None
+    """After this many frames; None for no limit."""
+    duration_seconds: float | None = None
+    """After this long; None for no limit."""
+    stall_seconds: float = 15.0
+    """A source that gives no frame for this long counts as lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """How a run went."""
+
+    ending: Ending
+    seconds: float
+    """From the first frame to the last."""
+    tally: Tally
+    truth: TruthCheck | None
+    """Comparison with the truth, where the source knows it."""
+    dropped: dict[str, int]
+    """Observations that a sink did not take in time, by the name of the sink; only those above 0."""
+    failures: dict[str, int]
+    """Failed writes by the name of the sink; only those above 0."""
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What changes during a run."""
+
+    tally: Tally = field(default_factory=Tally)
+    began_at: float | None = None
+    last_at: float = 0.0
+
+
+class Pipeline:
+    """A source, a detector, a classifier and sinks at work together; it uses nothing that it was not given."""
+
+    def __init__(
+        self,
+        source: FrameSource,
+        detector: FaceDetector,
+        classifier: Classifier,
+        sinks: Sequence[SinkRunner[Observation]],
+        clock: Clock,
+        *,
+        view_sinks: Sequence[SinkRunner[View]] = (),
+        limits: RunLimits | None = None,
+        truth: Callable[[int], Sequence[TrueFace]] | None = None,
+    ) -> None:
+        """Join the parts; nothing runs yet.
+
+        Args:
+            source: where frames come from; closed by `close`.
+            detector: finds the faces.
+            classifier: reads them, all of a frame in one call; closed by `close`.
+            sinks: take observations, which hold no pixels.
+            clock: for timings and limits.
+            view_sinks: take observations together with their pictures.
+            limits: when to end before the source does.
+            truth: gives the true faces of a frame by its number, for sources that know them.
+        """
+        self.source = source
+        self._detector, self._classifier, self._clock = detector, classifier, clock
+        self._sinks, self._view_sinks = tuple(sinks), tuple(view_sinks)
+        self._limits = limits or RunLimits()
+        self._truth = truth
+
+    def step(self, frame: Frame) -> Observation:
+        """Find and read the faces of one frame; the result depends on the frame alone, but for the timings.
+
+        Raises:
+            ModelError: the engine failed.
+        """
+        clock, spec = self._clock, self._classifier.input_spec
+        start = clock.monotonic()
+        grey = in_colour(frame.image, "grey")
+        faces = self._detector.detect(grey)
+        detected = clock.monotonic()
+        scored: tuple[ScoredFace, ...] = ()
+        if faces:
+            crops = crop_faces(grey if spec.colour == "grey" else frame.image, [face.box for face in faces], spec)
+            scores = self._classifier.classify(crops)
+            scored = tuple(ScoredFace(face, one, one, one.top) for face, one in zip(faces, scores, strict=True))
+        end = clock.monotonic()
+        timings = Timings((detected - start) * 1e3, (end - detected) * 1e3, (end - start) * 1e3)
+        return Observation(
+            frame.seq, frame.captured_at, frame.wall_time, frame.source, frame.width, frame.height, scored, timings
+        )
+
+    def run(self, stop: threading.Event) -> RunReport:
+        """Work until the source ends, a limit is reached, a sink has had enough, or `stop` is set.
+
+        The source is closed and the sinks are finished when this returns or raises. Sinks of files write all that
+        they were given; once `stop` is set they have `FINISH_SECONDS` for it.
+
+        Raises:
+            SourceLost: the source broke, or gave no frame for the limits' `stall_seconds`.
+            SourceError: the source cannot go on.
+            ModelError: the engine failed.
+        """
+        runners = [*self._sinks, *self._view_sinks]
+        progress = _Progress()
+        check = TruthCheck() if self._truth else None
+        for runner in runners:
+            runner.start()
+        try:
+            ending = self._loop(stop, progress, check)
+        finally:
+            self.source.close()
+            _finish(runners, stop, self._clock)
+        return RunReport(
+            ending,
+            0.0 if progress.began_at is None else progress.last_at - progress.began_at,
+            progress.tally,
+            check,
+            {runner.name: runner.dropped for runner in runners if runner.dropped},
+            {runner.name: runner.failures for runner in runners if runner.failures},
+        )
+
+    def close(self) -> None:
+        """Release source and engine; may be called more than once."""
+        self.source.close()
+        self._classifier.close()
+
+    def _loop(self, stop: threading.Event, progress: _Progress, check: TruthCheck | None) -> Ending:
+        limits, clock = self._limits, self._clock
+        started_at = heard_at = clock.monotonic()
+        while not stop.is_set():
+            now = clock.monotonic()
+            if limits.max_frames is not None and progress.tally.frames >= limits.max_frames:
+                return "limit"
+            if limits.duration_seconds is not None and now - started_at >= limits.duration_seconds:
+                return "limit"
+            if any(sink.finished and sink.finished.ends_run for sink in (*self._sinks, *self._view_sinks)):
+                return "sink"
+            try:
+                frame = self.source.read(READ_SECONDS)
+            except SourceTimeout:
+                waited = clock.monotonic() - heard_at
+                if waited >= limits.stall_seconds:
+                    name = self.source.info.name
+                    raise SourceLost(f"{name} gave no frame for {waited:.0f} s: is it still connected?") from None
+                continue
+            except EndOfStream:
+                return "source"
+            heard_at = clock.monotonic()
+            if progress.began_at is None:
+                progress.began_at = heard_at
+            observation = self.step(frame)
+            progress.tally.add(observation)
+            if check is not None and self._truth is not None:
+                check.add(observation, self._truth(frame.seq))
+            for sink in self._sinks:
+                sink.offer(observation, stop.is_set)
+            for view_sink in self._view_sinks:
+                view_sink.offer(View(observation, frame.image), stop.is_set)
+            progress.last_at = clock.monotonic()
+        return "stop"
+
+
+def _finish(runners: Sequence[SinkRunner[Observation] | SinkRunner[View]], stop: threading.Event, clock: Clock) -> None:
+    for runner in runners:
+        runner.ask_to_finish()
+    deadline: float | None = None
+    waiting = list(runners)
+    while waiting:
+        if stop.is_set() and deadline is None:
+            deadline = clock.monotonic() + FINISH_SECONDS
+        waiting = [runner for runner in waiting if not runner.wait(0.02)]
+        if deadline is not None and clock.monotonic() >= deadline:
+            break
+    # Their threads are daemons: one that hangs in a write cannot hold up the exit.
+    for runner in waiting:
+        runner.give_up()
+    for runner in waiting:
+        runner.wait(0.2)

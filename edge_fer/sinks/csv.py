@@ -1,0 +1,85 @@
+"""One CSV row a face, for spreadsheets and data frames."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+from edge_fer.errors import SinkError
+from edge_fer.sinks.jsonl import rfc3339, write_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from edge_fer.sinks.jsonl import ByteStream
+    from edge_fer.types import Observation
+
+FIXED_COLUMNS = ("seq", "time", "source", "face", "id", "x", "y", "width", "height", "emotion", "score")
+"""Columns before those of the labels; `face` counts the faces of a frame from 0, largest first."""
+
+
+class CsvSink:
+    """Writes a heading and one row a face; a frame without a face has no row unless `empty_rows` is set."""
+
+    def __init__(self, stream: ByteStream, labels: Sequence[str], *, empty_rows: bool = False) -> None:
+        """Write the heading.
+
+        Raises:
+            SinkFinished: whoever read the stream has closed it.
+            SinkError: it could not be written.
+        """
+        self._stream = stream
+        self._labels = tuple(labels)
+        self._empty_rows = empty_rows
+        write_line(stream, csv_line([*FIXED_COLUMNS, *labels]))
+
+    def write(self, observation: Observation) -> None:
+        """Write the rows of one observation.
+
+        Raises:
+            SinkFinished: whoever read the stream has closed it.
+            SinkError: they could not be written, for example to a full disk.
+        """
+        start = (str(observation.seq), rfc3339(observation.wall_time), observation.source)
+        for number, scored in enumerate(observation.faces):
+            box, scores = scored.face.box, scored.scores.as_dict()
+            track = "" if scored.face.track_id is None else str(scored.face.track_id)
+            place = (str(value) for value in (box.x, box.y, box.width, box.height))
+            values = (f"{scores[label]:.4f}" for label in self._labels)
+            score = f"{scores[scored.emotion]:.4f}"
+            write_line(self._stream, csv_line([*start, str(number), track, *place, scored.emotion, score, *values]))
+        if self._empty_rows and not observation.faces:
+            blanks = [""] * (len(FIXED_COLUMNS) - len(start) + len(self._labels))
+            write_line(self._stream, csv_line([*start, *blanks]))
+
+    def close(self) -> None:
+        """Nothing is buffered here."""
+
+
+class CsvFileSink(CsvSink):
+    """Writes rows to a file as they come, so that a long run can be followed and a power cut costs one row."""
+
+    def __init__(self, path: Path, labels: Sequence[str]) -> None:
+        """Create or replace the file and write the heading.
+
+        Raises:
+            SinkError: the file cannot be created.
+        """
+        try:
+            self._file = path.open("wb", buffering=0)
+        except OSError as exc:
+            raise SinkError(f"cannot write {path}: {exc.strerror or exc}") from exc
+        super().__init__(self._file, labels)
+
+    def close(self) -> None:
+        """Close the file; may be called more than once."""
+        self._file.close()
+
+
+def csv_line(fields: Sequence[str]) -> str:
+    """The fields as one CSV line without a line end, quoted where RFC 4180 asks for it."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(fields)
+    return text.getvalue()

@@ -1,0 +1,112 @@
+"""One JSON line a frame, schema `edge-fer/1`."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from edge_fer.errors import SinkError
+from edge_fer.sinks.runner import SinkFinished
+
+if TYPE_CHECKING:
+    from edge_fer.types import Observation, ScoredFace, Scores
+
+SCHEMA = "edge-fer/1"
+"""Within one number fields are only ever added."""
+
+
+class ByteStream(Protocol):
+    """What the lines are written to."""
+
+    def write(self, data: bytes, /) -> int | None:
+        """Write some or all of the bytes; return how many."""
+
+    def flush(self) -> None:
+        """Hand over what is buffered."""
+
+
+class JsonLinesSink:
+    """Writes each observation as one compact line and flushes it; the stream stays the caller's."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+
+    def write(self, observation: Observation) -> None:
+        """Write one line.
+
+        Raises:
+            SinkFinished: whoever read the stream has closed it.
+            SinkError: it could not be written, for example to a full disk.
+        """
+        write_line(self._stream, json_line(observation))
+
+    def close(self) -> None:
+        """Nothing is buffered here."""
+
+
+def as_record(observation: Observation) -> dict[str, Any]:
+    """The observation as plain data in the schema's order of fields; scores to 4, milliseconds to 2 decimals."""
+    timings = observation.timings
+    return {
+        "schema": SCHEMA,
+        "seq": observation.seq,
+        "time": rfc3339(observation.wall_time),
+        "source": observation.source,
+        "size": [observation.width, observation.height],
+        "faces": [_face(face) for face in observation.faces],
+        "ms": {
+            "detect": round(timings.detect_ms, 2),
+            "classify": round(timings.classify_ms, 2),
+            "total": round(timings.total_ms, 2),
+        },
+    }
+
+
+def json_line(observation: Observation) -> str:
+    """The observation as one line of JSON without a line end; never NaN or Infinity.
+
+    Raises:
+        ValueError: a number in it is not finite.
+    """
+    return json.dumps(as_record(observation), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+
+
+def rfc3339(wall_time: float) -> str:
+    """Seconds since 1970 UTC as RFC 3339 in UTC with milliseconds, such as 2025-01-31T12:00:00.000Z."""
+    return datetime.fromtimestamp(wall_time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def write_line(stream: ByteStream, line: str) -> None:
+    """Write a line and its end as UTF-8, and flush.
+
+    Raises:
+        SinkFinished: whoever read the stream has closed it.
+        SinkError: it could not be written.
+    """
+    # A path may hold bytes that are no text; they must not stop the line.
+    rest = memoryview((line + "\n").encode("utf-8", "backslashreplace"))
+    try:
+        while rest:
+            # Raw streams write in parts when a pipe is nearly full.
+            rest = rest[stream.write(rest.tobytes()) or len(rest) :]
+        stream.flush()
+    except BrokenPipeError as exc:
+        raise SinkFinished("", ends_run=True) from exc
+    except OSError as exc:
+        raise SinkError(f"cannot write to the output: {exc.strerror or exc}") from exc
+
+
+def _face(scored: ScoredFace) -> dict[str, Any]:
+    box, scores = scored.face.box, _rounded(scored.scores)
+    return {
+        "id": scored.face.track_id,
+        "box": [box.x, box.y, box.width, box.height],
+        "emotion": scored.emotion,
+        "score": scores[scored.emotion],
+        "scores": scores,
+    }
+
+
+def _rounded(scores: Scores) -> dict[str, float]:
+    return {label: round(value, 4) for label, value in scores.as_dict().items()}

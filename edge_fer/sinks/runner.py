@@ -1,0 +1,213 @@
+"""Each sink behind its own thread and a bounded mailbox, so that a slow or broken one never holds up the frames."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from enum import Enum
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from edge_fer.errors import SinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_fer.types import Clock, Observation, Sink, View, ViewSink
+
+Item = TypeVar("Item")
+
+IDLE_SECONDS = 0.05
+"""How often a sink that has nothing to write is given a turn; a window answers its keys within this time."""
+
+BACKOFF_SECONDS = (0.5, 30.0)
+"""First and longest pause after a failed write where items may be dropped; it doubles in between."""
+
+
+class Filling(Enum):
+    """What happens to an item that meets a full mailbox."""
+
+    WAIT = "wait"
+    """The frames wait: files, where nothing may be lost."""
+    DROP_OLDEST = "drop_oldest"
+    """The oldest item goes and is counted: cameras, where the newest matters."""
+
+
+class SinkFinished(SinkError):  # noqa: N818 - like EndOfStream it names an event, not a fault
+    """The sink takes nothing more, and that is no fault: the reader has gone, or the user closed the window."""
+
+    def __init__(self, message: str, ends_run: bool) -> None:
+        super().__init__(message)
+        self.ends_run = ends_run
+        """True where the run was only for this sink, or the user asked for the end."""
+
+
+class SystemClock:
+    """The host's clocks."""
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never jumps."""
+        return time.monotonic()
+
+    def wall_time(self) -> float:
+        """Seconds since 1970-01-01 UTC."""
+        return time.time()
+
+
+class SinkRunner(Generic[Item]):
+    """Feeds one sink from a mailbox in a thread of its own; create it, `start`, `offer` items, `finish`."""
+
+    def __init__(
+        self,
+        name: str,
+        write: Callable[[Item], None],
+        close: Callable[[], None],
+        *,
+        filling: Filling,
+        clock: Clock,
+        capacity: int = 4,
+        idle: Callable[[], None] | None = None,
+        report: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        """Make a runner; nothing runs before `start`.
+
+        Args:
+            name: the sink as shown to people.
+            write: takes one item; called in the runner's thread only.
+            close: finishes what was begun; called once, in the same thread.
+            filling: what to do when the mailbox is full.
+            clock: for pauses after failures.
+            capacity: items that the mailbox holds, at least 1.
+            idle: called in the thread, at most every `IDLE_SECONDS`, while no item waits.
+            report: is told once of each kind of failure, in one line.
+        """
+        self.name = name
+        self.written = 0
+        self.dropped = 0
+        self.failures = 0
+        self.finished: SinkFinished | None = None
+        self._write, self._close, self._idle, self._report = write, close, idle, report
+        self._filling, self._clock, self._capacity = filling, clock, max(1, capacity)
+        self._mailbox: deque[Item] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._told: set[str] = set()
+        self._pause_seconds = 0.0
+        self._paused_until = float("-inf")
+        self._thread = threading.Thread(target=self._work, name=f"sink-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    @property
+    def done(self) -> bool:
+        """True when the thread has ended: everything is written or given up, and the sink is closed."""
+        return not self._thread.is_alive()
+
+    def offer(self, item: Item, give_up: Callable[[], bool] = lambda: False) -> None:
+        """Put an item into the mailbox.
+
+        With `Filling.WAIT` this waits while the mailbox is full, until `give_up()` is true or the sink has ended.
+        """
+        with self._changed:
+            if self._filling is Filling.DROP_OLDEST:
+                while len(self._mailbox) >= self._capacity:
+                    self._mailbox.popleft()
+                    self.dropped += 1
+            else:
+                while len(self._mailbox) >= self._capacity and self.finished is None and not give_up():
+                    self._changed.wait(IDLE_SECONDS)
+            if self.finished is None and len(self._mailbox) < self._capacity:
+                self._mailbox.append(item)
+                self._changed.notify_all()
+            else:
+                self.dropped += 1
+
+    def ask_to_finish(self) -> None:
+        """Let the sink write what waits, then close it; returns at once."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Wait for the end of the thread after `ask_to_finish`; True when it has ended."""
+        self._thread.join(timeout_seconds)
+        return self.done
+
+    def give_up(self) -> None:
+        """Throw away what waits and close the sink as soon as it returns from what it is writing."""
+        with self._changed:
+            self._closing = True
+            self.dropped += len(self._mailbox)
+            self._mailbox.clear()
+            self._changed.notify_all()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                if not self._mailbox and not self._closing:
+                    self._changed.wait(IDLE_SECONDS if self._idle else None)
+                if self._mailbox:
+                    item = self._mailbox.popleft()
+                    self._changed.notify_all()
+                elif self._closing:
+                    break
+                else:
+                    item = None
+            if item is not None:
+                self._handle(item)
+            elif self._idle is not None and self.finished is None:
+                self._guarded(self._idle)
+        self._guarded(self._close)
+
+    def _handle(self, item: Item) -> None:
+        if self.finished is not None or self._clock.monotonic() < self._paused_until:
+            self.dropped += 1
+            return
+        if self._guarded(lambda: self._write(item)):
+            self.written += 1
+            self._pause_seconds = 0.0
+        elif self._filling is Filling.DROP_OLDEST:
+            first, longest = BACKOFF_SECONDS
+            self._pause_seconds = min(longest, self._pause_seconds * 2 or first)
+            self._paused_until = self._clock.monotonic() + self._pause_seconds
+
+    def _guarded(self, call: Callable[[], None]) -> bool:
+        try:
+            call()
+        except SinkFinished as exc:
+            self.finished = exc
+            if str(exc):
+                self._tell(str(exc))
+            return False
+        except Exception as exc:  # a sink's fault, whatever it is, must not end the run
+            self.failures += 1
+            self._tell(
+                f"{self.name}: {exc}" if isinstance(exc, SinkError) else f"{self.name}: {type(exc).__name__}: {exc}"
+            )
+            return False
+        return True
+
+    def _tell(self, message: str) -> None:
+        if message not in self._told and len(self._told) < 8:
+            self._told.add(message)
+            self._report(message)
+
+
+def run_sink(
+    name: str, sink: Sink, filling: Filling, clock: Clock, report: Callable[[str], None]
+) -> SinkRunner[Observation]:
+    """A runner for a sink that takes observations, which hold no pixels."""
+    # Observations are small: a long mailbox lets a slow terminal catch up.
+    return SinkRunner(name, sink.write, sink.close, filling=filling, clock=clock, capacity=64, report=report)
+
+
+def run_view_sink(
+    name: str, sink: ViewSink, filling: Filling, clock: Clock, report: Callable[[str], None]
+) -> SinkRunner[View]:
+    """A runner for a sink that takes pictures; few wait, because each holds a frame."""
+    idle = getattr(sink, "idle", None)
+    return SinkRunner(
+        name, sink.write_view, sink.close, filling=filling, clock=clock, capacity=2, idle=idle, report=report
+    )

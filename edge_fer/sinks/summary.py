@@ -1,0 +1,105 @@
+"""What was seen in a run, counted as it goes and told at the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge_fer.types import Box, Observation
+
+MATCH_OVERLAP = 0.35
+"""Intersection over union from which a found box counts as the true face.
+
+The cascade's boxes are tighter or wider than a drawn face by up to a third of the side; two faces of one picture
+never overlap by that much.
+"""
+
+
+class TrueFace(Protocol):
+    """A face whose place and emotion are known."""
+
+    @property
+    def box(self) -> Box:
+        """Where it is, in pixels of the frame."""
+
+    @property
+    def emotion(self) -> str:
+        """What it shows."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts over the observations of a run; a few additions a frame."""
+
+    frames: int = 0
+    faces: int = 0
+    emotions: Counter[str] = field(default_factory=Counter)
+    detect_ms: float = 0.0
+    classify_ms: float = 0.0
+    total_ms: float = 0.0
+    """Sums over all frames in milliseconds."""
+
+    def add(self, observation: Observation) -> None:
+        """Count one observation."""
+        self.frames += 1
+        self.faces += len(observation.faces)
+        self.emotions.update(face.emotion for face in observation.faces)
+        self.detect_ms += observation.timings.detect_ms
+        self.classify_ms += observation.timings.classify_ms
+        self.total_ms += observation.timings.total_ms
+
+    def lines(self, seconds: float) -> list[str]:
+        """Text for people.
+
+        Args:
+            seconds: how long the run took, for the measured rate.
+        """
+        if self.frames == 0:
+            return ["no frame came"]
+        rate = f", {self.frames / seconds:.1f} FPS" if seconds > 0 else ""
+        seen = ", ".join(f"{emotion} {count}" for emotion, count in self.emotions.most_common()) or "none"
+        detect, classify, total = (ms / self.frames for ms in (self.detect_ms, self.classify_ms, self.total_ms))
+        return [
+            f"{_count(self.frames, 'frame')} in {seconds:.1f} s{rate}; {_count(self.faces, 'face')}",
+            f"emotions: {seen}",
+            f"a frame took {total:.1f} ms: finding faces {detect:.1f} ms, reading them {classify:.2f} ms",
+        ]
+
+
+@dataclass(slots=True)
+class TruthCheck:
+    """Compares what was seen with what is known to be there, as in the built-in demo."""
+
+    expected: int = 0
+    found: int = 0
+    right: int = 0
+    extra: int = 0
+
+    def add(self, observation: Observation, truth: Sequence[TrueFace]) -> None:
+        """Compare one observation; each true face is matched with the found face that overlaps it most."""
+        left = list(observation.faces)
+        self.expected += len(truth)
+        for true_face in truth:
+            best = max(left, key=lambda scored: scored.face.box.overlap(true_face.box), default=None)
+            if best is None or best.face.box.overlap(true_face.box) < MATCH_OVERLAP:
+                continue
+            left.remove(best)
+            self.found += 1
+            self.right += best.emotion == true_face.emotion
+        self.extra += len(left)
+
+    def line(self) -> str:
+        """Text for people."""
+        if self.expected == 0:
+            return "compared with the truth: no face was due"
+        found = f"faces found {self.found} of {self.expected} ({self.found / self.expected:.0%})"
+        right = f"emotion right {self.right}" + (f" ({self.right / self.found:.0%})" if self.found else "")
+        return f"compared with the truth: {found}, {right}, boxes without a face {self.extra}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

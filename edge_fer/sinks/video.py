@@ -1,0 +1,128 @@
+"""The annotated video file of `--save`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from edge_fer.errors import SinkError
+from edge_fer.sinks.draw import annotate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edge_fer.types import Image, SourceInfo, View
+
+CODEC_BY_SUFFIX = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
+"""Codecs that the OpenCV wheel can write without further libraries."""
+
+PICTURES_FPS = 2.0
+"""Frames a second for sources that have no rate of their own, such as a folder of pictures."""
+
+LONGEST_GAP_SECONDS = 10.0
+"""A camera that was away longer than this does not get its absence filled with copies of its last frame."""
+
+
+class VideoSink:
+    """Writes annotated frames under a temporary name and gives the file its name when it is complete.
+
+    All frames get the size of the first; frames of another shape are fitted in with black bars. A live source gives
+    frames at an uneven rate: frames are then repeated or left out so that the video plays at the speed of life.
+    """
+
+    def __init__(self, path: Path, info: SourceInfo, *, top: int = 1) -> None:
+        """Check that the file can be written; it is begun with the first frame.
+
+        Raises:
+            SinkError: the folder does not exist or cannot be written, or the suffix is none that can be written.
+        """
+        if path.suffix.lower() not in CODEC_BY_SUFFIX:
+            raise SinkError(f"cannot save a video as {path.name}: end it in {', '.join(sorted(CODEC_BY_SUFFIX))}")
+        if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+            raise SinkError(f"cannot write {path}: {path.parent} is no folder that can be written to")
+        if path.is_dir():
+            raise SinkError(f"cannot write {path}: it is a folder")
+        self._path = path
+        # The suffix stays last: OpenCV chooses the container by it.
+        self._part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+        self._fps = info.fps if info.fps and info.fps > 0 else (30.0 if info.live else PICTURES_FPS)
+        self._live = info.live
+        self._top = top
+        self._writer: cv2.VideoWriter | None = None
+        self._size = (0, 0)
+        self._started_at = 0.0
+        self._frames = 0
+
+    def write_view(self, view: View) -> None:
+        """Append one picture.
+
+        Raises:
+            SinkError: the file cannot be written.
+        """
+        picture = annotate(view.image, view.observation, top=self._top)
+        captured_at = view.observation.captured_at
+        if self._writer is None:
+            self._writer = self._open(picture)
+            self._started_at = captured_at
+        copies = self._copies_due(captured_at) if self._live else 1
+        fitted = _fit(picture, self._size)
+        for _ in range(copies):
+            self._writer.write(fitted)
+        self._frames += copies
+
+    def close(self) -> None:
+        """Finish the file and give it its name; nothing stays behind where no frame came. May be called again.
+
+        Raises:
+            SinkError: the file is incomplete, for example because the disk is full.
+        """
+        if self._writer is None:
+            return
+        self._writer.release()
+        self._writer = None
+        try:
+            with self._part.open("rb") as file:
+                if os.fstat(file.fileno()).st_size == 0:
+                    raise SinkError(f"cannot write {self._path}: nothing arrived on the disk; is it full?")
+                os.fsync(file.fileno())
+            self._part.replace(self._path)
+        except OSError as exc:
+            raise SinkError(f"cannot write {self._path}: {exc.strerror or exc}") from exc
+        finally:
+            self._part.unlink(missing_ok=True)
+
+    def _open(self, picture: Image) -> cv2.VideoWriter:
+        height, width = picture.shape[:2]
+        # mp4v stores colours for blocks of 2x2 pixels: odd sides are cut by one, and 2 is the least.
+        self._size = (max(2, width // 2 * 2), max(2, height // 2 * 2))
+        codec = cv2.VideoWriter.fourcc(*CODEC_BY_SUFFIX[self._path.suffix.lower()])
+        writer = cv2.VideoWriter(str(self._part), codec, self._fps, self._size)
+        if not writer.isOpened():
+            self._part.unlink(missing_ok=True)
+            raise SinkError(f"cannot write {self._path}: OpenCV cannot encode {self._size[0]}x{self._size[1]} here")
+        return writer
+
+    def _copies_due(self, captured_at: float) -> int:
+        due = int((captured_at - self._started_at) * self._fps) + 1 - self._frames
+        longest = int(LONGEST_GAP_SECONDS * self._fps)
+        if due > longest:
+            self._started_at = captured_at - self._frames / self._fps
+            return 1
+        return max(0, due)
+
+
+def _fit(picture: Image, size: tuple[int, int]) -> Image:
+    width, height = size
+    if (picture.shape[1], picture.shape[0]) == size:
+        return picture
+    scale = min(width / picture.shape[1], height / picture.shape[0])
+    if 0 <= picture.shape[1] - width <= 1 and 0 <= picture.shape[0] - height <= 1:
+        return picture[:height, :width]
+    inner = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    canvas = np.zeros((height, width, 3), dtype=np.uint8)
+    x, y = (width - inner[0]) // 2, (height - inner[1]) // 2
+    canvas[y : y + inner[1], x : x + inner[0]] = cv2.resize(picture, inner, interpolation=cv2.INTER_AREA)
+    return canvas
