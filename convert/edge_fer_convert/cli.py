@@ -1,0 +1,143 @@
+"""The command `edge-fer convert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_fer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edge_fer.scores.manifest import Engine, Recipe
+    from edge_fer.types import ColourOrder
+    from edge_fer_convert.conversion import ConversionResult
+
+_ENGINE_OF_FORMAT: dict[str, Engine] = {"onnx": "onnx", "tflite": "litert"}
+
+
+def _formats(context: click.Context, parameter: click.Parameter, value: str) -> tuple[Engine, ...]:
+    formats = [part.strip() for part in value.split(",")]
+    unknown = [part for part in formats if part not in _ENGINE_OF_FORMAT]
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]!r} is not one of {', '.join(_ENGINE_OF_FORMAT)}")
+    return tuple(_ENGINE_OF_FORMAT[part] for part in formats)
+
+
+def _labels(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    labels = tuple(part.strip() for part in value.split(","))
+    if len(labels) < 2 or "" in labels or len(set(labels)) != len(labels):
+        raise click.BadParameter("give two or more different names, divided by commas")
+    return labels
+
+
+def _scale(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    from edge_fer_convert.inputs import parse_scale
+
+    try:
+        if value is not None:
+            parse_scale(value)
+    except ConfigError as error:
+        raise click.BadParameter(str(error)) from None
+    return value
+
+
+@click.command("convert")
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.option("--int8", is_flag=True, help="8-bit weights and activations (the default).")
+@click.option("--fp32", is_flag=True, help="32-bit floats, as trained.")
+@click.option("--to", "engines", default="onnx,tflite", show_default=True, callback=_formats, help="Formats to make.")
+@click.option(
+    "--calibration",
+    "calibration_data",
+    metavar="DATA",
+    type=click.Path(path_type=Path),
+    help="Cropped faces to measure int8 ranges on: FER-2013 csv, class folders or npz. Default: synthetic faces.",
+)
+@click.option(
+    "--check",
+    "check_data",
+    metavar="DATA",
+    type=click.Path(path_type=Path),
+    help="Labelled faces to measure accuracy on; the same formats.",
+)
+@click.option("--check-split", default="validation", show_default=True, help="Which part of the --check data to take.")
+@click.option("--labels", metavar="A,B,C", callback=_labels, help="Emotions in the order of the model's outputs.")
+@click.option("--scale", callback=_scale, help="What pixels become: 1/255, -1..1, 0..255, imagenet, or MEAN,STD.")
+@click.option("--colour", type=click.Choice(["grey", "rgb", "bgr"]), help="Channels that the model takes.")
+@click.option("--name", help="First part of the file names.  [default: the model's name]")
+@click.option("--out", type=click.Path(path_type=Path), default=Path(), help="Folder for the files.  [default: .]")
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+def command(
+    model: Path | None,
+    int8: bool,
+    fp32: bool,
+    engines: tuple[Engine, ...],
+    calibration_data: Path | None,
+    check_data: Path | None,
+    check_split: str,
+    labels: tuple[str, ...] | None,
+    scale: str | None,
+    colour: ColourOrder | None,
+    name: str | None,
+    out: Path,
+    force: bool,
+) -> None:
+    """Convert a trained Keras MODEL to TFLite and ONNX, and measure that it is still the same.
+
+    MODEL is a .keras, .h5 or .hdf5 file; without one the bundled reference model is converted.
+    A manifest is written beside each file. What the model expects of a picture is read from MODEL.json
+    where that file exists, else taken from --labels, --scale and --colour.
+    """
+    from edge_fer.evaluation.datasets import load_dataset
+    from edge_fer_convert.calibration import calibration_set
+    from edge_fer_convert.conversion import convert
+    from edge_fer_convert.inputs import InputOptions
+    from edge_fer_convert.verify import CheckSet
+
+    recipes: list[Recipe] = []
+    if fp32:
+        recipes.append("fp32")
+    if int8 or not fp32:
+        recipes.append("static_wi8_ai8")
+    calibration = None
+    if calibration_data is not None:
+        faces = load_dataset(calibration_data, "train")
+        calibration = calibration_set(faces.images, faces.labels, calibration_data.name)
+    check = None
+    if check_data is not None:
+        check = CheckSet(load_dataset(check_data, check_split), check_data.name, check_split)
+    result = convert(
+        model,
+        out,
+        recipes=recipes,
+        engines=engines,
+        options=InputOptions(labels, scale, colour),
+        calibration=calibration,
+        check=check,
+        name=name,
+        force=force,
+        say=lambda sentence: click.echo(sentence, err=True),
+    )
+    click.echo(table(result))
+
+
+def table(result: ConversionResult) -> str:
+    """What came out and how close it is to the trained model, one file a line."""
+    pictures = result.files[0].agreement.pictures
+    lines = [f"agreement with the trained model on {pictures} pictures ({result.calibration_source}):"]
+    lines += [f"{'kB':>7} {'same top':>9} {'max diff':>9} {'mean diff':>9} {'accuracy':>9} {'ms/face':>8}  file"]
+    for file in result.files:
+        found = file.agreement
+        accuracy = f"{file.manifest.accuracy[0].accuracy:.2%}" if file.manifest.accuracy else "-"
+        lines.append(
+            f"{file.size_bytes / 1000:7.0f} {found.top_1:9.1%} {found.max_difference:9.4f} "
+            f"{found.mean_difference:9.4f} {accuracy:>9} {file.milliseconds_per_face:8.3f}  {file.path}"
+        )
+    if result.trained.accuracy:
+        entry = result.trained.accuracy[0]
+        lines.append(f"the trained model: {entry.accuracy:.2%} on {entry.data_set} ({entry.split})")
+    return "\n".join(lines)

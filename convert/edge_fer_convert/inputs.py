@@ -1,0 +1,61 @@
+"""What a trained model expects of a picture: said by its sidecar file, by the user, or guessed aloud."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_fer.errors import ConfigError
+from edge_fer.types import ColourOrder, InputSpec
+
+SCALES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "0..255": ((0.0,), (1.0,)),
+    "1/255": ((0.0,), (255.0,)),
+    "-1..1": ((127.5,), (127.5,)),
+    # Means and deviations of ImageNet's training pictures in RGB, as torchvision and Keras ("torch" mode) use them.
+    "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+}
+"""Mean and standard deviation in pixel units, by the name under which people know them."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputOptions:
+    """What the user says of a model's input and output; None where nothing was said."""
+
+    labels: tuple[str, ...] | None = None
+    scale: str | None = None
+    """A key of `SCALES`, or MEAN,STD in pixel units."""
+    colour: ColourOrder | None = None
+
+
+def parse_scale(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation in pixel units for a `--scale` value.
+
+    Raises:
+        ConfigError: it is neither a known name nor MEAN,STD with STD above 0.
+    """
+    if text in SCALES:
+        return SCALES[text]
+    try:
+        mean, std = (float(part) for part in text.split(","))
+    except ValueError:
+        mean, std = 0.0, 0.0
+    if not 0.0 < std < float("inf") or abs(mean) == float("inf"):
+        raise ConfigError(f"unknown scale {text!r}: use {', '.join(SCALES)}, or MEAN,STD such as 129,64")
+    return (mean,), (std,)
+
+
+def input_spec(width: int, height: int, channels: int, scale: str, colour: ColourOrder | None) -> InputSpec:
+    """The input of a model of that size.
+
+    Raises:
+        ConfigError: colour or scale do not go with the number of channels.
+    """
+    mean, std = parse_scale(scale)
+    chosen: ColourOrder = colour or ("grey" if channels == 1 else "rgb")
+    if (chosen == "grey") != (channels == 1):
+        raise ConfigError(f"the model takes {channels} channels, which is not {chosen}: leave --colour away")
+    if len(mean) > channels:
+        raise ConfigError(f"scale {scale!r} is for colour pictures, the model takes grey ones: use MEAN,STD")
+    if chosen == "bgr":
+        mean, std = mean[::-1], std[::-1]
+    return InputSpec(width, height, chosen, mean, std)

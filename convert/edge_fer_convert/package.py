@@ -1,0 +1,96 @@
+"""Finished files: names, manifests, and a folder that holds all of them or none."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import re
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_fer.errors import ConfigError
+from edge_fer.scores.manifest import (
+    METADATA_KEY,
+    Manifest,
+    manifest_json,
+    manifest_path,
+    write_atomically,
+    write_manifest,
+)
+from edge_fer_convert.recipes import SUFFIX_OF_ENGINE
+from edge_fer_convert.to_onnx import add_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from edge_fer.scores.manifest import Engine, Recipe
+    from edge_fer.types import InputSpec
+
+_PRODUCERS: dict[Engine, tuple[str, ...]] = {
+    "litert": ("edge-fer", "keras", "tensorflow"),
+    "onnx": ("edge-fer", "keras", "tensorflow", "tf2onnx", "onnx", "onnxruntime"),
+}
+
+
+def file_name(name: str, spec: InputSpec, recipe: Recipe, engine: Engine) -> str:
+    """NAME-48x48-RECIPE.SUFFIX; a name that already ends with a size and recipe loses them first.
+
+    Raises:
+        ConfigError: the name cannot be part of a file name.
+    """
+    stem = re.sub(r"-\d+x\d+(-(fp32|fp16|dynamic_wi8_afp32|static_wi8_ai8))?$", "", name)
+    if not re.fullmatch(r"[\w][\w.+ -]*", stem):
+        raise ConfigError(f"name {name!r} cannot be a file name: use letters, digits, '-', '_' and '.' with --name")
+    return f"{stem}-{spec.width}x{spec.height}-{recipe}{SUFFIX_OF_ENGINE[engine]}"
+
+
+def refuse_overwriting(files: Iterable[Path], force: bool) -> None:
+    """Raise ConfigError where a model or manifest of that name exists, unless forced."""
+    existing = [path for file in files for path in (file, manifest_path(file)) if path.exists()]
+    if existing and not force:
+        raise ConfigError(f"{existing[0]} exists: give --force to replace it, or another --out or --name")
+
+
+def write_model(model: Path, data: bytes, manifest: Manifest) -> None:
+    """Write a model file and its manifest; ONNX files carry it inside too."""
+    if manifest.engine == "onnx":
+        data = add_metadata(data, METADATA_KEY, manifest_json(replace(manifest, sha256=None)))
+    write_atomically(model, data)
+    write_manifest(model, manifest)
+
+
+def producers(engine: Engine) -> dict[str, str]:
+    """Versions of the packages that make files for an engine; what is not installed is left out."""
+    versions: dict[str, str] = {}
+    for package in _PRODUCERS[engine]:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return versions
+
+
+@contextlib.contextmanager
+def staging(out: Path) -> Iterator[Path]:
+    """A hidden folder inside `out` to work in; its files move to `out` at the end, or vanish on any failure.
+
+    Raises:
+        ConfigError: `out` cannot be made or written to.
+    """
+    made = not out.exists()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".edge-fer-convert-", dir=out))
+    except OSError as error:
+        raise ConfigError(f"cannot write to {out}: {error.strerror}: give another --out") from None
+    try:
+        yield folder
+        # A model beside the manifest of its predecessor is refused by its hash, should this be cut short.
+        for file in sorted(folder.iterdir()):
+            file.replace(out / file.name)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if made:
+            with contextlib.suppress(OSError):  # not empty: the work was done
+                out.rmdir()

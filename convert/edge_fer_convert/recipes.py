@@ -1,0 +1,33 @@
+"""What can be made of a model: each recipe says by its name what it does to weights and activations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge_fer.scores.manifest import Engine, Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeFacts:
+    """One way to store a model."""
+
+    name: Recipe
+    needs_calibration: bool
+    """True where the ranges of the activations are measured on pictures."""
+    summary: str
+
+
+RECIPES: tuple[RecipeFacts, ...] = (
+    RecipeFacts("fp32", False, "32-bit floats, as trained"),
+    RecipeFacts("static_wi8_ai8", True, "8-bit weights and activations, one scale a channel"),
+)
+"""In the order in which files are made."""
+
+SUFFIX_OF_ENGINE: dict[Engine, str] = {"onnx": ".onnx", "litert": ".tflite"}
+
+
+def recipe_facts(name: Recipe) -> RecipeFacts:
+    """The facts of a recipe; KeyError where this version does not make it."""
+    return {recipe.name: recipe for recipe in RECIPES}[name]

@@ -1,0 +1,67 @@
+"""Keras to TFLite, by TensorFlow's own converter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edge_fer.errors import ModelError
+from edge_fer.scores.decoding import first_line
+from edge_fer_convert.tensorflow_log import quiet_tensorflow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from edge_fer.scores.manifest import Recipe
+    from edge_fer.types import Batch
+
+
+def export_saved_model(keras_model: Any, folder: Path) -> None:
+    """Write a SavedModel, the one form from which every TFLite recipe works.
+
+    Raises:
+        ModelError: TensorFlow cannot trace the model.
+    """
+    with quiet_tensorflow():
+        try:
+            keras_model.export(folder, verbose=False)
+        except Exception as error:  # tracing raises whatever a layer raises
+            raise ModelError(f"TensorFlow cannot export the model: {first_line(error)}") from None
+
+
+def to_tflite(saved_model: Path, recipe: Recipe, calibration: Batch | None) -> bytes:
+    """Convert a SavedModel.
+
+    Args:
+        saved_model: folder made by `export_saved_model`.
+        recipe: "fp32", or "static_wi8_ai8" for int8 throughout, inputs and outputs included.
+        calibration: model inputs, float32 [N, height, width, channels]; needed for int8.
+
+    Raises:
+        ModelError: the converter refuses the model, or calibration pictures are missing.
+    """
+
+    def representative() -> Iterator[list[Batch]]:
+        assert calibration is not None
+        for row in range(len(calibration)):
+            yield [calibration[row : row + 1]]
+
+    with quiet_tensorflow():
+        import tensorflow as tf
+
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
+        if recipe == "static_wi8_ai8":
+            if calibration is None:
+                raise ModelError("int8 needs calibration pictures: give some with --calibration")
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = representative
+            # Nothing but int8: an operation that would stay in float is an error, not a surprise on the device.
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = tf.int8
+            converter.inference_output_type = tf.int8
+        else:
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        try:
+            return bytes(converter.convert())
+        except Exception as error:  # the converter's errors have no common base
+            raise ModelError(f"TensorFlow cannot convert the model to TFLite ({recipe}): {first_line(error)}") from None

@@ -1,0 +1,93 @@
+"""Is what came out the same model? Measured through the classifiers that the runtime uses."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edge_fer.errors import ConfigError
+from edge_fer.scores.manifest import AccuracyEntry
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edge_fer.evaluation.datasets import LabelledFaces
+    from edge_fer.types import Batch, Classifier, InputSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How close a converted model is to the one that it was made from, on the same pictures."""
+
+    pictures: int
+    top_1: float
+    """Share of pictures on which both name the same emotion, 0.0 to 1.0."""
+    max_difference: float
+    """Largest difference of one probability."""
+    mean_difference: float
+    """Mean absolute difference of the probabilities."""
+
+
+def probabilities(classifier: Classifier, batch: Batch, at_a_time: int = 64) -> NDArray[np.float64]:
+    """Scores of all inputs as float64 [N, labels]."""
+    rows = [
+        scores.values
+        for at in range(0, len(batch), at_a_time)
+        for scores in classifier.classify(batch[at:][:at_a_time])
+    ]
+    return np.asarray(rows, np.float64).reshape(len(batch), len(classifier.labels))
+
+
+def agreement(expected: NDArray[np.float64], found: NDArray[np.float64]) -> Agreement:
+    """Compare probabilities [N, labels] of the trained and the converted model."""
+    differences = np.abs(expected - found)
+    same_top = expected.argmax(axis=1) == found.argmax(axis=1)
+    return Agreement(len(expected), float(same_top.mean()), float(differences.max()), float(differences.mean()))
+
+
+def milliseconds_per_face(classifier: Classifier, batch: Batch, rounds: int = 50) -> float:
+    """Median time of one face on this machine, after a few calls to warm up."""
+    one = batch[:1]
+    for _ in range(5):
+        classifier.classify(one)
+    times = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        classifier.classify(one)
+        times.append(time.perf_counter() - begun)
+    return float(np.median(times)) * 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSet:
+    """Labelled pictures to measure accuracy on."""
+
+    faces: LabelledFaces
+    data_set: str
+    """Name to keep in the manifest, without its folder."""
+    split: str
+
+    def batch(self, spec: InputSpec) -> Batch:
+        """The pictures as model inputs, float32 [N, height, width, channels]."""
+        from edge_fer.faces.crop import whole_to_batch
+
+        return whole_to_batch(list(self.faces.images), spec)
+
+
+def measured_accuracy(found: NDArray[np.float64], check: CheckSet, labels: tuple[str, ...]) -> AccuracyEntry:
+    """Accuracy and macro F1 of probabilities [N, labels] on the check data; classes are matched by their names.
+
+    Raises:
+        ConfigError: the data has a class that the model does not know.
+    """
+    from edge_fer.evaluation.metrics import accuracy, confusion_matrix, macro_f1
+
+    unknown = [name for name in check.faces.label_names if name not in labels]
+    if unknown:
+        raise ConfigError(f"{check.data_set} has the class {unknown[0]!r}, the model knows {', '.join(labels)}")
+    truth = np.asarray([labels.index(name) for name in check.faces.label_names])[check.faces.labels]
+    figures = accuracy(found, truth), macro_f1(confusion_matrix(found, truth))
+    return AccuracyEntry(check.data_set, check.split, round(figures[0], 5), len(found), round(figures[1], 5))
