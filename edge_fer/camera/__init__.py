@@ -1,1 +1,1 @@
-"""Frames in: cameras, files, streams and the built-in demo."""
+"""Frames in: cameras, streams, pictures, folders, videos and the built-in demo; `opening.open_source` picks one."""

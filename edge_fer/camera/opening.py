@@ -1,0 +1,71 @@
+"""From what the user wrote to an open source of frames."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_fer.camera.settings import CameraSettings
+from edge_fer.errors import SourceError
+
+if TYPE_CHECKING:
+    from edge_fer.types import FrameSource
+
+__all__ = ["CameraSettings", "open_source"]
+
+ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
+
+
+def open_source(text: str, settings: CameraSettings | None = None) -> FrameSource:
+    """Open a source of frames by its name.
+
+    Args:
+        text: `demo`; a camera as number, /dev/videoN or /dev/v4l/by-id/…; an rtsp:// or http:// address; or the path of
+            a picture, a folder of pictures or a video.
+        settings: what to ask of it; the defaults where not given.
+
+    Raises:
+        SourceError: it cannot be opened; one line that names it and the way out.
+    """
+    # Imported here: a camera needs no video reader, and none of them the demo's faces.
+    settings = settings or CameraSettings()
+    address = ADDRESS.match(text)
+    if address:
+        from edge_fer.camera.streams import SCHEMES, open_stream, redacted
+
+        if address[1].lower() not in SCHEMES:
+            known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+            raise SourceError(f"unknown kind of address: {redacted(text)}; give {known} or a path")
+        return open_stream(text, settings)
+    if text == "demo":
+        from edge_fer.camera.pattern import DemoSource
+
+        return DemoSource(repeat=settings.demo_repeat, realtime=settings.demo_realtime)
+    if (text.isascii() and text.isdigit()) or text.startswith("/dev/"):
+        from edge_fer.camera.v4l2 import open_v4l2
+
+        return open_v4l2(text, settings)
+    if not text:
+        raise SourceError("no source named; give a camera number, a file, an address or `demo`")
+    return open_path(Path(text), settings)
+
+
+def open_path(path: Path, settings: CameraSettings) -> FrameSource:
+    """Open a picture, a folder of pictures or a video; the first bytes decide, then the suffix."""
+    from edge_fer.camera.files import open_folder, open_picture, open_video
+    from edge_fer.camera.picture_headers import looks_like_picture
+    from edge_fer.camera.pictures import PICTURE_SUFFIXES, check_file
+
+    try:
+        is_folder = path.is_dir()
+    except (OSError, ValueError):
+        is_folder = False
+    if is_folder:
+        return open_folder(path, settings)
+    check_file(path)
+    with path.open("rb") as file:
+        start = file.read(32)
+    if looks_like_picture(start) or path.suffix.lower() in PICTURE_SUFFIXES:
+        return open_picture(path, settings)
+    return open_video(path)

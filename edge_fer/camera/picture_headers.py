@@ -1,0 +1,155 @@
+"""What the first bytes of a picture file say: kind, size, transparency, and whether the file is all there.
+
+Read before decoding, so that a file of a few bytes that claims a gigantic picture costs nothing, and that a picture
+cut short is refused instead of coming out half grey. After the published formats: ITU-T T.81 (JPEG), PNG (W3C),
+RIFF/WebP (RFC 9649), BMP, TIFF 6.0, Netpbm.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOT_A_PICTURE = "is not a picture of a known kind; give JPEG, PNG, WebP, BMP, TIFF, PGM or PPM"
+CUT_SHORT = "is cut short or damaged; copy or save it anew"
+
+
+@dataclass(frozen=True, slots=True)
+class PictureHeader:
+    """Size in pixels and state of a picture file."""
+
+    width: int
+    height: int
+    has_alpha: bool = False
+    """Whether pixels may be transparent."""
+    complete: bool = True
+    """False where the end of the file is missing; True also where the kind has no way to tell."""
+
+
+def read_header(data: bytes) -> PictureHeader:
+    """Read the header of a picture file.
+
+    Raises:
+        ValueError: not a known picture, or its header is cut short; the message goes on after the file's name.
+    """
+    for magic, reader in READERS:
+        if magic.match(data):
+            try:
+                header = reader(data)
+            except (struct.error, IndexError) as error:
+                raise ValueError(CUT_SHORT) from error
+            if header.width < 1 or header.height < 1:
+                raise ValueError(CUT_SHORT)
+            return header
+    raise ValueError(NOT_A_PICTURE)
+
+
+def looks_like_picture(start: bytes) -> bool:
+    """Whether a file that starts with these bytes (16 at least) is of a known kind of picture."""
+    return any(magic.match(start) for magic, _ in READERS)
+
+
+def read_jpeg(data: bytes) -> PictureHeader:
+    """Walk the segments to the frame header, and on to the first scan; the end marker must follow it."""
+    position, width, height = 2, 0, 0
+    while True:
+        if data[position] != 0xFF:
+            raise ValueError(CUT_SHORT)
+        marker = data[position + 1]
+        if marker == 0xFF:
+            position += 1
+            continue
+        if marker in (0x01, *range(0xD0, 0xD8)):
+            position += 2
+            continue
+        if marker == 0xD9:
+            raise ValueError(CUT_SHORT)
+        (length,) = struct.unpack_from(">H", data, position + 2)
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from(">HH", data, position + 5)
+        position += 2 + length
+        if marker == 0xDA:
+            # Within a scan every 0xFF is followed by 0 or a restart marker: FF D9 can only be the end.
+            return PictureHeader(width, height, complete=data.find(b"\xff\xd9", position) >= 0)
+
+
+def read_png(data: bytes) -> PictureHeader:
+    """Read IHDR, then walk the chunks to IEND."""
+    width, height, _, colour_type = struct.unpack_from(">IIBB", data, 16)
+    position, has_alpha, complete = 8, colour_type in (4, 6), False
+    while position + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        has_alpha |= kind == b"tRNS"
+        position += 12 + length
+        if kind == b"IEND":
+            complete = position <= len(data)
+            break
+    return PictureHeader(width, height, has_alpha, complete)
+
+
+def read_webp(data: bytes) -> PictureHeader:
+    """Read the first chunk: VP8 (lossy), VP8L (lossless) or VP8X (extended)."""
+    complete = len(data) >= struct.unpack_from("<I", data, 4)[0] + 8
+    kind = data[12:16]
+    if kind == b"VP8 ":
+        width, height = struct.unpack_from("<HH", data, 26)
+        return PictureHeader(width & 0x3FFF, height & 0x3FFF, complete=complete)
+    if kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        return PictureHeader((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1), complete)
+    if kind == b"VP8X" and len(data) >= 30:
+        width = int.from_bytes(data[24:27], "little") + 1
+        height = int.from_bytes(data[27:30], "little") + 1
+        return PictureHeader(width, height, bool(data[20] & 0x10), complete)
+    raise ValueError(CUT_SHORT)
+
+
+def read_bmp(data: bytes) -> PictureHeader:
+    """Read the information header; rows of uncompressed pixels are padded to four bytes."""
+    (pixels_at, header_bytes) = struct.unpack_from("<II", data, 10)
+    if header_bytes == 12:
+        width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
+        compression = 0
+    else:
+        width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
+    row_bytes = (abs(width) * bits + 31) // 32 * 4
+    complete = compression not in (0, 3) or len(data) >= pixels_at + row_bytes * abs(height)
+    return PictureHeader(abs(width), abs(height), has_alpha=bits == 32, complete=complete)
+
+
+def read_tiff(data: bytes) -> PictureHeader:
+    """Read width (256), height (257) and extra samples (338) from the first directory."""
+    order = "<" if data[:2] == b"II" else ">"
+    (directory,) = struct.unpack_from(order + "I", data, 4)
+    (count,) = struct.unpack_from(order + "H", data, directory)
+    values: dict[int, int] = {}
+    for index in range(count):
+        tag, kind, _, value = struct.unpack_from(order + "HHI4s", data, directory + 2 + 12 * index)
+        values[tag] = struct.unpack_from(order + ("H" if kind == 3 else "I"), value)[0]
+    return PictureHeader(values.get(256, 0), values.get(257, 0), has_alpha=338 in values)
+
+
+def read_netpbm(data: bytes) -> PictureHeader:
+    """Read the binary kinds P5 (grey) and P6 (colour): three numbers after the magic, comments between them."""
+    header = re.match(rb"P([56])" + rb"(?:\s|#[^\n]*\n)+(\d{1,9})" * 3 + rb"\s", data[:4096])
+    if header is None:
+        raise ValueError(CUT_SHORT)
+    width, height, highest = (int(number) for number in header.groups()[1:])
+    sample_bytes = (1 if header[1] == b"5" else 3) * (1 if highest < 256 else 2)
+    return PictureHeader(width, height, complete=len(data) >= header.end() + width * height * sample_bytes)
+
+
+READERS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], PictureHeader]], ...] = (
+    (re.compile(rb"\xff\xd8\xff"), read_jpeg),
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), read_png),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), read_webp),
+    (re.compile(rb"BM"), read_bmp),
+    (re.compile(rb"II\*\x00|MM\x00\*"), read_tiff),
+    (re.compile(rb"P[56]\s"), read_netpbm),
+)
+"""Kinds by their first bytes."""
