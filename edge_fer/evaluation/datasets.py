@@ -1,0 +1,166 @@
+"""Labelled faces, read from the formats that people keep them in.
+
+| format        | what it holds                                                                     |
+|---------------|-----------------------------------------------------------------------------------|
+| FER-2013 csv  | columns emotion, pixels, Usage (and FER+ vote columns where they were merged in)  |
+| sheets        | a folder with SPLIT.png (48x48 tiles, row by row) and SPLIT.csv (emotion, votes)  |
+| class folders | SPLIT/happy/x.jpg, or happy/x.jpg where the data is in one piece                  |
+| npz           | arrays images and labels, optionally label_names, votes and split                 |
+
+Data in one piece is given whole, whichever split is asked for; `LabelledFaces.split` is then empty.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from edge_fer.camera.pictures import PICTURE_SUFFIXES, read_picture
+from edge_fer.errors import ConfigError, SourceError
+from edge_fer.evaluation.labelled import (
+    SPLIT_NAMES,
+    VOTE_NAMES,
+    LabelledFaces,
+    canonical_label,
+    names_of_split,
+)
+from edge_fer.evaluation.tables import FER_SIDE, csv_has_split, find_sheet, load_csv, load_sheet
+from edge_fer.faces.crop import in_colour
+from edge_fer.types import FER_LABELS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from edge_fer.types import Image
+
+__all__ = ["FER_SIDE", "VOTE_NAMES", "LabelledFaces", "has_split", "load_dataset"]
+
+
+def load_dataset(path: Path, split: str = "train", *, side_px: int = FER_SIDE) -> LabelledFaces:
+    """Read one split of a labelled data set.
+
+    Args:
+        path: a csv or npz file, or a folder of sheets or of class folders.
+        split: "train", "validation" or "test", or a name of the data's own.
+        side_px: side to which pictures in class folders are resized; other formats keep their size.
+
+    Raises:
+        SourceError: there is no such file, or it does not hold what it should.
+        ConfigError: the data has no such split.
+    """
+    _check_exists(path)
+    if path.is_dir():
+        sheet = find_sheet(path, split)
+        faces = load_sheet(*sheet) if sheet else _load_class_folders(path, split, side_px)
+    elif path.suffix.lower() == ".npz":
+        faces = _load_npz(path, split)
+    else:
+        faces = load_csv(path, split)
+    if not len(faces):
+        raise ConfigError(f"{path}: no pictures in the split {split!r}")
+    return faces
+
+
+def has_split(path: Path, split: str) -> bool:
+    """Whether the data names a split so; False where it is in one piece.
+
+    Raises:
+        SourceError: there is no such file, or it does not hold what it should.
+    """
+    _check_exists(path)
+    if path.is_dir():
+        return find_sheet(path, split) is not None or _find_folder(path, split) is not None
+    if path.suffix.lower() == ".npz":
+        splits = _read_npz(path).get("split", np.empty(0, np.str_))
+        return any(str(name).lower() in names_of_split(split) for name in splits)
+    return csv_has_split(path, split)
+
+
+def _check_exists(path: Path) -> None:
+    if not path.exists():
+        raise SourceError(f"{path}: no such data; give a FER-2013 csv, an npz or a folder of class folders")
+
+
+def _find_folder(folder: Path, split: str) -> Path | None:
+    children = {child.name.lower(): child for child in _folders(folder)}
+    return next((children[name] for name in names_of_split(split) if name in children), None)
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
+    except OSError as error:
+        raise SourceError(f"cannot read folder {folder}: {error.strerror}; check its permissions") from None
+
+
+def _load_class_folders(folder: Path, split: str, side_px: int) -> LabelledFaces:
+    root = _find_folder(folder, split)
+    if root is None and any(_find_folder(folder, name) for name in SPLIT_NAMES):
+        raise ConfigError(f"{folder}: no folder for the split {split!r}")
+    classes = [(canonical_label(child.name), _pictures(child)) for child in _folders(root or folder)]
+    found = {name for name, pictures in classes if pictures}
+    if not found:
+        raise SourceError(f"{root or folder}: holds no class folders with pictures, such as happy/ and sad/")
+    names = FER_LABELS if found <= set(FER_LABELS) else tuple(sorted(found))
+    images, labels = [], []
+    for name, pictures in classes:
+        images += [_resized(in_colour(read_picture(path), "grey"), side_px) for path in pictures]
+        labels += [names.index(name)] * len(pictures) if pictures else []
+    split_name = root.name if root else ""
+    return LabelledFaces(np.stack(images), np.array(labels, np.int64), names, None, split_name)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    files = [path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES]
+    return sorted(path for path in files if path.is_file() and not path.name.startswith("."))
+
+
+def _resized(picture: Image, side_px: int) -> Image:
+    if picture.shape == (side_px, side_px):
+        return picture
+    how = cv2.INTER_AREA if picture.size > side_px * side_px else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, (side_px, side_px), interpolation=how), np.uint8)
+
+
+def _load_npz(path: Path, split: str) -> LabelledFaces:
+    found = _read_npz(path)
+    if "images" not in found or "labels" not in found:
+        raise SourceError(f"{path}: must hold the arrays 'images' and 'labels'; it holds {', '.join(found) or 'none'}")
+    images, labels = found["images"], found["labels"].reshape(-1)
+    if images.ndim == 4 and images.shape[-1] == 1:
+        images = images[..., 0]
+    if images.dtype != np.uint8 or images.ndim != 3 or 0 in images.shape[1:]:
+        raise SourceError(f"{path}: 'images' must be grey uint8 [N, height, width], not {_kind(images)}")
+    names = tuple(str(name) for name in found["label_names"].reshape(-1)) if "label_names" in found else FER_LABELS
+    if labels.dtype.kind not in "iu" or (len(labels) and not 0 <= labels.min() <= labels.max() < len(names)):
+        raise SourceError(f"{path}: 'labels' must be whole numbers of 0 to {len(names) - 1}")
+    votes, splits = found.get("votes"), found.get("split")
+    if votes is not None and (votes.dtype != np.uint8 or votes.shape[1:] != (len(VOTE_NAMES),)):
+        raise SourceError(f"{path}: 'votes' must be uint8 [N, {len(VOTE_NAMES)}], not {_kind(votes)}")
+    if any(array is not None and len(array) != len(images) for array in (labels, votes, splits)):
+        raise SourceError(f"{path}: its arrays must have one entry for each of the {len(images)} images")
+    faces = LabelledFaces(images, labels.astype(np.int64), names, votes)
+    if splits is None:
+        return faces
+    wanted = names_of_split(split)
+    chosen = np.array([str(name).lower() in wanted for name in splits], np.bool_)
+    split_name = str(splits[chosen][0]) if chosen.any() else ""
+    part = faces.take(chosen)
+    return LabelledFaces(part.images, part.labels, names, part.votes, split_name)
+
+
+def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {key: np.atleast_1d(arrays[key]) for key in arrays.files}
+    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise SourceError(f"{path}: cannot be read as npz ({error}); save it anew with numpy.savez") from error
+
+
+def _kind(array: NDArray[Any]) -> str:
+    return f"{array.dtype} {list(array.shape)}"
