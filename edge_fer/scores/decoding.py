@@ -84,4 +84,4 @@ def sample_crops(spec: InputSpec) -> Batch:
 
 def first_line(error: Exception) -> str:
     """An engine's complaint in one line; they like to add pages to it."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip()

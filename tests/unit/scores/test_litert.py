@@ -1,0 +1,72 @@
+"""What LiteRT's int8 inputs and outputs mean, and which package is used."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from edge_fer.scores.litert import _dequantised, _quantised
+from tests.make_models import MODELS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_values_are_rounded_to_steps_and_clipped_to_the_type() -> None:
+    tensor = {"dtype": np.int8, "quantization": (0.5, 10)}
+    values = np.array([-1000.0, -0.3, 0.0, 0.24, 0.26, 1000.0], np.float32)
+    assert _quantised(values, tensor).tolist() == [-128, 9, 10, 10, 11, 127]
+    assert _quantised(values, tensor).dtype == np.int8
+
+
+def test_what_was_quantised_comes_back_within_half_a_step() -> None:
+    tensor = {"dtype": np.uint8, "quantization": (0.02, 128)}
+    values = np.linspace(-2.5, 2.5, 101, dtype=np.float32)
+    assert np.abs(_dequantised(_quantised(values, tensor), tensor) - values).max() <= 0.01 + 1e-6
+
+
+def test_floats_pass_unchanged() -> None:
+    tensor = {"dtype": np.float32, "quantization": (0.0, 0)}
+    values = np.array([1.5], np.float32)
+    assert _quantised(values, tensor) is values
+    assert _dequantised(values, tensor) is values
+
+
+def run_with_packages(folder: Path, litert: str, tflite: str) -> str:
+    """Open a model in a process of its own where those two packages are what the texts say."""
+    for package, source in (("ai_edge_litert", litert), ("tflite_runtime", tflite)):
+        (folder / package).mkdir()
+        (folder / package / "__init__.py").write_text("")
+        (folder / package / "interpreter.py").write_text(source)
+    code = (
+        "import sys; from pathlib import Path; from edge_fer.errors import EdgeFerError\n"
+        "from edge_fer.scores.litert import LitertClassifier\n"
+        f"try: LitertClassifier(Path({str(MODELS / 'brightness-tiny-48x48-fp32.tflite')!r})); print('opened')\n"
+        "except EdgeFerError as error: print(type(error).__name__, error)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    return result.stdout
+
+
+FAILS_ON_IMPORT = "raise ImportError('libGL is missing')"
+FAILS_ON_CONSTRUCTION = "class Interpreter:\n    def __init__(self, **_): raise AttributeError('_ARRAY_API not found')"
+REFUSES_THE_MODEL = "class Interpreter:\n    def __init__(self, **_): raise ValueError('Op 99 is unknown\\nmore')"
+
+
+@pytest.mark.parametrize("tflite", [FAILS_ON_IMPORT, FAILS_ON_CONSTRUCTION])
+def test_a_package_that_cannot_construct_counts_as_absent(tmp_path: Path, tflite: str) -> None:
+    assert "MissingExtra" in run_with_packages(tmp_path, FAILS_ON_IMPORT, tflite)
+
+
+def test_the_second_package_is_used_where_the_first_fails(tmp_path: Path) -> None:
+    said = run_with_packages(tmp_path, FAILS_ON_CONSTRUCTION, REFUSES_THE_MODEL)
+    assert said.startswith("ModelError LiteRT cannot load")
+    assert said.endswith("Op 99 is unknown\n")
