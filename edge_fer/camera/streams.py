@@ -36,8 +36,8 @@ def redacted(address: str) -> str:
     authority, slash, path = rest.partition("/")
     if "@" in authority:
         rest = "***@" + authority.rpartition("@")[2] + slash + path
-    elif "@" in path and re.search(r":\D|:\d+[^\d/]", authority):
-        # Not a port after the colon: a password that itself contains a slash.
+    elif "@" in path and ":" in authority:
+        # Either a port and an "@" in the path, or a password that contains a slash: taken for a password.
         rest = "***@" + path.rpartition("@")[2]
     return scheme + separator + SECRET_PARAMETER.sub(r"\1***", rest)
 
