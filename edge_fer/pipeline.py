@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from edge_fer.errors import EndOfStream, SourceLost, SourceTimeout
-from edge_fer.faces.crop import crop_faces, in_colour
+from edge_fer.faces.crop import crop_faces, in_colour, whole_to_batch
 from edge_fer.sinks.summary import Tally, TruthCheck
-from edge_fer.types import Observation, ScoredFace, Timings, View
+from edge_fer.types import Box, Face, Observation, ScoredFace, Timings, View
 
 if TYPE_CHECKING:
     import threading
@@ -65,6 +65,46 @@ class _Progress:
     last_at: float = 0.0
 
 
+def observe(frame: Frame, detector: FaceDetector, classifier: Classifier, clock: Clock) -> Observation:
+    """Find and read all faces of a frame; the clock is only for the timings.
+
+    Raises:
+        ModelError: the engine failed.
+        ValueError: the picture is neither uint8 BGR nor grey.
+    """
+    spec = classifier.input_spec
+    start = clock.monotonic()
+    grey = in_colour(frame.image, "grey")
+    faces = detector.detect(grey)
+    detected = clock.monotonic()
+    scored: tuple[ScoredFace, ...] = ()
+    if faces:
+        crops = crop_faces(grey if spec.colour == "grey" else frame.image, [face.box for face in faces], spec)
+        scores = classifier.classify(crops)
+        scored = tuple(ScoredFace(face, one, one, one.top) for face, one in zip(faces, scores, strict=True))
+    return _observation(frame, scored, start, detected, clock.monotonic())
+
+
+def observe_whole(frame: Frame, classifier: Classifier, clock: Clock) -> Observation:
+    """Read the whole picture as one face that is already cropped, as in FER-2013.
+
+    Raises:
+        ModelError: the engine failed.
+        ValueError: the picture is neither uint8 BGR nor grey.
+    """
+    start = clock.monotonic()
+    scores = classifier.classify(whole_to_batch([frame.image], classifier.input_spec))
+    scored = tuple(ScoredFace(Face(Box(0, 0, frame.width, frame.height)), one, one, one.top) for one in scores)
+    return _observation(frame, scored, start, start, clock.monotonic())
+
+
+def _observation(frame: Frame, faces: tuple[ScoredFace, ...], start: float, detected: float, end: float) -> Observation:
+    timings = Timings((detected - start) * 1e3, (end - detected) * 1e3, (end - start) * 1e3)
+    return Observation(
+        frame.seq, frame.captured_at, frame.wall_time, frame.source, frame.width, frame.height, faces, timings
+    )
+
+
 class Pipeline:
     """A source, a detector, a classifier and sinks at work together; it uses nothing that it was not given."""
 
@@ -104,21 +144,7 @@ class Pipeline:
         Raises:
             ModelError: the engine failed.
         """
-        clock, spec = self._clock, self._classifier.input_spec
-        start = clock.monotonic()
-        grey = in_colour(frame.image, "grey")
-        faces = self._detector.detect(grey)
-        detected = clock.monotonic()
-        scored: tuple[ScoredFace, ...] = ()
-        if faces:
-            crops = crop_faces(grey if spec.colour == "grey" else frame.image, [face.box for face in faces], spec)
-            scores = self._classifier.classify(crops)
-            scored = tuple(ScoredFace(face, one, one, one.top) for face, one in zip(faces, scores, strict=True))
-        end = clock.monotonic()
-        timings = Timings((detected - start) * 1e3, (end - detected) * 1e3, (end - start) * 1e3)
-        return Observation(
-            frame.seq, frame.captured_at, frame.wall_time, frame.source, frame.width, frame.height, scored, timings
-        )
+        return observe(frame, self._detector, self._classifier, self._clock)
 
     def run(self, stop: threading.Event) -> RunReport:
         """Work until the source ends, a limit is reached, a sink has had enough, or `stop` is set.
@@ -131,7 +157,7 @@ class Pipeline:
             SourceError: the source cannot go on.
             ModelError: the engine failed.
         """
-        runners = [*self._sinks, *self._view_sinks]
+        runners = self._runners()
         progress = _Progress()
         check = TruthCheck() if self._truth else None
         for runner in runners:
@@ -155,6 +181,9 @@ class Pipeline:
         self.source.close()
         self._classifier.close()
 
+    def _runners(self) -> tuple[SinkRunner[Observation] | SinkRunner[View], ...]:
+        return (*self._sinks, *self._view_sinks)
+
     def _loop(self, stop: threading.Event, progress: _Progress, check: TruthCheck | None) -> Ending:
         limits, clock = self._limits, self._clock
         started_at = heard_at = clock.monotonic()
@@ -164,7 +193,7 @@ class Pipeline:
                 return "limit"
             if limits.duration_seconds is not None and now - started_at >= limits.duration_seconds:
                 return "limit"
-            if any(sink.finished and sink.finished.ends_run for sink in (*self._sinks, *self._view_sinks)):
+            if any(sink.finished and sink.finished.ends_run for sink in self._runners()):
                 return "sink"
             try:
                 frame = self.source.read(READ_SECONDS)

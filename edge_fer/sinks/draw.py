@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import cv2
 import numpy as np
 
+from edge_fer.types import Box
+
 if TYPE_CHECKING:
     from edge_fer.types import Image, Observation, ScoredFace
 
@@ -31,27 +33,30 @@ REFERENCE_PX = 480
 """Shorter side of a picture in which text has its plain size; it grows with the picture."""
 
 
-def annotate(image: Image, observation: Observation, *, top: int = 1, fps: float | None = None) -> Image:
+def annotate(
+    image: Image, observation: Observation, *, top: int = 1, fps: float | None = None, enlarged: int = 1
+) -> Image:
     """Return a BGR copy of the picture with a box, emotion and score for each face.
 
     Args:
         image: uint8 [height, width, 3] BGR or [height, width] grey; left as it is.
         observation: what was seen in this picture.
         top: how many of the best emotions to write at each face, at least 1.
+        enlarged: how many times the picture is larger than the one that the boxes are for.
         fps: frames a second to write in the corner; None for none.
     """
     canvas: Image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else image.copy()  # type: ignore[assignment]
     size = min(canvas.shape[:2]) / REFERENCE_PX
     # The largest last, so that its label is not covered by those behind.
     for scored in reversed(observation.faces):
-        _draw_face(canvas, scored, top, size)
+        _draw_face(canvas, scored, top, size, enlarged)
     if fps is not None:
         _draw_lines(canvas, [f"{fps:.1f} FPS"], 0, 0, (255, 255, 255), size)
     return canvas
 
 
-def _draw_face(canvas: Image, scored: ScoredFace, top: int, size: float) -> None:
-    box, colour = scored.face.box, BGR_BY_EMOTION.get(scored.emotion, OTHER_BGR)
+def _draw_face(canvas: Image, scored: ScoredFace, top: int, size: float, enlarged: int) -> None:
+    box, colour = _times(scored.face.box, enlarged), BGR_BY_EMOTION.get(scored.emotion, OTHER_BGR)
     thickness = max(1, round(2 * size))
     cv2.rectangle(canvas, (box.x, box.y), (box.x + box.width - 1, box.y + box.height - 1), colour, thickness)
     scores = scored.scores.as_dict()
@@ -64,6 +69,10 @@ def _draw_face(canvas: Image, scored: ScoredFace, top: int, size: float) -> None
     # Above the box where there is room, inside its upper edge where there is not.
     y = box.y - height if box.y >= height else box.y
     _draw_lines(canvas, lines, box.x, y, colour, size)
+
+
+def _times(box: Box, factor: int) -> Box:
+    return Box(box.x * factor, box.y * factor, box.width * factor, box.height * factor)
 
 
 def _draw_lines(canvas: Image, lines: list[str], x: int, y: int, colour: Colour, size: float) -> None:

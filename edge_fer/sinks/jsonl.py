@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 SCHEMA = "edge-fer/1"
 """Within one number fields are only ever added."""
+
+
+RETRY_SECONDS = 0.005
+"""Pause before trying anew to write to a full pipe that may not wait."""
 
 
 class ByteStream(Protocol):
@@ -88,8 +93,12 @@ def write_line(stream: ByteStream, line: str) -> None:
     rest = memoryview((line + "\n").encode("utf-8", "backslashreplace"))
     try:
         while rest:
-            # Raw streams write in parts when a pipe is nearly full.
-            rest = rest[stream.write(rest.tobytes()) or len(rest) :]
+            # A raw stream writes in parts when a pipe is nearly full, and nothing where it may not wait.
+            written = stream.write(rest.tobytes())
+            if written is None:
+                time.sleep(RETRY_SECONDS)
+            else:
+                rest = rest[written:]
         stream.flush()
     except BrokenPipeError as exc:
         raise SinkFinished("", ends_run=True) from exc

@@ -84,6 +84,7 @@ class SinkRunner(Generic[Item]):
         self.name = name
         self.written = 0
         self.dropped = 0
+        """Items that did not get through in time; what comes after the sink has finished does not count."""
         self.failures = 0
         self.finished: SinkFinished | None = None
         self._write, self._close, self._idle, self._report = write, close, idle, report
@@ -108,7 +109,7 @@ class SinkRunner(Generic[Item]):
     def offer(self, item: Item, give_up: Callable[[], bool] = lambda: False) -> None:
         """Put an item into the mailbox.
 
-        With `Filling.WAIT` this waits while the mailbox is full, until `give_up()` is true or the sink has ended.
+        With `Filling.WAIT` this waits while the mailbox is full, until `give_up()` is true or the sink has finished.
         """
         with self._changed:
             if self._filling is Filling.DROP_OLDEST:
@@ -118,7 +119,9 @@ class SinkRunner(Generic[Item]):
             else:
                 while len(self._mailbox) >= self._capacity and self.finished is None and not give_up():
                     self._changed.wait(IDLE_SECONDS)
-            if self.finished is None and len(self._mailbox) < self._capacity:
+            if self.finished is not None:
+                return
+            if len(self._mailbox) < self._capacity:
                 self._mailbox.append(item)
                 self._changed.notify_all()
             else:
@@ -162,7 +165,9 @@ class SinkRunner(Generic[Item]):
         self._guarded(self._close)
 
     def _handle(self, item: Item) -> None:
-        if self.finished is not None or self._clock.monotonic() < self._paused_until:
+        if self.finished is not None:
+            return
+        if self._clock.monotonic() < self._paused_until:
             self.dropped += 1
             return
         if self._guarded(lambda: self._write(item)):

@@ -25,7 +25,6 @@ class StatusLine:
         self._frame_count, self._top = frame_count, top
         self._every_seconds = LIVE_SECONDS if frame_count is None else PROGRESS_SECONDS
         self._next_at = float("-inf")
-        self._frames = 0
         self._rate = RateMeter()
         self._shown_length = 0
 
@@ -36,12 +35,11 @@ class StatusLine:
             SinkFinished: the terminal has gone.
         """
         now = self._clock.monotonic()
-        self._frames += 1
         rate = self._rate.tick(now)
-        last = self._frames == self._frame_count
+        last = observation.seq + 1 == self._frame_count
         if now >= self._next_at or last:
             self._next_at = now + self._every_seconds
-            self._show(status_text(observation, rate, self._frames, self._frame_count, self._top))
+            self._show(status_text(observation, rate, self._frame_count, self._top))
 
     def close(self) -> None:
         """Clear the line, so that the summary starts on a clean one."""
@@ -59,11 +57,9 @@ class StatusLine:
         self._shown_length = len(text)
 
 
-def status_text(
-    observation: Observation, rate: float | None, frames: int, frame_count: int | None, top: int = 1
-) -> str:
+def status_text(observation: Observation, rate: float | None, frame_count: int | None, top: int = 1) -> str:
     """The line for one observation: progress or frame number, rate, time a frame, and the faces."""
-    start = progress_bar(frames, frame_count) if frame_count else f"frame {observation.seq}"
+    start = progress_bar(observation.seq + 1, frame_count) if frame_count else f"frame {observation.seq}"
     fps = f"{rate:.1f} FPS" if rate is not None else "- FPS"
     faces = "; ".join(
         ", ".join(f"{label} {value:.0%}" for label, value in scored.scores.top_k(top)) for scored in observation.faces

@@ -1,0 +1,146 @@
+"""The one place where settings become parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TextIO
+
+import cv2
+
+from edge_fer.camera.opening import CameraSettings, open_source
+from edge_fer.errors import MissingExtra
+from edge_fer.faces.haar import HaarFaceDetector, HaarSettings
+from edge_fer.pipeline import Pipeline, RunLimits
+from edge_fer.scores.loading import Backend, open_classifier
+from edge_fer.sinks.csv import CsvFileSink
+from edge_fer.sinks.jsonl import JsonLinesSink
+from edge_fer.sinks.runner import Filling, SystemClock, run_sink, run_view_sink
+from edge_fer.sinks.status import StatusLine
+from edge_fer.sinks.video import VideoSink
+from edge_fer.sinks.window import WindowSink, choose_screen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from edge_fer.sinks.jsonl import ByteStream
+    from edge_fer.sinks.runner import SinkRunner
+    from edge_fer.types import Classifier, Clock, FrameSource, Observation, SourceInfo, View
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """All that a run is asked for."""
+
+    source: str = "demo"
+    """`demo`, a video, a folder, a URL, or a camera by number, /dev/videoN or by-id name."""
+    camera: CameraSettings = field(default_factory=CameraSettings)
+    """What is asked of a camera."""
+    faces: HaarSettings = field(default_factory=HaarSettings)
+    """How to search for faces."""
+    model: Path | None = None
+    """Model file; None for the bundled one."""
+    backend: Backend = "auto"
+    """Engine."""
+    threads: int = 1
+    """Threads that OpenCV and the engine may each use, at least 1."""
+    limits: RunLimits = field(default_factory=RunLimits)
+    """When to end before the source does."""
+    json: bool = False
+    """One JSON line a frame on stdout."""
+    csv: Path | None = None
+    """File for one row a face."""
+    save: Path | None = None
+    """File for the annotated video."""
+    show: bool = False
+    """A window with the annotated frames."""
+    status: bool = False
+    """A line on the terminal that tells how it goes."""
+    top: int = 1
+    """How many of the best emotions to show at each face, at least 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """Where a run writes and whom it tells."""
+
+    output: ByteStream
+    """Takes results: the JSON lines."""
+    terminal: TextIO
+    """Takes the status line."""
+    report: Callable[[str], None]
+    """Takes messages for people, one line each."""
+
+
+def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None = None) -> Pipeline:
+    """Open the parts that the settings ask for and join them; what was opened is closed again where one fails.
+
+    Raises:
+        ConfigError: a setting is unusable; MissingExtra: a part needs a package that is not installed.
+        ModelError: no usable model file.
+        SourceError: the source cannot be opened.
+        SinkError: a file to write cannot be created.
+    """
+    clock = clock or SystemClock()
+    # OpenCV would take every core for pictures too small to share out, and fight the engine for them.
+    cv2.setNumThreads(settings.threads)
+    detector = HaarFaceDetector(settings.faces)
+    classifier = open_classifier(settings.model, settings.backend, settings.threads)
+    source: FrameSource | None = None
+    try:
+        source = open_source(settings.source, settings.camera)
+        filling = Filling.DROP_OLDEST if source.info.live else Filling.WAIT
+        view_sinks = _view_sinks(settings, source.info, filling, clock, streams)
+        sinks = _sinks(settings, source.info, classifier, filling, clock, streams)
+    except BaseException:
+        if source is not None:
+            source.close()
+        classifier.close()
+        raise
+    return Pipeline(
+        source,
+        detector,
+        classifier,
+        sinks,
+        clock,
+        view_sinks=view_sinks,
+        limits=settings.limits,
+        truth=getattr(source, "truth", None),
+    )
+
+
+def _sinks(
+    settings: RunSettings, info: SourceInfo, classifier: Classifier, filling: Filling, clock: Clock, streams: Streams
+) -> list[SinkRunner[Observation]]:
+    sinks = []
+    if settings.json:
+        sinks.append(run_sink("json", JsonLinesSink(streams.output), filling, clock, streams.report))
+    if settings.csv is not None:
+        sinks.append(run_sink("csv", CsvFileSink(settings.csv, classifier.labels), filling, clock, streams.report))
+    if settings.status:
+        line = StatusLine(streams.terminal, clock, frame_count=_frames_to_come(settings, info), top=settings.top)
+        # Nobody waits for a terminal: a status that is late is no status.
+        sinks.append(run_sink("status", line, Filling.DROP_OLDEST, clock, streams.report))
+    return sinks
+
+
+def _view_sinks(
+    settings: RunSettings, info: SourceInfo, filling: Filling, clock: Clock, streams: Streams
+) -> list[SinkRunner[View]]:
+    sinks = []
+    if settings.save is not None:
+        video = VideoSink(settings.save, info, top=settings.top)
+        sinks.append(run_view_sink("video", video, filling, clock, streams.report))
+    if settings.show:
+        try:
+            window = WindowSink(choose_screen(), clock, top=settings.top)
+        except MissingExtra as exc:
+            streams.report(f"{exc}; the run goes on without")
+        else:
+            sinks.append(run_view_sink("window", window, filling, clock, streams.report))
+    return sinks
+
+
+def _frames_to_come(settings: RunSettings, info: SourceInfo) -> int | None:
+    counts = [count for count in (info.frame_count, settings.limits.max_frames) if count is not None]
+    return min(counts, default=None)

@@ -1,0 +1,41 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Function = TypeVar("Function", bound="Callable[..., Any]")
+
+
+def engine_options(function: Function) -> Function:
+    """Add --backend, --model and --threads."""
+    for option in (
+        click.option(
+            "--threads",
+            type=click.IntRange(1, 256),
+            default=1,
+            show_default=True,
+            help="Threads that the engine may use.",
+        ),
+        click.option(
+            "--model",
+            type=click.Path(path_type=Path),
+            metavar="PATH",
+            help="A .tflite or .onnx file with its manifest; by default the bundled model.",
+        ),
+        click.option(
+            "--backend",
+            type=click.Choice(["auto", "onnx", "litert"]),
+            default="auto",
+            show_default=True,
+            help="The engine that runs the model.",
+        ),
+    ):
+        function = option(function)
+    return function

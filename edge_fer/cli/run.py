@@ -1,0 +1,160 @@
+"""`edge-fer run`: a camera, video, stream, folder or the demo, frame by frame."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge_fer.cli.options import engine_options
+from edge_fer.cli.signals import stop_signals
+from edge_fer.cli.streams import on_terminal, open_output, tell
+
+if TYPE_CHECKING:
+    from edge_fer.assembly import RunSettings
+    from edge_fer.pipeline import RunReport
+    from edge_fer.types import SourceInfo
+
+OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command("run", short_help="Read faces from a camera, video, stream, folder or the demo.")
+@click.argument("source", required=False)
+@click.option("--camera", metavar="N|DEVICE", help="Camera: a number, /dev/videoN or a name in /dev/v4l/by-id.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line a frame on standard output.")
+@click.option("--csv", type=OUTPUT_FILE, metavar="FILE", help="Write one row a face to a file.")
+@click.option("--save", type=OUTPUT_FILE, metavar="FILE", help="Write the annotated video, such as out.mp4.")
+@click.option("--show/--no-show", default=None, help="Show a window; by default where there is a screen.")
+@click.option("--headless", is_flag=True, help="Never show a window; the same as --no-show.")
+@click.option("--top", type=click.IntRange(1, 100), default=1, show_default=True, help="Emotions shown a face.")
+@click.option("--max-frames", type=click.IntRange(min=1), metavar="N", help="End after this many frames.")
+@click.option("--duration", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End after this long.")
+@engine_options
+@click.option(
+    "--min-face-px",
+    type=click.IntRange(1, 10_000),
+    default=48,
+    show_default=True,
+    help="Ignore faces smaller than this, in pixels of the frame.",
+)
+@click.option(
+    "--detect-width",
+    type=click.IntRange(24, 10_000),
+    default=320,
+    show_default=True,
+    help="Search for faces in a picture shrunk to this width.",
+)
+@click.option(
+    "--scale-factor",
+    type=click.FloatRange(1.01, 3.0),
+    default=1.2,
+    show_default=True,
+    help="Step between the sizes searched; smaller is more thorough and slower.",
+)
+@click.option("--cascade", type=click.Path(path_type=Path), metavar="FILE", help="Another face cascade (XML).")
+@click.option("--width", type=click.IntRange(16, 16_384), default=640, show_default=True, help="Asked of the camera.")
+@click.option("--height", type=click.IntRange(16, 16_384), default=480, show_default=True, help="Asked of the camera.")
+@click.option("--fps", type=click.FloatRange(0.1, 1000), default=30, show_default=True, help="Asked of the camera.")
+@click.pass_context
+def command(context: click.Context, /, source: str | None, camera: str | None, **options: Any) -> None:
+    """Read the facial expressions in SOURCE, frame by frame.
+
+    SOURCE is a video, a picture, a folder of pictures, an rtsp:// or http:// address, or `demo`, which needs no
+    camera and ends by itself. A camera is given with --camera 0.
+
+    q in the window, Ctrl-C and SIGTERM end the run. JSON goes to standard output, all else to standard error.
+
+    \b
+    Examples:
+      edge-fer run demo
+      edge-fer run --camera 0 --json
+      edge-fer run party.mp4 --headless --save annotated.mp4
+    """
+    if (source is None) == (camera is None):
+        raise click.UsageError("give one source: demo, a video, folder or address, or --camera 0")
+    name = source if source is not None else camera_name(camera or "")
+    from edge_fer.assembly import Streams, build_pipeline
+
+    settings = _settings(name, options)
+    with stop_signals() as signals:
+        pipeline = build_pipeline(settings, Streams(open_output(), sys.stderr, tell))
+        try:
+            tell(source_text(pipeline.source.info))
+            signals.running = True
+            report = pipeline.run(signals.stop)
+        finally:
+            pipeline.close()
+    for line in report_lines(report):
+        tell(line)
+    context.exit(130 if signals.interrupted else 1 if report.failures else 0)
+
+
+def camera_name(text: str) -> str:
+    """What `--camera` means: a number and a path as they are, any other word a name in /dev/v4l/by-id."""
+    is_plain = text.isdigit() or "/" in text or not text
+    return text if is_plain else f"/dev/v4l/by-id/{text}"
+
+
+def source_text(info: SourceInfo) -> str:
+    """One line on what was asked of a source and what it gives."""
+    got = _size_and_rate(info.width, info.height, info.fps)
+    if info.requested_width or info.requested_height or info.requested_fps:
+        asked = _size_and_rate(info.requested_width, info.requested_height, info.requested_fps)
+        return f"{info.name}: asked for {asked}, got {got}"
+    frames = "" if info.frame_count is None else f", {info.frame_count} frames"
+    return f"{info.name}: {got}{frames}"
+
+
+def report_lines(report: RunReport) -> list[str]:
+    """The summary of a run as lines for people."""
+    lines = report.tally.lines(report.seconds)
+    if report.truth is not None:
+        lines.append(report.truth.line())
+    lines += [f"{name}: {count} not written, it was too slow" for name, count in report.dropped.items()]
+    lines += [f"{name}: {count} failed" for name, count in report.failures.items()]
+    return lines
+
+
+def _settings(name: str, options: dict[str, Any]) -> RunSettings:
+    from edge_fer.assembly import RunSettings
+    from edge_fer.camera.settings import CameraSettings
+    from edge_fer.faces.haar import HaarSettings
+    from edge_fer.pipeline import RunLimits
+    from edge_fer.sinks.window import screen_attached
+
+    as_json, show = options["as_json"], options["show"]
+    if options["headless"]:
+        show = False
+    elif show is None:
+        # Lines that go to another program are not meant for eyes.
+        show = screen_attached(os.environ) and not as_json
+    return RunSettings(
+        source=name,
+        camera=CameraSettings(
+            width=options["width"], height=options["height"], fps=options["fps"], demo_realtime=bool(show)
+        ),
+        faces=HaarSettings(
+            cascade=options["cascade"],
+            detect_width=options["detect_width"],
+            scale_factor=options["scale_factor"],
+            min_face_px=options["min_face_px"],
+        ),
+        model=options["model"],
+        backend=options["backend"],
+        threads=options["threads"],
+        limits=RunLimits(options["max_frames"], options["duration"]),
+        json=as_json,
+        csv=options["csv"],
+        save=options["save"],
+        show=bool(show),
+        status=on_terminal(sys.stderr) and not (as_json and on_terminal(sys.stdout)),
+        top=options["top"],
+    )
+
+
+def _size_and_rate(width: int | None, height: int | None, fps: float | None) -> str:
+    size = f"{width}x{height}" if width and height else "pictures of their own size"
+    return f"{size} at {fps:.3g} FPS" if fps else size

@@ -1,0 +1,89 @@
+"""Annotated copies of still pictures in a folder."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import cv2
+
+from edge_fer.errors import SinkError
+from edge_fer.sinks.draw import annotate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edge_fer.types import Image, Observation
+
+KEPT_SUFFIXES = (".jpg", ".jpeg", ".png")
+"""Other kinds of pictures are written as PNG."""
+
+READABLE_PX = 320
+"""Pictures with a shorter side are enlarged, because words do not fit into them."""
+
+
+class AnnotatedFolder:
+    """Writes `NAME-annotated.jpg` or `.png` for each picture; equal names from different folders get a number."""
+
+    def __init__(self, folder: Path, *, top: int = 1) -> None:
+        """Make the folder where it is missing.
+
+        Raises:
+            SinkError: it cannot be made or written.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise SinkError(f"cannot make the folder {folder}: {exc.strerror or exc}") from exc
+        if not os.access(folder, os.W_OK):
+            raise SinkError(f"cannot write into {folder}: check its permissions")
+        self._folder, self._top = folder, top
+        self._used: set[str] = set()
+
+    def save(self, original: Path, image: Image, observation: Observation) -> Path:
+        """Write one annotated picture and return where it is.
+
+        Args:
+            original: where the picture came from, for its name.
+            image: uint8 BGR [height, width, 3] or grey [height, width].
+            observation: what was seen in it.
+
+        Raises:
+            SinkError: it cannot be written.
+        """
+        suffix = original.suffix if original.suffix.lower() in KEPT_SUFFIXES else ".png"
+        path = self._folder / self._free_name(original.stem, suffix)
+        enlarged, times = _enlarged(image)
+        picture = annotate(enlarged, observation, top=self._top, enlarged=times)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            ok, data = cv2.imencode(suffix.lower(), picture)
+            if not ok:
+                raise SinkError(f"cannot write {path}: OpenCV cannot encode it")
+            with part.open("wb") as file:
+                file.write(data.tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except (OSError, cv2.error) as exc:
+            raise SinkError(f"cannot write {path}: {getattr(exc, 'strerror', None) or exc}") from exc
+        finally:
+            part.unlink(missing_ok=True)
+        return path
+
+    def _free_name(self, stem: str, suffix: str) -> str:
+        name, number = f"{stem}-annotated{suffix}", 1
+        while name in self._used:
+            number += 1
+            name = f"{stem}-annotated-{number}{suffix}"
+        self._used.add(name)
+        return name
+
+
+def _enlarged(image: Image) -> tuple[Image, int]:
+    height, width = image.shape[:2]
+    times = -(-READABLE_PX // min(height, width))
+    # A picture of 1x5000 pixels would grow beyond any use.
+    if times <= 1 or max(height, width) * times > 10 * READABLE_PX:
+        return image, 1
+    return cv2.resize(image, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC), times  # type: ignore[return-value]
