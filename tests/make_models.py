@@ -89,10 +89,18 @@ def brightness_model(*, classes: int = 7, channels: int = 1, side: int = 48, sof
         return model
 
 
+def save(model: Any, path: Path) -> Path:
+    """Save a Keras model without what Keras has to say about it; return the path."""
+    from edge_fer_convert.tensorflow_log import quiet_tensorflow
+
+    with quiet_tensorflow():
+        model.save(path)
+    return path
+
+
 def save_trained(folder: Path, model: Any, spec: InputSpec = SPEC, name: str = NAME) -> Path:
     """Save a Keras model with its sidecar manifest, as training does; return the path of the model."""
-    path = folder / f"{name}.keras"
-    model.save(path)
+    path = save(model, folder / f"{name}.keras")
     labels = FER_LABELS[: model.outputs[0].shape[1]]
     kind = "probabilities" if model.layers[-1].activation.__name__ == "softmax" else "logits"
     write_manifest(path, Manifest(name, "keras", "fp32", labels, spec, kind, licence="Apache-2.0"))

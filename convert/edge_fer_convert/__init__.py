@@ -6,10 +6,15 @@
 >>> [(file.path.name, file.agreement.top_1) for file in result.files]
 """
 
-from edge_fer_convert.calibration import CalibrationSet, calibration_set
-from edge_fer_convert.conversion import ConversionResult, ConvertedFile, convert
-from edge_fer_convert.inputs import InputOptions
-from edge_fer_convert.verify import Agreement, CheckSet
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edge_fer_convert.calibration import CalibrationSet, calibration_set
+    from edge_fer_convert.conversion import ConversionResult, ConvertedFile, convert
+    from edge_fer_convert.inputs import InputOptions
+    from edge_fer_convert.verify import Agreement, CheckSet
 
 __all__ = [
     "Agreement",
@@ -21,3 +26,23 @@ __all__ = [
     "calibration_set",
     "convert",
 ]
+
+_HOMES = {
+    "Agreement": "verify",
+    "CalibrationSet": "calibration",
+    "CheckSet": "verify",
+    "ConversionResult": "conversion",
+    "ConvertedFile": "conversion",
+    "InputOptions": "inputs",
+    "calibration_set": "calibration",
+    "convert": "conversion",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on first use: `edge-fer convert --help` must not wait for NumPy and OpenCV.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from edge_fer.errors import ConfigError
@@ -39,7 +40,7 @@ def parse_scale(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
         mean, std = (float(part) for part in text.split(","))
     except ValueError:
         mean, std = 0.0, 0.0
-    if not 0.0 < std < float("inf") or abs(mean) == float("inf"):
+    if not (math.isfinite(mean) and math.isfinite(std) and std > 0.0):
         raise ConfigError(f"unknown scale {text!r}: use {', '.join(SCALES)}, or MEAN,STD such as 129,64")
     return (mean,), (std,)
 
