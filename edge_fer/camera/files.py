@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ __all__ = ["PictureFiles", "VideoFile", "open_folder", "open_picture", "open_vid
 
 log = logging.getLogger(__name__)
 
+BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+"""Bytes that text does not contain and every video does."""
 NOMINAL_FPS = 25.0
 """Rate by which positions are counted in a video that does not say its own."""
 
@@ -167,6 +170,11 @@ def open_video(path: Path) -> VideoFile:
         SourceError: it is missing, empty, cut short or no video.
     """
     check_file(path)
+    with path.open("rb") as file:
+        start = file.read(512)
+    if not BINARY.search(start):
+        # FFmpeg would draw the words as a film, or follow the addresses in a playlist.
+        raise SourceError(f"{path} is text and no video; give a video file")
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     if not capture.isOpened():
         capture.release()

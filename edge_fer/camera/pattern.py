@@ -79,7 +79,7 @@ def poses(seq: int) -> list[_Pose]:
         emotion = ORDER[(step + 3 * actor) % len(ORDER)]
         following = ORDER[(step + 1 + 3 * actor) % len(ORDER)]
         turned = max(0.0, (into - (EMOTION_FRAMES - MORPH_FRAMES)) / MORPH_FRAMES)
-        sway, bob = (lane - 1.1 * largest) / 2, (HEIGHT - 1.25 * largest) / 2
+        sway, bob = 0.7 * (lane - 1.1 * largest) / 2, (HEIGHT - 1.25 * largest) / 2
         x = lane * (actor + 0.5) + sway * math.sin(phase)
         y = HEIGHT / 2 + 0.6 * bob * math.sin(2 * phase + 0.5 * actor)
         tilt = MAX_TILT_DEGREES * math.sin(phase * 1.0 + 2.0 * actor)
