@@ -1,0 +1,326 @@
+"""Make the demo's faces: seven pictures, one an emotion, each the average of many training faces.
+
+An average of 60 or more people shows nobody, yet a detector finds it and a model reads its emotion. The way:
+duplicates are removed; faces on whose emotion the label and the FER+ voters agree are grouped by likeness (k-means
+on 12x12 pictures of equal brightness and contrast, so that a group shares pose, light and expression); each group's
+average is sharpened; averages that the frontal-face cascade does not find, or that come close to any one picture,
+are refused; the best of the rest is kept.
+
+    python -m edge_fer_train.average_faces --data DIR --out FILE [--model MODEL]
+
+`DIR` holds `training.png`, a sheet of grey 48x48 faces in 100 columns (FER-2013, Goodfellow et al., arXiv 1307.0414),
+and `training.csv` with one row a face: label number, row number, and the ten FER+ votes (Barsoum et al.,
+arXiv 1608.01041) neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown, not a face.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_fer.errors import EdgeFerError, ModelError, SourceError
+from edge_fer.faces.crop import whole_to_batch
+from edge_fer.faces.haar import bundled_cascade
+from edge_fer.scores.loading import open_classifier
+from edge_fer.types import FER_LABELS
+
+Faces: TypeAlias = NDArray[np.uint8]
+"""Grey faces, uint8 [N, 48, 48]."""
+Score: TypeAlias = Callable[[Faces], NDArray[np.float32]]
+"""Probabilities float32 [N, 7] in the order of `FER_LABELS` for uint8 [N, 48, 48] faces."""
+
+SIDE = 48
+SHEET_COLUMNS = 100
+VOTE_COLUMNS = {"neutral": 0, "happy": 1, "surprise": 2, "sad": 3, "angry": 4, "disgust": 5, "fear": 6}
+SMALLEST_GROUP, LARGEST_GROUP = 60, 290
+DUPLICATE_CORRELATION = 0.98
+"""Two pictures of 24x24 that correlate higher are taken for the same photograph."""
+HIGHEST_CORRELATION = 0.9
+"""No picture may correlate higher than this with its group's average: the average must show nobody."""
+WANTED_POOL, LARGEST_POOL = 400, 800
+"""Faces that are enough to group, the voters agreeing the more the more faces there are; and faces that are plenty."""
+
+
+@dataclass(frozen=True)
+class AverageFace:
+    """The average of one group of similar faces."""
+
+    image: NDArray[np.uint8]
+    """Grey uint8 [48, 48], sharpened."""
+    members: int
+    """Number of different pictures in the group."""
+    agreement: float
+    """Mean share of the FER+ voters who chose the emotion, 0.0 to 1.0."""
+    coherence: float
+    """Mean Pearson correlation of the pictures with the average; the higher, the clearer the average."""
+    highest_correlation: float
+    """Pearson correlation of the average with the picture that is most like it."""
+    probability: float | None = None
+    """Mean that `score` gave to the emotion over the sizes that it was shown at; None without `score`."""
+
+    @property
+    def rank(self) -> float:
+        """Higher is better: how sure the model, or else the voters, are of it, times how clear it is."""
+        return (self.agreement if self.probability is None else self.probability) * self.coherence
+
+
+def read_sheet(folder: Path) -> tuple[Faces, NDArray[np.int64], NDArray[np.int64]]:
+    """Read faces uint8 [N, 48, 48], label numbers [N] and FER+ votes [N, 10].
+
+    Raises:
+        SourceError: a file is missing or is not what the module's docstring says.
+    """
+    sheet = cv2.imread(str(folder / "training.png"), cv2.IMREAD_GRAYSCALE)
+    if sheet is None:
+        raise SourceError(f"no sheet of faces: {folder / 'training.png'}; give the folder that holds it with --data")
+    if sheet.shape[0] % SIDE or sheet.shape[1] != SIDE * SHEET_COLUMNS:
+        raise SourceError(f"not a sheet of 48x48 faces in 100 columns: {folder / 'training.png'}")
+    try:
+        table = np.loadtxt(folder / "training.csv", delimiter=",", skiprows=1, dtype=np.int64, ndmin=2)
+    except (OSError, ValueError) as error:
+        raise SourceError(f"no labels: {folder / 'training.csv'}: {error}") from error
+    tiles = sheet.reshape(-1, SIDE, SHEET_COLUMNS, SIDE).transpose(0, 2, 1, 3).reshape(-1, SIDE, SIDE)
+    if table.shape[1] != 12 or len(table) > len(tiles):
+        raise SourceError(f"labels do not fit the sheet: {folder / 'training.csv'}: {table.shape}, {len(tiles)} tiles")
+    return tiles[: len(table)].astype(np.uint8), table[:, 0], table[:, 2:]
+
+
+def normalised(faces: Faces, side: int) -> NDArray[np.float32]:
+    """Shrink faces to float32 [N, side * side] with mean 0 and length 1; products of rows are correlations."""
+    if len(faces) == 0:
+        return np.empty((0, side * side), np.float32)
+    small = np.stack([cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA) for face in faces])
+    flat = small.reshape(len(faces), -1).astype(np.float32)
+    flat -= flat.mean(axis=1, keepdims=True)
+    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
+    return flat
+
+
+def different_pictures(faces: Faces) -> NDArray[np.intp]:
+    """Return the indices of the first picture of every set of duplicates, mirror images counted as duplicates."""
+    flat, mirrored = normalised(faces, 24), normalised(faces[:, :, ::-1], 24)
+    kept: list[int] = []
+    for index in range(len(faces)):
+        likeness = np.maximum(flat[kept] @ flat[index], flat[kept] @ mirrored[index])
+        if likeness.size == 0 or likeness.max() < DUPLICATE_CORRELATION:
+            kept.append(index)
+    return np.array(kept, dtype=np.intp)
+
+
+def agreed_faces(labels: NDArray[np.int64], votes: NDArray[np.int64], emotion: str) -> NDArray[np.intp]:
+    """Return the indices of faces with that label that FER+ voters agree with, those with the most votes first.
+
+    At least 3 of 10 voters agree, and more where that leaves `WANTED_POOL` faces; at most `LARGEST_POOL` are returned.
+    """
+    agreeing = votes[:, VOTE_COLUMNS[emotion]] * (labels == FER_LABELS.index(emotion))
+    for at_least in range(10, 2, -1):
+        found = np.flatnonzero(agreeing >= at_least)
+        if len(found) >= WANTED_POOL:
+            break
+    return found[np.argsort(-agreeing[found], kind="stable")][:LARGEST_POOL]
+
+
+def groups(faces: Faces, seed: int) -> Iterator[NDArray[np.intp]]:
+    """Yield the indices of groups of 60 to 290 similar faces, from k-means with several group sizes.
+
+    Index `len(faces) + i` stands for the mirror image of face i: a group may hold it, but it is not a further picture.
+    """
+    flat = normalised(np.concatenate([faces, faces[:, :, ::-1]]), 12)
+    if len(faces) < SMALLEST_GROUP:
+        return
+    seen: set[bytes] = set()
+    for mean_size, seeds in itertools.product((90, 130, 180, 240), range(seed, seed + 3)):
+        count = max(1, round(len(flat) / mean_size))
+        cv2.setRNGSeed(seeds)
+        stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 60, 1e-4)
+        _, nearest, _ = cv2.kmeans(flat, count, np.empty((0,), np.int32), stop, 4, cv2.KMEANS_PP_CENTERS)
+        for group in range(count):
+            members = np.flatnonzero(nearest.ravel() == group)
+            different = len(np.unique(members % len(faces)))
+            if different >= SMALLEST_GROUP and len(members) <= LARGEST_GROUP and members.tobytes() not in seen:
+                seen.add(members.tobytes())
+                yield members
+
+
+def aligned(faces: Faces) -> Faces:
+    """Shift, turn and scale each face to fit the average of all, so that eyes and mouths fall together.
+
+    Uses the enhanced correlation coefficient (Evangelidis and Psarakis, 2008); a face that does not fit stays as it is.
+    """
+    stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 20, 1e-3)
+    mask = cv2.ellipse(np.zeros((SIDE, SIDE), np.uint8), (24, 25), (18, 21), 0, 0, 360, 255, -1)
+    result = faces
+    for _ in range(2):
+        average = normalised(result, SIDE).mean(axis=0).reshape(SIDE, SIDE)
+        fitted = []
+        for face in faces:
+            motion = np.eye(2, 3, dtype=np.float32)
+            try:
+                cv2.findTransformECC(average, face.astype(np.float32), motion, cv2.MOTION_AFFINE, stop, mask, 5)
+            except cv2.error:
+                motion = np.eye(2, 3, dtype=np.float32)
+            if np.abs(motion - np.eye(2, 3)).max(axis=0)[:2].max() > 0.2 or np.abs(motion[:, 2]).max() > 8:
+                motion = np.eye(2, 3, dtype=np.float32)
+            flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+            fitted.append(cv2.warpAffine(face, motion, (SIDE, SIDE), flags=flags, borderMode=cv2.BORDER_REPLICATE))
+        result = np.stack(fitted)
+    return result
+
+
+def sharpened_average(faces: Faces) -> NDArray[np.uint8]:
+    """Average faces of equal brightness and contrast, sharpen (unsharp mask) and spread over 12 to 243."""
+    flat = normalised(faces, SIDE).mean(axis=0).reshape(SIDE, SIDE)
+    double = cv2.resize(flat, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    for sigma, amount in ((5.0, 0.6), (2.0, 1.0)):
+        double = double + amount * (double - cv2.GaussianBlur(double, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE))
+    sharp = cv2.resize(double, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    low, high = np.percentile(sharp, (1, 99))
+    spread: NDArray[np.uint8] = np.clip(12 + (sharp - low) * (231 / max(float(high - low), 1e-6)), 0, 255).astype(
+        np.uint8
+    )
+    return spread
+
+
+def as_found(face: NDArray[np.uint8], cascade: cv2.CascadeClassifier) -> Faces:
+    """Show a face small, middle and large, upright and tilted, and return what the cascade cuts out: uint8 [9, 48, 48].
+
+    Empty unless the cascade finds exactly one face each time, about as large as it is.
+    """
+    crops = []
+    for side, tilt_degrees in itertools.product((48, 80, 140), (-8.0, 0.0, 8.0)):
+        canvas = np.tile(np.linspace(60, 190, 2 * side), (2 * side, 1)).astype(np.uint8)
+        move = cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), tilt_degrees, side / SIDE)
+        move[0, 2] += side - SIDE / 2
+        move[1, 2] += side - SIDE / 2
+        size = (2 * side, 2 * side)
+        cv2.warpAffine(face, move, size, canvas, cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT)
+        boxes = cascade.detectMultiScale(cv2.equalizeHist(canvas), scaleFactor=1.2, minNeighbors=5)
+        if len(boxes) != 1 or boxes[0][2] < 0.6 * side:
+            return np.empty((0, SIDE, SIDE), np.uint8)
+        x, y, width, height = boxes[0]
+        crops.append(cv2.resize(canvas[y : y + height, x : x + width], (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+    return np.stack(crops).astype(np.uint8)
+
+
+def candidates(
+    faces: Faces, agreement: NDArray[np.float32], emotion: str, score: Score | None, seed: int
+) -> list[AverageFace]:
+    """Average the groups of one emotion's faces; keep averages that the cascade finds and that show nobody."""
+    cascade = cv2.CascadeClassifier(str(bundled_cascade()))
+    both = np.concatenate([faces, faces[:, :, ::-1]])
+    found: list[AverageFace] = []
+    for members in groups(faces, seed):
+        pictures = np.unique(members % len(faces))
+        for fitted in (both[members], aligned(both[members])):
+            image = sharpened_average(fitted)
+            crops = as_found(image, cascade)
+            likeness = normalised(fitted, SIDE) @ normalised(image[None], SIDE)[0]
+            if likeness.max() <= HIGHEST_CORRELATION and len(crops):
+                surety = None if score is None else float(score(crops)[:, FER_LABELS.index(emotion)].mean())
+                shares = float(agreement[pictures].mean())
+                found.append(
+                    AverageFace(image, len(pictures), shares, float(likeness.mean()), float(likeness.max()), surety)
+                )
+    return found
+
+
+def average_faces(
+    faces: Faces, labels: NDArray[np.int64], votes: NDArray[np.int64], score: Score | None = None, seed: int = 0
+) -> dict[str, AverageFace]:
+    """Make one average face an emotion, in the order of `FER_LABELS`.
+
+    Args:
+        faces: grey uint8 [N, 48, 48].
+        labels: numbers [N] into `FER_LABELS`.
+        votes: FER+ votes [N, 10].
+        score: a model that ranks the averages; without it the voters' agreement does.
+        seed: of the grouping; the same seed and faces give the same averages.
+
+    Raises:
+        EdgeFerError: an emotion has no group that makes an average face.
+    """
+    result: dict[str, AverageFace] = {}
+    for emotion in FER_LABELS:
+        agreed = agreed_faces(labels, votes, emotion)
+        agreed = agreed[different_pictures(faces[agreed])]
+        shares = votes[agreed, VOTE_COLUMNS[emotion]] / np.maximum(votes[agreed].sum(axis=1), 1)
+        found = candidates(faces[agreed], shares.astype(np.float32), emotion, score, seed)
+        if not found:
+            raise EdgeFerError(
+                f"no average face for {emotion}: of {len(agreed)} different faces no group of {SMALLEST_GROUP} to "
+                f"{LARGEST_GROUP} gives one that the cascade finds and that shows nobody; give more faces"
+            )
+        result[emotion] = max(found, key=lambda face: face.rank)
+    return result
+
+
+def write_sheet(averages: dict[str, AverageFace], path: Path) -> None:
+    """Write the averages side by side as one grey PNG, whole or not at all."""
+    _, encoded = cv2.imencode(
+        ".png", np.hstack([face.image for face in averages.values()]), [cv2.IMWRITE_PNG_COMPRESSION, 9]
+    )
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(encoded.tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise EdgeFerError(f"cannot write {path}: {error.strerror}; give another place with --out") from error
+
+
+def score_of_model(path: Path) -> Score:
+    """Turn an edge-fer model file into a `Score`.
+
+    Raises:
+        EdgeFerError: the model cannot be loaded.
+        ModelError: it does not know the emotions of `FER_LABELS`.
+    """
+    classifier = open_classifier(path)
+    if set(classifier.labels) != set(FER_LABELS):
+        raise ModelError(f"{path} knows {', '.join(classifier.labels)}; give a model of {', '.join(FER_LABELS)}")
+
+    def score(faces: Faces) -> NDArray[np.float32]:
+        results = classifier.classify(whole_to_batch(list(faces), classifier.input_spec))
+        return np.array([[result.as_dict()[label] for label in FER_LABELS] for result in results], np.float32)
+
+    return score
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run as a command; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m edge_fer_train.average_faces", description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with training.png and training.csv")
+    parser.add_argument("--out", type=Path, required=True, help="PNG to write: seven faces side by side")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the grouping (default 0)")
+    parser.add_argument("--model", type=Path, help="model file that ranks the averages (default: the voters do)")
+    options = parser.parse_args(arguments)
+    try:
+        score = None if options.model is None else score_of_model(options.model)
+        averages = average_faces(*read_sheet(options.data), score=score, seed=options.seed)
+        write_sheet(averages, options.out)
+    except EdgeFerError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return error.exit_code
+    for emotion, face in averages.items():
+        print(
+            f"{emotion:9} {face.members:4} faces, voters agree {face.agreement:.2f}, "
+            f"nearest picture correlates {face.highest_correlation:.2f}"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
