@@ -65,7 +65,7 @@ def command(context: click.Context, /, pictures: tuple[str, ...], **options: Any
         failed, total = _predict(expand(pictures), options)
     except SinkFinished:  # the reader, such as head, has seen enough
         context.exit(0)
-    if failed:
+    if failed and total > 1:
         tell(f"{failed} of {total} pictures could not be done")
     context.exit(0 if not failed else EXIT_SOME_FAILED if failed < total else EXIT_NONE_OPENED)
 

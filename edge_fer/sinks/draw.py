@@ -66,9 +66,16 @@ def _draw_face(canvas: Image, scored: ScoredFace, top: int, size: float, enlarge
     if scored.face.track_id is not None:
         lines[0] = f"{scored.face.track_id}: {lines[0]}"
     height = _line_height(size) * len(lines)
-    # Above the box where there is room, inside its upper edge where there is not.
-    y = box.y - height if box.y >= height else box.y
+    y = _label_top(box, height, canvas.shape[0])
     _draw_lines(canvas, lines, box.x, y, colour, size)
+
+
+def _label_top(box: Box, height: int, picture_height: int) -> int:
+    """Above the box where there is room, else below it, else inside its upper edge."""
+    if box.y >= height:
+        return box.y - height
+    below = box.y + box.height
+    return below if below + height <= picture_height else box.y
 
 
 def _times(box: Box, factor: int) -> Box:

@@ -106,7 +106,7 @@ class VideoSink:
         return writer
 
     def _copies_due(self, captured_at: float) -> int:
-        due = int((captured_at - self._started_at) * self._fps) + 1 - self._frames
+        due = round((captured_at - self._started_at) * self._fps) + 1 - self._frames
         longest = int(LONGEST_GAP_SECONDS * self._fps)
         if due > longest:
             self._started_at = captured_at - self._frames / self._fps

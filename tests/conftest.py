@@ -1,0 +1,36 @@
+"""What tests of all kinds share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import pytest
+
+if TYPE_CHECKING:
+    from edge_fer.types import Image
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of development data beside the repository; never a part of it."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("needs the development data in ../shared/data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> Image:
+    """A real photograph with one face, BGR 512x512 (NASA, public domain, from scikit-image)."""
+    data = pytest.importorskip("skimage.data", reason="needs scikit-image for a real photograph")
+    return cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> Path:
+    """A model of a few kilobytes that runs everywhere the base install does."""
+    return REPOSITORY / "tests" / "models" / "brightness-tiny-48x48-fp32.tflite"

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edge_fer.errors import SinkError
+from edge_fer.sinks.runner import Filling, SinkFinished, SinkRunner
+from tests.fakes import Collector, FakeClock, Gate, observation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LONG_SECONDS = 10.0
+
+
+def runner(
+    sink: Collector,
+    filling: Filling = Filling.WAIT,
+    *,
+    clock: FakeClock | None = None,
+    capacity: int = 4,
+    report: Callable[[str], None] = lambda message: None,
+    idle: Callable[[], None] | None = None,
+) -> SinkRunner:
+    made = SinkRunner(
+        "test",
+        sink.write,
+        sink.close,
+        filling=filling,
+        clock=clock or FakeClock(),
+        capacity=capacity,
+        report=report,
+        idle=idle,
+    )
+    made.start()
+    return made
+
+
+def finish(made: SinkRunner) -> None:
+    made.ask_to_finish()
+    assert made.wait(LONG_SECONDS)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LONG_SECONDS
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.002)
+    assert condition()
+
+
+def test_everything_is_written_in_order_and_the_sink_closed_once() -> None:
+    sink = Collector()
+    made = runner(sink)
+    for number in range(100):
+        made.offer(observation(seq=number))
+    finish(made)
+    assert [item.seq for item in sink.items] == list(range(100))
+    assert (made.written, made.dropped, made.failures, sink.closed) == (100, 0, 0, 1)
+
+
+def test_a_slow_sink_of_a_live_source_loses_the_oldest_and_counts_them() -> None:
+    gate = Gate()
+    sink = Collector(gate)
+    made = runner(sink, Filling.DROP_OLDEST, capacity=3)
+    made.offer(observation(seq=0))
+    assert gate.entered.wait(LONG_SECONDS)
+    for number in range(1, 11):
+        made.offer(observation(seq=number))
+    assert made.dropped == 7
+    gate.open()
+    finish(made)
+    assert [item.seq for item in sink.items] == [0, 8, 9, 10]
+
+
+def test_a_slow_sink_of_a_file_makes_the_frames_wait() -> None:
+    gate = Gate()
+    sink = Collector(gate)
+    made = runner(sink, Filling.WAIT, capacity=1)
+    made.offer(observation(seq=0))
+    assert gate.entered.wait(LONG_SECONDS)
+    made.offer(observation(seq=1))
+    offered = threading.Event()
+    thread = threading.Thread(target=lambda: (made.offer(observation(seq=2)), offered.set()))
+    thread.start()
+    assert not offered.wait(0.15)
+    gate.open()
+    assert offered.wait(LONG_SECONDS)
+    thread.join()
+    finish(made)
+    assert [item.seq for item in sink.items] == [0, 1, 2]
+
+
+def test_waiting_for_room_ends_when_told_to_give_up() -> None:
+    gate = Gate()
+    made = runner(Collector(gate), Filling.WAIT, capacity=1)
+    made.offer(observation())
+    assert gate.entered.wait(LONG_SECONDS)
+    made.offer(observation())
+    made.offer(observation(), lambda: True)
+    assert made.dropped == 1
+    gate.open()
+    finish(made)
+
+
+@pytest.mark.parametrize("error", [SinkError("disk full"), ValueError("odd")])
+def test_a_sink_that_raises_is_counted_and_told_once(error: Exception) -> None:
+    def fail(number: int) -> None:
+        if number % 2:
+            raise error
+
+    told: list[str] = []
+    sink = Collector(fail)
+    made = runner(sink, report=told.append)
+    for number in range(10):
+        made.offer(observation(seq=number))
+    finish(made)
+    assert (made.written, made.failures, sink.closed) == (5, 5, 1)
+    assert len(told) == 1
+    assert str(error) in told[0]
+
+
+def test_a_failing_sink_of_a_live_source_is_left_alone_for_longer_and_longer() -> None:
+    def fail(number: int) -> None:
+        if number <= 2:
+            raise SinkError("away")
+
+    clock, sink = FakeClock(), Collector(fail)
+    made = runner(sink, Filling.DROP_OLDEST, clock=clock)
+
+    def offer_and_wait() -> None:
+        before = made.written + made.dropped + made.failures
+        made.offer(observation())
+        until(lambda: made.written + made.dropped + made.failures == before + 1)
+
+    offer_and_wait()  # fails: 0.5 s pause
+    offer_and_wait()  # in the pause
+    assert (sink.calls, made.dropped) == (1, 1)
+    clock.now += 0.6
+    offer_and_wait()  # fails: 1 s pause
+    clock.now += 0.6
+    offer_and_wait()  # still in the pause
+    assert (sink.calls, made.dropped) == (2, 2)
+    clock.now += 0.6
+    offer_and_wait()
+    assert (sink.calls, made.written) == (3, 1)
+    finish(made)
+
+
+def test_after_finishing_nothing_is_written_dropped_or_told() -> None:
+    def leave(number: int) -> None:
+        raise SinkFinished("", ends_run=True)
+
+    told: list[str] = []
+    sink = Collector(leave)
+    made = runner(sink, report=told.append, capacity=1)
+    made.offer(observation())
+    until(lambda: made.finished is not None)
+    for _ in range(5):
+        made.offer(observation())
+    finish(made)
+    assert made.finished is not None
+    assert made.finished.ends_run
+    assert (sink.calls, made.dropped, made.failures, sink.closed, told) == (1, 0, 0, 1, [])
+
+
+def test_a_sink_that_hangs_does_not_hold_up_the_end() -> None:
+    gate = Gate()
+    sink = Collector(gate)
+    made = runner(sink, capacity=4)
+    for _ in range(4):
+        made.offer(observation())
+    assert gate.entered.wait(LONG_SECONDS)
+    made.ask_to_finish()
+    assert not made.wait(0.05)
+    made.give_up()
+    assert made.dropped == 3
+    gate.open()
+    assert made.wait(LONG_SECONDS)
+    assert (len(sink.items), sink.closed) == (1, 1)
+
+
+def test_a_failing_close_is_counted() -> None:
+    class Broken(Collector):
+        def close(self) -> None:
+            raise SinkError("cannot finish")
+
+    told: list[str] = []
+    made = runner(Broken(), report=told.append)
+    finish(made)
+    assert (made.failures, told) == (1, ["test: cannot finish"])
+
+
+def test_an_idle_sink_gets_turns_and_may_finish_in_one() -> None:
+    turns = []
+
+    def idle() -> None:
+        turns.append(1)
+        if len(turns) == 3:
+            raise SinkFinished("", ends_run=True)
+
+    made = runner(Collector(), idle=idle)
+    until(lambda: made.finished is not None)
+    finish(made)
+    assert len(turns) == 3

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_fer.sinks.summary import Tally, TruthCheck
+from edge_fer.types import Box
+from tests.fakes import observation, scored_face
+
+
+@dataclass(frozen=True)
+class Known:
+    box: Box
+    emotion: str
+
+
+def test_a_tally_counts_frames_faces_emotions_and_times() -> None:
+    tally = Tally()
+    tally.add(observation(scored_face(Box(0, 0, 9, 9)), scored_face(Box(9, 9, 9, 9), "sad")))
+    tally.add(observation(scored_face(Box(0, 0, 9, 9))))
+    assert tally.lines(0.5) == [
+        "2 frames in 0.5 s, 4.0 FPS; 3 faces",
+        "emotions: happy 2, sad 1",
+        "a frame took 10.5 ms: finding faces 10.0 ms, reading them 0.50 ms",
+    ]
+
+
+def test_an_empty_run_says_so() -> None:
+    assert Tally().lines(0.0) == ["no frame came"]
+
+
+def test_truth_is_matched_by_place_and_each_box_used_once() -> None:
+    check = TruthCheck()
+    truth = [
+        Known(Box(0, 0, 100, 100), "happy"),
+        Known(Box(200, 0, 100, 100), "sad"),
+        Known(Box(0, 200, 90, 90), "fear"),
+    ]
+    seen = observation(
+        scored_face(Box(210, 5, 95, 95), "angry"),
+        scored_face(Box(5, 5, 90, 90), "happy"),
+        scored_face(Box(500, 5, 50, 50)),
+    )
+    check.add(seen, truth)
+    assert (check.expected, check.found, check.right, check.extra) == (3, 2, 1, 1)
+    assert (
+        check.line()
+        == "compared with the truth: faces found 2 of 3 (67%), emotion right 1 (50%), boxes without a face 1"
+    )
+    check.add(observation(scored_face(Box(0, 0, 100, 100))), [truth[0], truth[0]])
+    assert (check.expected, check.found) == (5, 3)
+
+
+def test_without_a_due_face_the_check_says_so() -> None:
+    check = TruthCheck()
+    check.add(observation(), [])
+    assert check.line() == "compared with the truth: no face was due"
