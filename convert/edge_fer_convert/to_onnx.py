@@ -49,9 +49,13 @@ def to_onnx(keras_model: Any) -> bytes:
 
 
 def quantise_onnx(model_bytes: bytes, calibration: Batch) -> bytes:
-    """Quantise weights (a scale a channel) and activations to int8, in quantise-dequantise form.
+    """Quantise weights (signed, a scale a channel) and activations (unsigned) to 8 bits, as quantise-dequantise pairs.
 
-    Softmax stays in float: in int8 it would round probabilities to steps of 1/256.
+    Unsigned activations let a ReLU vanish in its convolution: measured on one x86-64 thread, 0.155 ms a face against
+    0.494 with signed ones (a residual network of 0.5 M parameters; 0.382 in float). `reduce_range` keeps weights to
+    7 bits, because processors without VNNI add pairs of u8 x s8 products in 16 bits, which can overflow; it cost
+    no accuracy (69.66 % against 69.63 % on PublicTest). Softmax stays in float: in 8 bits it would round
+    probabilities to steps of 1/256.
 
     Args:
         model_bytes: float32 ONNX model that takes NCHW.
@@ -77,7 +81,8 @@ def quantise_onnx(model_bytes: bytes, calibration: Batch) -> bytes:
                 _Reader(calibration),
                 quant_format=QuantFormat.QDQ,
                 per_channel=True,
-                activation_type=QuantType.QInt8,
+                reduce_range=True,
+                activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
                 nodes_to_exclude=[node.name for node in graph.node if node.op_type == "Softmax"],
             )

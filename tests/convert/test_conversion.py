@@ -280,6 +280,20 @@ def test_weights_that_are_not_numbers(converters: None, tmp_path: Path) -> None:
         load_trained(tmp_path / "nan.keras", InputOptions())
 
 
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_code_inside_a_model_is_refused_before_it_runs(converters: None, tmp_path: Path, suffix: str) -> None:
+    import keras
+
+    trace = tmp_path / "ran"
+    code = keras.layers.Lambda(lambda x: (open(trace, "w").close(), x)[1])  # noqa: PTH123
+    layers = [keras.Input((8, 8, 1)), code, keras.layers.Flatten(), keras.layers.Dense(7)]
+    path = save(keras.Sequential(layers), tmp_path / f"lambda{suffix}")
+    trace.unlink(missing_ok=True)  # building the model ran it once
+    with pytest.raises(ModelError, match="Lambda"):
+        load_trained(path, InputOptions())
+    assert not trace.exists()
+
+
 def test_other_class_counts_need_labels(converters: None, tmp_path: Path) -> None:
     save(brightness_model(classes=5), tmp_path / "five.keras")
     with pytest.raises(ConfigError, match="name them in their order with --labels"):
