@@ -285,7 +285,8 @@ def test_code_inside_a_model_is_refused_before_it_runs(converters: None, tmp_pat
     import keras
 
     trace = tmp_path / "ran"
-    code = keras.layers.Lambda(lambda x: (open(trace, "w").close(), x)[1])  # noqa: PTH123
+    name = str(trace)  # Keras stores a text of the function's surroundings, not a Path
+    code = keras.layers.Lambda(lambda x: (open(name, "w").close(), x)[1])  # noqa: PTH123
     layers = [keras.Input((8, 8, 1)), code, keras.layers.Flatten(), keras.layers.Dense(7)]
     path = save(keras.Sequential(layers), tmp_path / f"lambda{suffix}")
     trace.unlink(missing_ok=True)  # building the model ran it once
