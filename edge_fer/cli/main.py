@@ -115,6 +115,8 @@ def raise_missing_extra(error: ImportError, command: str) -> NoReturn:
     extras = EXTRAS_OF_PACKAGE.get(error.name or "")
     if extras is None or not isinstance(error, ModuleNotFoundError):
         raise error
+    if error.name in ("tensorflow", "keras") and sys.version_info >= (3, 14):
+        raise EdgeFerError(f"`edge-fer {command}` uses TensorFlow: it runs on Python 3.11 to 3.13") from None
     extra = command if command in extras else extras[0]
     raise MissingExtra(f"`edge-fer {command}` uses {error.name}, which", extra) from None
 
