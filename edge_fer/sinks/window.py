@@ -144,15 +144,21 @@ class OpenCvScreen:
         cv2.destroyWindow(TITLE)
 
 
-def choose_screen() -> Callable[[], Screen]:
+def choose_screen(
+    find: Callable[[str], object | None] = importlib.util.find_spec, build_information: str | None = None
+) -> Callable[[], Screen]:
     """The way to open a window with what is installed; nothing is opened yet.
+
+    Args:
+        find: gives None for a package that is not installed.
+        build_information: OpenCV's description of its build; None asks OpenCV.
 
     Raises:
         MissingExtra: there is neither pygame-ce nor an OpenCV with windows.
     """
-    if importlib.util.find_spec("pygame") is not None:
+    if find("pygame") is not None:
         return PygameScreen
-    if opencv_has_windows(cv2.getBuildInformation()):
+    if opencv_has_windows(cv2.getBuildInformation() if build_information is None else build_information):
         return OpenCvScreen
     raise MissingExtra("a window (--show)", "window")
 

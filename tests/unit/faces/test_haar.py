@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -11,7 +12,7 @@ from edge_fer.faces.haar import HaarFaceDetector, HaarSettings, bundled_cascade
 from edge_fer.types import Box, Image
 
 if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 ASTRONAUT_FACE = Box(177, 67, 93, 93)
 """By eye: from the hair to the chin."""
@@ -41,7 +42,7 @@ def test_faces_come_largest_first_and_inside_the_picture(astronaut: Image) -> No
     assert faces[0].box.x > faces[1].box.x
     for face in faces:
         assert face.box == face.box.clipped(scene.shape[1], scene.shape[0])
-    only = HaarFaceDetector(HaarSettings(detect_width=1280, scale_factor=1.1, min_neighbors=6, max_faces=1))
+    only = HaarFaceDetector(replace(HaarSettings.for_pictures(), max_faces=1))
     assert only.detect(grey(scene)) == faces[:1]
 
 

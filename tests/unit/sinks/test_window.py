@@ -5,8 +5,16 @@ import importlib.util
 import numpy as np
 import pytest
 
+from edge_fer.errors import MissingExtra
 from edge_fer.sinks.runner import SinkFinished
-from edge_fer.sinks.window import PygameScreen, WindowSink, opencv_has_windows, screen_attached
+from edge_fer.sinks.window import (
+    OpenCvScreen,
+    PygameScreen,
+    WindowSink,
+    choose_screen,
+    opencv_has_windows,
+    screen_attached,
+)
 from edge_fer.types import Box, Image, View
 from tests.fakes import FakeClock, observation, picture, scored_face
 
@@ -101,3 +109,10 @@ def test_windows_are_read_off_opencvs_description(line: str, expected: bool) -> 
 )
 def test_a_screen_is_there_where_the_desktop_says_so(environment: dict[str, str], expected: bool) -> None:
     assert screen_attached(environment) is expected
+
+
+def test_the_window_comes_from_what_is_installed() -> None:
+    assert choose_screen(lambda name: name, "GUI: NONE") is PygameScreen
+    assert choose_screen(lambda name: None, "GUI: GTK3") is OpenCvScreen
+    with pytest.raises(MissingExtra, match=r"pip install 'edge-fer\[window\]'"):
+        choose_screen(lambda name: None, "GUI: NONE")
