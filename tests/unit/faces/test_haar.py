@@ -12,7 +12,7 @@ from edge_fer.faces.haar import HaarFaceDetector, HaarSettings, bundled_cascade
 from edge_fer.types import Box, Image
 
 if TYPE_CHECKING:
-from pathlib import Path
+    from pathlib import Path
 
 ASTRONAUT_FACE = Box(177, 67, 93, 93)
 """By eye: from the hair to the chin."""
