@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 TITLE = "edge-fer (q ends)"
 
+INVISIBLE_DRIVERS = ("offscreen", "dummy")
+"""What SDL falls back to where there is no screen: it would draw for nobody."""
+
 
 class Screen(Protocol):
     """One window, used from one thread only."""
@@ -87,6 +90,9 @@ class PygameScreen:
 
         self._pygame: Any = pygame
         pygame.display.init()
+        if pygame.display.get_driver() in INVISIBLE_DRIVERS and "SDL_VIDEODRIVER" not in os.environ:
+            pygame.display.quit()
+            raise RuntimeError("no screen found")
         pygame.display.set_caption(TITLE)
         self._surface: Any = None
 

@@ -170,16 +170,10 @@ def test_a_full_disk_is_told_and_the_run_goes_on(tiny_model: Path) -> None:
 
 
 def test_a_window_without_a_screen_does_not_stop_the_run(tiny_model: Path) -> None:
-    result = subprocess.run(
-        command(["run", "demo", "--model", tiny_model, "--show", "--max-frames", "3"]),
-        capture_output=True,
-        text=True,
-        timeout=LONG_SECONDS,
-        env=environment() | {"SDL_VIDEODRIVER": "none-such"},
-        check=False,
-    )
+    result = run("demo", "--model", tiny_model, "--show", "--max-frames", "3")
     assert result.returncode == 0, result.stderr
     assert "window" in result.stderr
+    assert "the run goes on without" in result.stderr
     assert "3 frames" in result.stderr
 
 
