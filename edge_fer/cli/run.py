@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -80,7 +81,9 @@ def command(context: click.Context, /, source: str | None, camera: str | None, *
 
     settings = _settings(name, options)
     with stop_signals() as signals:
-        pipeline = build_pipeline(settings, Streams(open_output(), sys.stderr, tell))
+        # A run that prints no results needs no standard output, such as one started by a service manager.
+        output = open_output() if settings.json else io.BytesIO()
+        pipeline = build_pipeline(settings, Streams(output, sys.stderr, tell))
         try:
             tell(source_text(pipeline.source.info))
             signals.running = True
