@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -97,9 +98,18 @@ def train(
 
 
 def stops_early(progress: Progress, settings: TrainingSettings) -> bool:
-    """Whether so many epochs have passed without a better checkpoint that the run is over."""
-    waited = progress.epoch - 1 - progress.best_epoch
-    return bool(settings.early_stop_epochs) and progress.best_epoch >= 0 and waited >= settings.early_stop_epochs
+    """Whether so many epochs have passed without a better checkpoint that the run is over.
+
+    Epochs on smaller pictures do not count: what they are good for shows on the full size.
+    """
+    if not settings.early_stop_epochs:
+        return False
+    since = max(progress.best_epoch, _small_epochs(settings) - 1)
+    return progress.epoch - 1 - since >= settings.early_stop_epochs
+
+
+def _small_epochs(settings: TrainingSettings) -> int:
+    return math.ceil(settings.epochs * settings.small_share) if ARCHITECTURES[settings.arch].any_size else 0
 
 
 def _check(settings: TrainingSettings, training: LabelledFaces, validation: LabelledFaces) -> None:
@@ -221,7 +231,7 @@ class _Run:
         batches = BatchSettings(
             settings.batch_size, how, settings.balance, settings.label_smoothing, settings.soft_labels, settings.seed
         )
-        small = self._any_size and epoch < settings.epochs * settings.small_share
+        small = epoch < _small_epochs(settings)
         side = min(settings.small_side_px, settings.side_px) if small else settings.side_px
         return TrainingEpoch(self._training, self._spec, batches, epoch, side, self._teacher)
 

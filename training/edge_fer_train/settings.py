@@ -90,7 +90,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "augment": AUGMENTATION_NAMES,
 }
 
-_RANGES: dict[str, tuple[float, float]] = {
+RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, 100_000),
     "batch_size": (2, 65_536),
     "learning_rate": (1e-9, 1e3),
@@ -145,8 +145,8 @@ def _check_value(key: str, value: Any, kind: type, where: str) -> None:
         raise ConfigError(f"{where}: {key} must be {_KINDS[kind]}, not {value!r}")
     if key in _CHOICES and value not in _CHOICES[key]:
         raise ConfigError(f"{where}: {key} must be one of {', '.join(_CHOICES[key])}, not {value!r}")
-    if key in _RANGES:
-        low, high = _RANGES[key]
+    if key in RANGES:
+        low, high = RANGES[key]
         if not (math.isfinite(value) and low <= value <= high):
             raise ConfigError(f"{where}: {key} must be {low:g} to {high:g}, not {value!r}")
 

@@ -1,0 +1,91 @@
+"""How far the training has come, on stderr: a bar on a terminal, else a line an epoch."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_fer_train.checkpoint import Progress
+
+REDRAW_SECONDS = 0.1
+BAR_CELLS = 24
+
+
+class ProgressBar:
+    """Takes the reports of `fit.train`; `close` leaves the terminal on a fresh line."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._epochs, self._stream, self._clock = 1, stream, clock
+        self._terminal = stream.isatty()
+        self._drawn_at, self._width = float("-inf"), 0
+        self._first_step: tuple[float, float] | None = None
+        self._last = ""
+
+    def begin(self, epochs: int) -> Callable[[Progress, int, int, dict[str, float]], None]:
+        """Say how many epochs there are; return what takes the reports."""
+        self._epochs = epochs
+        return self.report
+
+    def say(self, sentence: str) -> None:
+        """Write a line of its own."""
+        self.close()
+        click.echo(sentence, file=self._stream)
+
+    def report(self, progress: Progress, step: int, steps: int, figures: dict[str, float]) -> None:
+        """Show a step, or an epoch where `figures` hold its validation accuracy."""
+        finished = "validation_accuracy" in figures
+        if finished:
+            best = " *" if progress.best_epoch == progress.epoch - 1 else ""
+            self._last = f"validation {figures['validation_accuracy']:.2%}, best {progress.best_accuracy:.2%}"
+            line = (
+                f"epoch {progress.epoch}/{self._epochs}  loss {figures['loss']:.4f}  "
+                f"validation {figures['validation_accuracy']:.2%}  "
+                f"without copies {figures['validation_accuracy_without_copies']:.2%}  "
+                f"{figures.get('seconds', 0.0):.0f} s{best}"
+            )
+            if not self._terminal:
+                click.echo(line, file=self._stream)
+        if self._terminal:
+            self._draw(progress.epoch + (0 if finished else step / steps), figures.get("loss"), force=finished)
+
+    def close(self) -> None:
+        """End the line of the bar."""
+        if self._terminal and self._width:
+            click.echo(file=self._stream)
+            self._width = 0
+
+    def _draw(self, epochs_done: float, loss: float | None, *, force: bool) -> None:
+        now = self._clock()
+        if self._first_step is None:
+            self._first_step = (now, epochs_done)
+        if not force and now - self._drawn_at < REDRAW_SECONDS:
+            return
+        self._drawn_at = now
+        share = min(1.0, epochs_done / self._epochs)
+        filled = int(share * BAR_CELLS)
+        parts = [
+            f"[{'#' * filled}{'-' * (BAR_CELLS - filled)}] {share:4.0%}",
+            f"epoch {min(int(epochs_done) + 1, self._epochs)}/{self._epochs}",
+            f"loss {loss:.3f}" if loss is not None else "",
+            self._last,
+            self._time_left(now, epochs_done),
+        ]
+        line = "  ".join(part for part in parts if part)
+        click.echo("\r" + line.ljust(self._width), file=self._stream, nl=False)
+        self._width = len(line)
+        self._stream.flush()
+
+    def _time_left(self, now: float, epochs_done: float) -> str:
+        begun_at, begun_epochs = self._first_step or (now, epochs_done)
+        if epochs_done - begun_epochs <= 0:
+            return ""
+        seconds = int((now - begun_at) / (epochs_done - begun_epochs) * (self._epochs - epochs_done))
+        hours, minutes = seconds // 3600, seconds % 3600 // 60
+        if hours:
+            return f"{hours} h {minutes:02d} min left"
+        return f"{minutes} min left" if minutes else f"{seconds} s left"

@@ -1,0 +1,181 @@
+"""The folder of a finished run: pictures, tables, the model card and one page with everything."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import html
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+from edge_fer_bench import plots
+
+from edge_fer.evaluation.metrics import calibration, sharpen
+from edge_fer.scores.manifest import write_atomically
+from edge_fer_train.model_card import model_card, settings_table
+from edge_fer_train.results import results_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+    from edge_fer.evaluation.summary import ModelFigures
+    from edge_fer_train.checkpoint import Progress
+    from edge_fer_train.data import TrainingData
+    from edge_fer_train.fit import TrainingResult
+    from edge_fer_train.results import RunResults
+
+WORST_MISTAKES = 40
+
+
+def write_report(
+    folder: Path, results: RunResults, data: TrainingData, result: TrainingResult, licence: str | None
+) -> Path:
+    """Write everything but the model itself into the folder; return the page's path."""
+    write_atomically(folder / "history.csv", history_csv(result.progress).encode())
+    write_atomically(folder / "figures.json", results_json(results).encode())
+    write_atomically(folder / "MODEL_CARD.md", model_card(results, licence).encode())
+    pictures = {name: plots.png(figure) for name, figure in draw(results, data, result).items()}
+    for name, content in pictures.items():
+        write_atomically(folder / f"{name}.png", content)
+    page = folder / "report.html"
+    write_atomically(page, report_page(results, pictures).encode())
+    return page
+
+
+def draw(results: RunResults, data: TrainingData, result: TrainingResult) -> dict[str, Figure]:
+    """The pictures of a run by the name of their file."""
+    names, labels, probabilities = results.label_names, data.validation.labels, result.probabilities
+    split = results.validation.split
+    calibrated = sharpen(probabilities, results.temperature)
+    curves = {
+        "as trained": calibration(probabilities, labels),
+        f"temperature {results.temperature:.2f}": calibration(calibrated, labels),
+    }
+    counts = {
+        f"training ({results.training.split})": results.training.counts,
+        f"validation ({split})": results.validation.counts,
+    }
+    return {
+        "curves": plots.curves_chart(result.progress.history, result.progress.best_epoch),
+        "confusion_matrix": plots.confusion_chart(
+            np.array(results.official.confusion, np.int64), names, f"Confusion matrix, {split}"
+        ),
+        "classes": plots.class_chart(results.official.classes, f"Precision, recall and F1 of each class, {split}"),
+        "roc": plots.roc_chart(probabilities, labels, names, f"ROC, each class against the rest, {split}"),
+        "reliability": plots.reliability_chart(curves, f"Reliability: what scores mean, {split}"),
+        "class_distribution": plots.distribution_chart(counts),
+        "worst_mistakes": _mistakes(data, calibrated, names),
+    }
+
+
+def _mistakes(data: TrainingData, probabilities: np.ndarray, names: Sequence[str]) -> Figure:
+    labels = data.validation.labels
+    predicted = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    wrong = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:WORST_MISTAKES]
+    captions = [f"{names[labels[i]]}\n→ {names[predicted[i]]} {probabilities[i].max():.0%}" for i in wrong]
+    title = "Surest mistakes: label → prediction" if len(wrong) else "No mistakes on the validation pictures"
+    return plots.contact_sheet([data.validation.images[i] for i in wrong], captions, title)
+
+
+def history_csv(progress: Progress) -> str:
+    """The figures of each epoch as csv, epochs counted from 1; what an epoch lacks is left empty."""
+    columns: list[str] = []
+    for figures in progress.history:
+        columns += [name for name in figures if name not in columns]
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    for figures in progress.history:
+        writer.writerow(
+            {**{name: f"{value:.6g}" for name, value in figures.items()}, "epoch": int(figures["epoch"]) + 1}
+        )
+    return buffer.getvalue()
+
+
+def report_page(results: RunResults, pictures: dict[str, bytes]) -> str:
+    """One HTML page that needs nothing beside it."""
+    split = results.validation.split
+    headline: list[tuple[str, Callable[[ModelFigures], str]]] = [
+        ("accuracy", lambda one: f"{one.accuracy:.2%}"),
+        ("95 % interval", lambda one: f"{one.accuracy_interval[0]:.1%} to {one.accuracy_interval[1]:.1%}"),
+        ("macro-F1", lambda one: f"{one.macro_f1:.3f}"),
+        ("log loss", lambda one: f"{one.log_loss:.3f}"),
+        ("calibration error as trained", lambda one: f"{one.calibration_error:.3f}"),
+        ("pictures", lambda one: f"{one.pictures:,}"),
+    ]
+    both = (results.official, results.without_copies)
+    rows = [[name, *(show(one) for one in both)] for name, show in headline]
+    classes = [
+        [one.label, f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", _area(area), f"{one.support:,}"]
+        for one, area in zip(results.official.classes, results.official.roc_areas, strict=True)
+    ]
+    facts = [
+        ["architecture", results.settings.arch],
+        ["recipe", results.recipe],
+        ["parameters", f"{results.parameters:,}"],
+        ["multiply-adds a face", f"{results.multiply_adds:,}"],
+        ["training data", f"{results.training.data_set}, {results.training.split}, {results.training.pictures:,}"],
+        ["validation data", f"{results.validation.data_set}, {split}, {results.validation.pictures:,}"],
+        ["teachers", ", ".join(results.teachers) or "none"],
+        ["epoch kept", f"{results.best_epoch} of {results.epochs}"],
+        ["training time", f"{results.training_seconds / 3600:.2f} hours on {results.backend}"],
+        ["temperature", f"{results.temperature:g}"],
+        ["calibration error, temperature fitted on the other half", f"{results.crossed_calibration_error:.3f}"],
+    ]
+    body = [
+        f"<h1>{html.escape(results.name)}</h1>",
+        f"<p>{results.copies:,} of the {results.official.pictures:,} validation pictures have an exact or near copy "
+        "among the training pictures. The epoch and the temperature were chosen on these pictures.</p>",
+        _html_table(["", split, f"{split} without copies"], rows),
+        _html_table(["class", "precision", "recall", "F1", "ROC area", "pictures"], classes),
+        *(_html_picture(name, content) for name, content in pictures.items()),
+        "<h2>The run</h2>",
+        _html_table([], facts),
+        "<details><summary>All settings</summary>",
+        _html_table([], [list(pair) for pair in settings_table(results.settings)]),
+        "</details>",
+        "<p class=note>The surest mistakes show pictures of your data: mind whom you give this page to.</p>",
+    ]
+    return _PAGE.format(title=html.escape(results.name), body="\n".join(body))
+
+
+def _area(area: float) -> str:
+    return f"{area:.3f}" if np.isfinite(area) else "-"
+
+
+def _html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def line(cells: Sequence[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    lines = [line(header, "th")] if header else []
+    return "<table>" + "".join([*lines, *(line(row, "td") for row in rows)]) + "</table>"
+
+
+def _html_picture(name: str, content: bytes) -> str:
+    encoded = base64.b64encode(content).decode()
+    return f'<img alt="{name.replace("_", " ")}" src="data:image/png;base64,{encoded}">'
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 62rem; margin: 2rem auto;
+  padding: 0 1rem; }}
+h1 {{ margin-bottom: 0; }}
+table {{ border-collapse: collapse; margin: 1.2rem 0; font-variant-numeric: tabular-nums; }}
+th, td {{ padding: .25rem 1rem .25rem 0; border-bottom: 1px solid #ddd; text-align: right; }}
+th:first-child, td:first-child {{ text-align: left; }}
+img {{ display: block; max-width: 100%; margin: 1.6rem 0; }}
+.note {{ color: #666; }}
+</style>
+{body}
+</html>
+"""

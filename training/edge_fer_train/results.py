@@ -1,0 +1,126 @@
+"""What a finished run came to, as one value: the report, the model card and the manifest are written from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge_fer.evaluation.metrics import crossed_calibration_error, fit_temperature
+from edge_fer.evaluation.summary import ModelFigures, measure
+from edge_fer.types import FER_LABELS
+from edge_fer_train.architectures import multiply_adds
+
+if TYPE_CHECKING:
+    from edge_fer_train.checkpoint import Progress
+    from edge_fer_train.data import SplitInfo, TrainingData
+    from edge_fer_train.fit import TrainingResult
+    from edge_fer_train.settings import TrainingSettings
+
+PRODUCERS = ("edge-fer", "keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headless")
+
+FER2013_TRAINING_PICTURES = 28709
+
+
+@dataclass(frozen=True, slots=True)
+class RunResults:
+    """The figures of a run and all that they depend on."""
+
+    name: str
+    recipe: str
+    settings: TrainingSettings
+    label_names: tuple[str, ...]
+    training: SplitInfo
+    validation: SplitInfo
+    teachers: tuple[str, ...]
+    """File names, without their folders."""
+    official: ModelFigures
+    """On the whole validation split."""
+    without_copies: ModelFigures
+    """On the validation pictures that have no exact or near copy among the training pictures."""
+    temperature: float
+    """Fitted on the whole validation split; figures above are without it."""
+    crossed_calibration_error: float
+    """With the temperature fitted on one half of the validation split and measured on the other, both ways."""
+    parameters: int
+    multiply_adds: int
+    epochs: int
+    best_epoch: int
+    """From 1, as people count."""
+    training_seconds: float
+    backend: str
+    produced_by: dict[str, str]
+
+    @property
+    def copies(self) -> int:
+        """Validation pictures that have a copy among the training pictures."""
+        return self.official.pictures - self.without_copies.pictures
+
+    @property
+    def is_fer2013(self) -> bool:
+        """Whether the training data is FER-2013's Training split, as far as its size and labels tell."""
+        return self.label_names == FER_LABELS and self.training.pictures == FER2013_TRAINING_PICTURES
+
+
+def collect_results(
+    name: str,
+    recipe: str,
+    settings: TrainingSettings,
+    data: TrainingData,
+    teachers: tuple[str, ...],
+    result: TrainingResult,
+    backend: str,
+) -> RunResults:
+    """Measure a finished run."""
+    names, labels = data.training.label_names, data.validation.labels
+    clean = result.without_copies
+    progress: Progress = result.progress
+    return RunResults(
+        name=name,
+        recipe=recipe,
+        settings=settings,
+        label_names=names,
+        training=data.training_info,
+        validation=data.validation_info,
+        teachers=teachers,
+        official=measure(result.probabilities, labels, names),
+        without_copies=measure(result.probabilities[clean], labels[clean], names),
+        temperature=round(fit_temperature(result.probabilities, labels), 4),
+        crossed_calibration_error=crossed_calibration_error(result.probabilities, labels),
+        parameters=int(result.model.count_params()),
+        multiply_adds=multiply_adds(result.model),
+        epochs=progress.epoch,
+        best_epoch=progress.best_epoch + 1,
+        training_seconds=progress.seconds,
+        backend=backend,
+        produced_by=_versions(backend),
+    )
+
+
+def results_json(results: RunResults) -> str:
+    """The results as JSON; a figure that does not exist, such as the ROC of an absent class, is null."""
+    return json.dumps(_plain(dataclasses.asdict(results)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _versions(backend: str) -> dict[str, str]:
+    versions = {}
+    for package in PRODUCERS:
+        if package in ("tensorflow", "jax", "torch") and package != backend:
+            continue
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:  # such as an OpenCV that came with the system
+            continue
+    return versions

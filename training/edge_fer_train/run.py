@@ -1,0 +1,189 @@
+"""A training run from what the user asked for to the finished folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge_fer.errors import ConfigError
+from edge_fer.scores.manifest import write_atomically
+from edge_fer_train.backend import load_backend, quiet_warnings
+from edge_fer_train.data import load_training_data
+from edge_fer_train.settings import TrainingSettings, read_recipe, read_settings, settings_from, write_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_fer_train.data import TrainingData
+    from edge_fer_train.fit import Report
+
+CONFIG, INPUTS = "config.json", "inputs.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What the user asked for; None and empty where nothing was said."""
+
+    folder: Path
+    data: Path | None = None
+    validation_data: Path | None = None
+    recipe: str | None = None
+    overrides: tuple[tuple[str, Any], ...] = ()
+    """Settings given one by one, which win over the recipe's."""
+    teachers: tuple[Path, ...] = ()
+    resume: bool = False
+    licence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be trained on what, with nothing left open."""
+
+    settings: TrainingSettings
+    recipe: str
+    data: Path
+    validation_data: Path | None
+    teachers: tuple[Path, ...]
+    licence: str | None
+    hashes: tuple[str, str] | None
+    """Of the training and the validation faces of the run that is resumed; None for a new one."""
+
+
+def carry_out(request: RunRequest, say: Callable[[str], None], begin: Callable[[TrainingSettings], Report]) -> Path:
+    """Train, and write the folder; return the report's path.
+
+    Args:
+        request: what to do.
+        say: told, in a sentence, what the user should know before the training begins.
+        begin: gives the report function of `fit.train`, once the settings are known.
+
+    Raises:
+        ConfigError: the request does not hold together, or another run lies in the folder.
+        SourceError: the data cannot be read.
+        EdgeFerError: the training failed.
+    """
+    plan = plan_run(request)
+    backend = load_backend()
+    # Imported now, so that a missing package is told before the training and not after it.
+    from edge_fer_train.export import write_keras_model
+    from edge_fer_train.fit import CHECKPOINT, train
+    from edge_fer_train.report import write_report
+    from edge_fer_train.results import collect_results
+    from edge_fer_train.teachers import load_teachers
+
+    data = load_training_data(plan.data, plan.validation_data, plan.settings.side_px)
+    plan = _fit_to_data(plan, request, data, say)
+    settings = plan.settings
+    say(
+        f"{settings.arch} on {backend}: {len(data.training):,} faces of {data.training_info.data_set} "
+        f"({data.training_info.split}), validated on {len(data.validation):,} ({data.validation_info.split})"
+    )
+    with quiet_warnings():
+        teachers = load_teachers(plan.teachers, settings.input_spec(), data.training.label_names)
+        _write_plan(request.folder, plan, data)
+        result = train(
+            settings,
+            data.training,
+            data.validation,
+            request.folder,
+            resume=request.resume and (request.folder / CHECKPOINT).is_file(),
+            teachers=teachers,
+            report=begin(settings),
+        )
+        name = request.folder.resolve().name
+        names = tuple(path.name for path in plan.teachers)
+        results = collect_results(name, plan.recipe, settings, data, names, result, backend)
+        write_keras_model(result.model, request.folder, results, plan.licence)
+        return write_report(request.folder, results, data, result, plan.licence)
+
+
+def plan_run(request: RunRequest) -> Plan:
+    """Settle what is asked for: from the recipe and the options, or from the folder of the run to resume.
+
+    Raises:
+        ConfigError: naming what is missing or does not go together.
+    """
+    return _resumed_plan(request) if request.resume else _new_plan(request)
+
+
+def _new_plan(request: RunRequest) -> Plan:
+    folder = request.folder
+    if request.data is None:
+        raise ConfigError("no data to train on: give --data with a FER-2013 csv, an npz or a folder of class folders")
+    if (folder / "checkpoint.npz").exists():
+        raise ConfigError(f"{folder} holds a run: go on with it with --resume, or give another --out")
+    overrides = dict(request.overrides)
+    recipe = request.recipe or str(overrides.get("arch", "small"))
+    settings = settings_from(overrides, "the command line", read_recipe(recipe))
+    return Plan(settings, recipe, request.data, request.validation_data, request.teachers, request.licence, hashes=None)
+
+
+def _resumed_plan(request: RunRequest) -> Plan:
+    settings = read_settings(request.folder / CONFIG)
+    for key, value in request.overrides:
+        if (kept := getattr(settings, key)) != value:
+            raise ConfigError(f"{request.folder} was begun with {key} {kept}, not {value}: leave it out, or start anew")
+    inputs = _read_inputs(request.folder / INPUTS)
+    recipe = str(inputs.get("recipe") or request.recipe or settings.arch)
+    if request.recipe not in (None, recipe):
+        raise ConfigError(f"{request.folder} was begun with the recipe {recipe}, not {request.recipe}: leave it out")
+    data = request.data or _path(inputs.get("data"))
+    if data is None:
+        raise ConfigError(f"{request.folder} does not say what it was trained on: give --data")
+    hashes = inputs.get("training_sha256"), inputs.get("validation_sha256")
+    return Plan(
+        settings,
+        recipe,
+        data,
+        request.validation_data or _path(inputs.get("validation_data")),
+        request.teachers or tuple(Path(one) for one in inputs.get("teachers", ())),
+        request.licence or inputs.get("licence"),
+        hashes=(str(hashes[0]), str(hashes[1])) if all(hashes) else None,
+    )
+
+
+def _path(value: str | None) -> Path | None:
+    return Path(value) if value else None
+
+
+def _read_inputs(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: not what an earlier run wrote ({error}); start anew in another folder") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: not what an earlier run wrote; start anew in another folder")
+    return values
+
+
+def _fit_to_data(plan: Plan, request: RunRequest, data: TrainingData, say: Callable[[str], None]) -> Plan:
+    found = (data.training_info.sha256, data.validation_info.sha256)
+    if plan.hashes not in (None, found):
+        raise ConfigError(f"{plan.data} is not what {request.folder} was begun with: give the same data to go on")
+    asked = dict(request.overrides).get("soft_labels")
+    if plan.settings.soft_labels and data.training.votes is None and not asked:
+        say(f"{data.training_info.data_set} has no FER+ votes: training on its labels alone")
+        return replace(plan, settings=replace(plan.settings, soft_labels=False))
+    return plan
+
+
+def _write_plan(folder: Path, plan: Plan, data: TrainingData) -> None:
+    inputs = {
+        "recipe": plan.recipe,
+        "data": str(plan.data.absolute()),
+        "validation_data": str(plan.validation_data.absolute()) if plan.validation_data else None,
+        "teachers": [str(path.absolute()) for path in plan.teachers],
+        "licence": plan.licence,
+        "training_sha256": data.training_info.sha256,
+        "validation_sha256": data.validation_info.sha256,
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_settings(plan.settings, folder / CONFIG)
+        write_atomically(folder / INPUTS, (json.dumps(inputs, indent=2) + "\n").encode())
+    except OSError as error:
+        raise ConfigError(f"cannot write to {folder}: {error.strerror}; give another --out") from None
