@@ -1,0 +1,55 @@
+"""What the pages say is there: commands, scripts, files."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from edge_fer.cli.main import COMMANDS
+
+REPOSITORY = Path(__file__).parent.parent.parent
+PAGES = [
+    page
+    for pattern in ("*.md", "docs/*.md", "deploy/*.md", "benchmarks/*.md")
+    for page in sorted(REPOSITORY.glob(pattern))
+]
+QUICK_START = ["script/demo", "script/test"]
+
+
+def test_the_command_line_page_is_up_to_date() -> None:
+    made = runpy.run_path(str(REPOSITORY / "docs" / "cli_page.py"))["cli_page"]()
+    assert (REPOSITORY / "docs" / "cli.md").read_text() == made, "docs/cli.md is old: run script/docs"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_on_the_page(name: str) -> None:
+    assert f"\n## edge-fer {name}\n" in (REPOSITORY / "docs" / "cli.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_that_exist(page: Path) -> None:
+    targets = re.findall(r"\]\((?!\w+:)([^)#]+)[^)]*\)", page.read_text())
+    missing = [target for target in targets if not (page.parent / target).exists()]
+    assert missing == []
+
+
+def test_the_quick_start_is_two_commands() -> None:
+    block = re.search(r"```sh\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
+    assert block is not None
+    commands = [line.partition("#")[0].strip() for line in block[1].splitlines()]
+    assert commands == QUICK_START
+
+
+@pytest.mark.parametrize("script", [*QUICK_START, "script/lint", "script/types", "script/imports", "script/docs"])
+def test_scripts_can_be_run(script: str) -> None:
+    assert os.access(REPOSITORY / script, os.X_OK)
+
+
+def test_continuous_integration_runs_the_quick_start_alone() -> None:
+    lines = (REPOSITORY / ".ci" / "run").read_text().splitlines()
+    commands = [line for line in lines if line and not line.startswith(("#", "set ", "cd "))]
+    assert commands == QUICK_START
