@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from edge_fer_train import average_faces as averages
+from edge_fer_train import similar_faces
 
 from edge_fer.camera.pattern import FACES_FILE
 from edge_fer.errors import EdgeFerError, SourceError
@@ -50,7 +51,7 @@ def full_agreement(count: int) -> np.ndarray:
 
 
 def test_rows_of_normalised_faces_give_correlations(many):
-    rows = averages.normalised(many[:3], 48)
+    rows = similar_faces.normalised(many[:3], 48)
     expected = np.corrcoef(many[0].ravel(), many[1].ravel())[0, 1]
     assert float(rows[0] @ rows[1]) == pytest.approx(expected, abs=1e-4)
     assert float(rows[2] @ rows[2]) == pytest.approx(1.0, abs=1e-5)
@@ -59,25 +60,25 @@ def test_rows_of_normalised_faces_give_correlations(many):
 def test_duplicates_brighter_copies_and_mirror_images_go(many):
     brighter = np.clip(many[0].astype(int) // 2 + 60, 0, 255).astype(np.uint8)
     faces = np.stack([many[0], many[1], many[0], brighter, many[1, :, ::-1], many[2]])
-    assert averages.different_pictures(faces).tolist() == [0, 1, 5]
+    assert similar_faces.different_pictures(faces).tolist() == [0, 1, 5]
 
 
 def test_voters_and_label_must_agree_and_the_surest_come_first():
     votes = np.zeros((5, 10), np.int64)
-    votes[:, averages.VOTE_COLUMNS["happy"]] = (4, 9, 2, 10, 9)
+    votes[:, similar_faces.VOTE_COLUMNS["happy"]] = (4, 9, 2, 10, 9)
     labels = np.array([HAPPY, HAPPY, HAPPY, HAPPY, 0])
-    assert averages.agreed_faces(labels, votes, "happy").tolist() == [3, 1, 0]
+    assert similar_faces.agreed_faces(labels, votes, "happy").tolist() == [3, 1, 0]
 
 
 def test_voters_must_agree_the_more_the_more_faces_there_are():
     votes = np.zeros((900, 10), np.int64)
-    votes[:, averages.VOTE_COLUMNS["happy"]] = np.where(np.arange(900) < 450, 8, 5)
-    found = averages.agreed_faces(np.full(900, HAPPY), votes, "happy")
+    votes[:, similar_faces.VOTE_COLUMNS["happy"]] = np.where(np.arange(900) < 450, 8, 5)
+    found = similar_faces.agreed_faces(np.full(900, HAPPY), votes, "happy")
     assert found.tolist() == list(range(450))
 
 
 def test_groups_hold_60_to_290_different_pictures(many):
-    found = list(averages.groups(many, seed=0))
+    found = list(similar_faces.groups(many, seed=0))
     assert found
     assert all(60 <= len(np.unique(members % len(many))) <= 290 for members in found)
 

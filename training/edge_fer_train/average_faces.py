@@ -19,7 +19,7 @@ import argparse
 import itertools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -34,22 +34,25 @@ from edge_fer.faces.crop import whole_to_batch
 from edge_fer.faces.haar import bundled_cascade
 from edge_fer.scores.loading import open_classifier
 from edge_fer.types import FER_LABELS
+from edge_fer_train.similar_faces import (
+    LARGEST_GROUP,
+    SIDE,
+    SMALLEST_GROUP,
+    VOTE_COLUMNS,
+    Faces,
+    agreed_faces,
+    aligned,
+    different_pictures,
+    groups,
+    normalised,
+)
 
-Faces: TypeAlias = NDArray[np.uint8]
-"""Grey faces, uint8 [N, 48, 48]."""
 Score: TypeAlias = Callable[[Faces], NDArray[np.float32]]
 """Probabilities float32 [N, 7] in the order of `FER_LABELS` for uint8 [N, 48, 48] faces."""
 
-SIDE = 48
 SHEET_COLUMNS = 100
-VOTE_COLUMNS = {"neutral": 0, "happy": 1, "surprise": 2, "sad": 3, "angry": 4, "disgust": 5, "fear": 6}
-SMALLEST_GROUP, LARGEST_GROUP = 60, 290
-DUPLICATE_CORRELATION = 0.98
-"""Two pictures of 24x24 that correlate higher are taken for the same photograph."""
 HIGHEST_CORRELATION = 0.9
 """No picture may correlate higher than this with its group's average: the average must show nobody."""
-WANTED_POOL, LARGEST_POOL = 400, 800
-"""Faces that are enough to group, the voters agreeing the more the more faces there are; and faces that are plenty."""
 
 
 @dataclass(frozen=True)
@@ -96,93 +99,11 @@ def read_sheet(folder: Path) -> tuple[Faces, NDArray[np.int64], NDArray[np.int64
     return tiles[: len(table)].astype(np.uint8), table[:, 0], table[:, 2:]
 
 
-def normalised(faces: Faces, side: int) -> NDArray[np.float32]:
-    """Shrink faces to float32 [N, side * side] with mean 0 and length 1; products of rows are correlations."""
-    if len(faces) == 0:
-        return np.empty((0, side * side), np.float32)
-    small = np.stack([cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA) for face in faces])
-    flat = small.reshape(len(faces), -1).astype(np.float32)
-    flat -= flat.mean(axis=1, keepdims=True)
-    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
-    return flat
-
-
 def details(faces: Faces) -> NDArray[np.float32]:
     """Keep what is finer than light and head shape, inside the face: float32 [N, 2304], rows of mean 0 and length 1."""
     oval = cv2.resize(soft_oval(), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     fine = [(face - cv2.GaussianBlur(face.astype(np.float32), (0, 0), 4.0)) * oval + 128 for face in faces]
     return normalised(np.clip(np.stack(fine), 0, 255).astype(np.uint8), SIDE)
-
-
-def different_pictures(faces: Faces) -> NDArray[np.intp]:
-    """Return the indices of the first picture of every set of duplicates, mirror images counted as duplicates."""
-    flat, mirrored = normalised(faces, 24), normalised(faces[:, :, ::-1], 24)
-    kept: list[int] = []
-    for index in range(len(faces)):
-        likeness = np.maximum(flat[kept] @ flat[index], flat[kept] @ mirrored[index])
-        if likeness.size == 0 or likeness.max() < DUPLICATE_CORRELATION:
-            kept.append(index)
-    return np.array(kept, dtype=np.intp)
-
-
-def agreed_faces(labels: NDArray[np.int64], votes: NDArray[np.int64], emotion: str) -> NDArray[np.intp]:
-    """Return the indices of faces with that label that FER+ voters agree with, those with the most votes first.
-
-    At least 3 of 10 voters agree, and more where that leaves `WANTED_POOL` faces; at most `LARGEST_POOL` are returned.
-    """
-    agreeing = votes[:, VOTE_COLUMNS[emotion]] * (labels == FER_LABELS.index(emotion))
-    for at_least in range(10, 2, -1):
-        found = np.flatnonzero(agreeing >= at_least)
-        if len(found) >= WANTED_POOL:
-            break
-    return found[np.argsort(-agreeing[found], kind="stable")][:LARGEST_POOL]
-
-
-def groups(faces: Faces, seed: int) -> Iterator[NDArray[np.intp]]:
-    """Yield the indices of groups of 60 to 290 similar faces, from k-means with several group sizes.
-
-    Index `len(faces) + i` stands for the mirror image of face i: a group may hold it, but it is not a further picture.
-    """
-    flat = normalised(np.concatenate([faces, faces[:, :, ::-1]]), 12)
-    if len(faces) < SMALLEST_GROUP:
-        return
-    seen: set[bytes] = set()
-    for mean_size, seeds in itertools.product((90, 130, 180, 240), range(seed, seed + 3)):
-        count = max(1, round(len(flat) / mean_size))
-        cv2.setRNGSeed(seeds)
-        stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 60, 1e-4)
-        _, nearest, _ = cv2.kmeans(flat, count, np.empty((0,), np.int32), stop, 4, cv2.KMEANS_PP_CENTERS)
-        for group in range(count):
-            members = np.flatnonzero(nearest.ravel() == group)
-            different = len(np.unique(members % len(faces)))
-            if different >= SMALLEST_GROUP and len(members) <= LARGEST_GROUP and members.tobytes() not in seen:
-                seen.add(members.tobytes())
-                yield members
-
-
-def aligned(faces: Faces) -> Faces:
-    """Shift, turn and scale each face to fit the average of all, so that eyes and mouths fall together.
-
-    Uses the enhanced correlation coefficient (Evangelidis and Psarakis, 2008); a face that does not fit stays as it is.
-    """
-    stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 20, 1e-3)
-    mask = cv2.ellipse(np.zeros((SIDE, SIDE), np.uint8), (24, 25), (18, 21), 0, 0, 360, 255, -1)
-    result = faces
-    for _ in range(2):
-        average = normalised(result, SIDE).mean(axis=0).reshape(SIDE, SIDE)
-        fitted = []
-        for face in faces:
-            motion = np.eye(2, 3, dtype=np.float32)
-            try:
-                cv2.findTransformECC(average, face.astype(np.float32), motion, cv2.MOTION_AFFINE, stop, mask, 5)
-            except cv2.error:
-                motion = np.eye(2, 3, dtype=np.float32)
-            if np.abs(motion - np.eye(2, 3)).max(axis=0)[:2].max() > 0.2 or np.abs(motion[:, 2]).max() > 8:
-                motion = np.eye(2, 3, dtype=np.float32)
-            flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-            fitted.append(cv2.warpAffine(face, motion, (SIDE, SIDE), flags=flags, borderMode=cv2.BORDER_REPLICATE))
-        result = np.stack(fitted)
-    return result
 
 
 def sharpened_average(faces: Faces) -> NDArray[np.uint8]:
