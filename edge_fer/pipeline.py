@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from edge_fer.errors import EndOfStream, SourceLost, SourceTimeout
-from edge_fer.faces.crop import crop_faces, in_colour, whole_to_batch
+from edge_fer.faces.crop import crop_faces, whole_to_batch
+from edge_fer.faces.tracking import EachFrame
+from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.sinks.summary import Tally, TruthCheck
 from edge_fer.types import Box, Face, Observation, ScoredFace, Timings, View
 
@@ -14,9 +16,10 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
+    from edge_fer.faces.tracking import FaceFollower
     from edge_fer.sinks.runner import SinkRunner
     from edge_fer.sinks.summary import TrueFace
-    from edge_fer.types import Classifier, Clock, FaceDetector, Frame, FrameSource
+    from edge_fer.types import Classifier, Clock, FaceDetector, Frame, FrameSource, Scores
 
 READ_SECONDS = 0.2
 """How long one read may wait, and so how late the wish to stop may be noticed."""
@@ -72,17 +75,35 @@ def observe(frame: Frame, detector: FaceDetector, classifier: Classifier, clock:
         ModelError: the engine failed.
         ValueError: the picture is neither uint8 BGR nor grey.
     """
+    return observe_next(frame, EachFrame(detector), classifier, ScoreSmoother(0.0), clock)
+
+
+def observe_next(
+    frame: Frame, follower: FaceFollower, classifier: Classifier, smoother: ScoreSmoother, clock: Clock
+) -> Observation:
+    """Find and read all faces of a frame that follows the last one; the clock is only for the timings.
+
+    Raises:
+        ModelError: the engine failed.
+        ValueError: the picture is neither uint8 BGR nor grey.
+    """
     spec = classifier.input_spec
     start = clock.monotonic()
-    grey = in_colour(frame.image, "grey")
-    faces = detector.detect(grey)
+    followed = follower.follow(frame)
     detected = clock.monotonic()
     scored: tuple[ScoredFace, ...] = ()
-    if faces:
-        crops = crop_faces(grey if spec.colour == "grey" else frame.image, [face.box for face in faces], spec)
-        scores = classifier.classify(crops)
-        scored = tuple(ScoredFace(face, one, one, one.top) for face, one in zip(faces, scores, strict=True))
+    if followed.faces:
+        pixels = followed.grey if spec.colour == "grey" and followed.grey is not None else frame.image
+        scores = classifier.classify(crop_faces(pixels, [face.box for face in followed.faces], spec))
+        scored = tuple(
+            _steadied(face, raw, smoother, frame.captured_at) for face, raw in zip(followed.faces, scores, strict=True)
+        )
     return _observation(frame, scored, start, detected, clock.monotonic())
+
+
+def _steadied(face: Face, raw: Scores, smoother: ScoreSmoother, at: float) -> ScoredFace:
+    shown = smoother.steady(face.track_id, raw, at)
+    return ScoredFace(face, shown.scores, raw, shown.emotion)
 
 
 def observe_whole(frame: Frame, classifier: Classifier, clock: Clock) -> Observation:
@@ -119,32 +140,40 @@ class Pipeline:
         view_sinks: Sequence[SinkRunner[View]] = (),
         limits: RunLimits | None = None,
         truth: Callable[[int], Sequence[TrueFace]] | None = None,
+        follower: FaceFollower | None = None,
+        smoother: ScoreSmoother | None = None,
     ) -> None:
         """Join the parts; nothing runs yet.
 
         Args:
             source: where frames come from; closed by `close`.
-            detector: finds the faces.
+            detector: finds the faces of each frame anew; unused where there is a follower.
             classifier: reads them, all of a frame in one call; closed by `close`.
             sinks: take observations, which hold no pixels.
             clock: for timings and limits.
             view_sinks: take observations together with their pictures.
             limits: when to end before the source does.
             truth: gives the true faces of a frame by its number, for sources that know them.
+            follower: follows the faces from frame to frame and gives them ids.
+            smoother: steadies the scores of each id; None leaves them as they are.
         """
         self.source = source
-        self._detector, self._classifier, self._clock = detector, classifier, clock
+        self._follower = follower or EachFrame(detector)
+        self._smoother = smoother or ScoreSmoother(0.0)
+        self._classifier, self._clock = classifier, clock
         self._sinks, self._view_sinks = tuple(sinks), tuple(view_sinks)
         self._limits = limits or RunLimits()
         self._truth = truth
 
     def step(self, frame: Frame) -> Observation:
-        """Find and read the faces of one frame; the result depends on the frame alone, but for the timings.
+        """Find and read the faces of one frame.
+
+        The result depends on this frame and those before it and on nothing else, but for the timings.
 
         Raises:
             ModelError: the engine failed.
         """
-        return observe(frame, self._detector, self._classifier, self._clock)
+        return observe_next(frame, self._follower, self._classifier, self._smoother, self._clock)
 
     def run(self, stop: threading.Event) -> RunReport:
         """Work until the source ends, a limit is reached, a sink has had enough, or `stop` is set.

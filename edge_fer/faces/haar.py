@@ -85,7 +85,7 @@ class HaarFaceDetector:
             ConfigError: there is no such cascade file, or it is not a cascade.
         """
         self._settings = settings or HaarSettings()
-        self._cascade = _load(self._settings.cascade or bundled_cascade())
+        self._cascade = load_cascade(self._settings.cascade or bundled_cascade())
 
     def detect(self, grey: Image) -> list[Face]:
         """Return the faces in a grey uint8 [height, width] picture.
@@ -119,13 +119,18 @@ class HaarFaceDetector:
         return faces[: settings.max_faces]
 
 
-def bundled_cascade() -> Path:
-    """Path of the frontal-face cascade that came with OpenCV; it need not exist."""
+def bundled_cascade(name: str = CASCADE_NAME) -> Path:
+    """Path of a cascade that came with OpenCV, the frontal-face one by default; it need not exist."""
     data = getattr(cv2, "data", None)
-    return Path(data.haarcascades if data is not None else DEBIAN_FOLDER) / CASCADE_NAME
+    return Path(data.haarcascades if data is not None else DEBIAN_FOLDER) / name
 
 
-def _load(path: Path) -> cv2.CascadeClassifier:
+def load_cascade(path: Path) -> cv2.CascadeClassifier:
+    """Load a cascade file.
+
+    Raises:
+        ConfigError: there is no such file, or it is not a cascade.
+    """
     if not path.is_file():
         raise ConfigError(f"no face cascade at {path}: give one with --cascade (Debian: apt install opencv-data)")
     try:
