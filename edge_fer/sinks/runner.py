@@ -33,7 +33,7 @@ class Filling(Enum):
     """The oldest item goes and is counted: cameras, where the newest matters."""
 
 
-class SinkFinished(SinkError):
+class SinkFinished(SinkError):  # noqa: N818 - like EndOfStream it names an event, not a fault
     """The sink takes nothing more, and that is no fault: the reader has gone, or the user closed the window."""
 
     def __init__(self, message: str, ends_run: bool) -> None:
