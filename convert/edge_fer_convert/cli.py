@@ -49,6 +49,9 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--int8", is_flag=True, help="8-bit weights and activations (the default).")
 @click.option("--fp32", is_flag=True, help="32-bit floats, as trained.")
+@click.option("--fp16", is_flag=True, help="16-bit floats: half the size, no faster on a CPU.")
+@click.option("--dynamic", is_flag=True, help="8-bit weights, float activations: no calibration needed.")
+@click.option("--all", "everything", is_flag=True, help="All four.")
 @click.option("--to", "engines", default="onnx,tflite", show_default=True, callback=_formats, help="Formats to make.")
 @click.option(
     "--calibration",
@@ -75,6 +78,9 @@ def command(
     model: Path | None,
     int8: bool,
     fp32: bool,
+    fp16: bool,
+    dynamic: bool,
+    everything: bool,
     engines: tuple[Engine, ...],
     calibration_data: Path | None,
     check_data: Path | None,
@@ -98,11 +104,8 @@ def command(
     from edge_fer_convert.inputs import InputOptions
     from edge_fer_convert.verify import CheckSet
 
-    recipes: list[Recipe] = []
-    if fp32:
-        recipes.append("fp32")
-    if int8 or not fp32:
-        recipes.append("static_wi8_ai8")
+    asked: dict[Recipe, bool] = {"fp32": fp32, "fp16": fp16, "dynamic_wi8_afp32": dynamic, "static_wi8_ai8": int8}
+    recipes = [recipe for recipe, wanted in asked.items() if wanted or everything] or ["static_wi8_ai8"]
     calibration = None
     if calibration_data is not None:
         faces = load_dataset(calibration_data, "train")

@@ -13,10 +13,11 @@ from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER, open_classifier
 from edge_fer.scores.manifest import AccuracyEntry, Manifest, read_manifest
 from edge_fer_convert.inputs import InputOptions
 from edge_fer_convert.load import TrainedModel, load_trained
+from edge_fer_convert.onnx_recipes import onnx_recipe
 from edge_fer_convert.package import file_name, producers, refuse_overwriting, staging, write_model
 from edge_fer_convert.recipes import recipe_facts
 from edge_fer_convert.synthetic_faces import synthetic_calibration
-from edge_fer_convert.to_onnx import quantise_onnx, to_onnx
+from edge_fer_convert.to_onnx import to_onnx
 from edge_fer_convert.to_tflite import export_saved_model, to_tflite
 from edge_fer_convert.verify import (
     Agreement,
@@ -157,7 +158,7 @@ def _contents(
         exact = to_onnx(trained.keras_model)
         for recipe, engine in plans:
             if engine == "onnx":
-                made[recipe, engine] = exact if recipe == "fp32" else quantise_onnx(exact, batch)
+                made[recipe, engine] = onnx_recipe(exact, recipe, batch)
     if any(engine == "litert" for _, engine in plans):
         say("converting to TFLite")
         with tempfile.TemporaryDirectory(prefix="edge-fer-") as folder:

@@ -21,6 +21,8 @@ class RecipeFacts:
 
 RECIPES: tuple[RecipeFacts, ...] = (
     RecipeFacts("fp32", False, "32-bit floats, as trained"),
+    RecipeFacts("fp16", False, "16-bit weights: half the size; a CPU computes in 32 bits all the same"),
+    RecipeFacts("dynamic_wi8_afp32", False, "8-bit weights, 32-bit float activations: a quarter of the size"),
     RecipeFacts("static_wi8_ai8", True, "8-bit weights and activations, one scale a channel"),
 )
 """In the order in which files are made."""

@@ -34,7 +34,7 @@ def to_tflite(saved_model: Path, recipe: Recipe, calibration: Batch | None) -> b
 
     Args:
         saved_model: folder made by `export_saved_model`.
-        recipe: "fp32", or "static_wi8_ai8" for int8 throughout, inputs and outputs included.
+        recipe: one of `RECIPES`; "static_wi8_ai8" is int8 throughout, inputs and outputs included.
         calibration: model inputs, float32 [N, height, width, channels]; needed for int8.
 
     Raises:
@@ -61,6 +61,11 @@ def to_tflite(saved_model: Path, recipe: Recipe, calibration: Batch | None) -> b
             converter.inference_output_type = tf.int8
         else:
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+            if recipe != "fp32":
+                # Without pictures, this stores the weights in 8 bits and leaves activations in float.
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            if recipe == "fp16":
+                converter.target_spec.supported_types = [tf.float16]
         try:
             return bytes(converter.convert())
         except Exception as error:  # the converter's errors have no common base

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_fer.scores.manifest import Manifest
+    from edge_fer.scores.manifest import Manifest, Recipe
     from edge_fer.types import Batch, InputSpec, Scores
 
 _INPUT_TYPES: dict[str, type[np.floating[Any]]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -47,7 +47,7 @@ class OrtClassifier:
         scan_onnx(data, model)
         self._name = str(model)
         self.manifest: Manifest = manifest_for_engine(model, "onnx", data)
-        self._session: Any = _session(data, model, threads)
+        self._session: Any = _session(data, model, threads, self.manifest.recipe)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or len(outputs) != 1:
             raise ModelError(f"{model} has {len(inputs)} inputs and {len(outputs)} outputs: one of each is needed")
@@ -104,7 +104,7 @@ class OrtClassifier:
         self._session = None
 
 
-def _session(data: bytes, model: Path, threads: int) -> Any:
+def _session(data: bytes, model: Path, threads: int, recipe: Recipe) -> Any:
     try:
         onnxruntime = importlib.import_module("onnxruntime")
     except ImportError:
@@ -115,6 +115,9 @@ def _session(data: bytes, model: Path, threads: int) -> Any:
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    if recipe == "dynamic_wi8_afp32":
+        # 8-bit weights become floats once, on loading, instead of on each call: 0.38 ms a face against 0.66.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # as above

@@ -45,8 +45,9 @@ def tiny_keras(converters: None) -> Any:
 
 @pytest.fixture(scope="session")
 def converted(tiny_keras: Any, tmp_path_factory: pytest.TempPathFactory) -> Converted:
-    """fp32 and int8 for both engines."""
+    """All recipes for both engines."""
     from edge_fer_convert import convert
+    from edge_fer_convert.recipes import RECIPES
 
     folder = tmp_path_factory.mktemp("converted")
     said: list[str] = []
@@ -54,7 +55,7 @@ def converted(tiny_keras: Any, tmp_path_factory: pytest.TempPathFactory) -> Conv
     result = convert(
         trained,
         folder / "new" / "out",
-        recipes=("fp32", "static_wi8_ai8"),
+        recipes=[recipe.name for recipe in RECIPES],
         calibration=make_models.calibration(),
         say=said.append,
     )

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
     from tests.convert.conftest import Converted
 
-FILES = [f"{NAME}-48x48-{recipe}.{suffix}" for suffix in ("onnx", "tflite") for recipe in ("fp32", "static_wi8_ai8")]
+KINDS = ("fp32", "fp16", "dynamic_wi8_afp32", "static_wi8_ai8")
+FILES = [f"{NAME}-48x48-{recipe}.{suffix}" for suffix in ("onnx", "tflite") for recipe in KINDS]
+INT8_ONNX, INT8_LITERT = FILES[3], FILES[7]
+TOLERANCE = {"fp32": 1e-4, "fp16": 5e-3, "dynamic_wi8_afp32": 0.05, "static_wi8_ai8": 0.1}
 
 
 def everything_in(folder: Path) -> list[str]:
@@ -45,8 +48,8 @@ def test_a_converted_model_says_what_the_trained_one_says(converted: Converted, 
     batch = whole_to_batch(list(images), SPEC)
     trained = np.asarray(converted.keras_model(batch, training=False))
     found = np.asarray([scores.values for scores in open_classifier(converted.out / name).classify(batch)])
-    tolerance = 1e-4 if "fp32" in name else 0.1
-    assert np.abs(found - trained).max() < tolerance
+    recipe = read_manifest(converted.out / name).recipe
+    assert np.abs(found - trained).max() < TOLERANCE[recipe]
     assert (found.argmax(axis=1) == labels).mean() > 0.97
 
 
@@ -54,8 +57,7 @@ def test_agreement_is_what_was_measured(converted: Converted) -> None:
     for file in converted.result.files:
         assert file.agreement.pictures == 140
         assert file.agreement.top_1 >= 0.97
-        limit = 1e-4 if file.manifest.recipe == "fp32" else 0.1
-        assert 0.0 < file.agreement.max_difference < limit
+        assert 0.0 < file.agreement.max_difference < TOLERANCE[file.manifest.recipe]
         assert file.agreement.mean_difference <= file.agreement.max_difference
         assert file.milliseconds_per_face > 0.0
 
@@ -63,14 +65,14 @@ def test_agreement_is_what_was_measured(converted: Converted) -> None:
 def test_int8_is_int8_through_and_through(converted: Converted) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_path=str(converted.out / FILES[3]))
+    interpreter = Interpreter(model_path=str(converted.out / INT8_LITERT))
     assert {tensor["dtype"] for tensor in interpreter.get_tensor_details()} <= {np.int8, np.int32}
 
 
 def test_int8_onnx_quantises_convolutions_by_channel(converted: Converted) -> None:
     import onnx
 
-    graph = onnx.load(converted.out / FILES[1]).graph
+    graph = onnx.load(converted.out / INT8_ONNX).graph
     kinds = [node.op_type for node in graph.node]
     assert "QuantizeLinear" in kinds
     assert "DequantizeLinear" in kinds
@@ -79,12 +81,29 @@ def test_int8_onnx_quantises_convolutions_by_channel(converted: Converted) -> No
     assert (2,) in scales
 
 
+def test_weights_are_stored_as_the_recipe_says(converted: Converted) -> None:
+    import onnx
+    from onnx import TensorProto
+
+    kinds = {
+        recipe: {tensor.data_type for tensor in onnx.load(converted.out / name).graph.initializer}
+        for recipe, name in zip(KINDS, FILES, strict=False)
+    }
+    assert TensorProto.FLOAT16 in kinds["fp16"]
+    assert TensorProto.FLOAT16 not in kinds["fp32"] | kinds["dynamic_wi8_afp32"]
+    assert TensorProto.INT8 in kinds["dynamic_wi8_afp32"]
+    assert TensorProto.INT8 not in kinds["fp32"]
+    dynamic = onnx.load(converted.out / FILES[2]).graph
+    assert "QuantizeLinear" not in {node.op_type for node in dynamic.node}
+
+
 def test_manifests_say_how_the_files_were_made(converted: Converted) -> None:
-    onnx_fp32, onnx_int8, litert_fp32, litert_int8 = (file.manifest for file in converted.result.files)
+    manifests = [file.manifest for file in converted.result.files]
+    assert [manifest.recipe for manifest in manifests] == [*KINDS, *KINDS]
+    onnx_int8, litert_int8 = manifests[3], manifests[7]
     assert onnx_int8.labels == litert_int8.labels == FER_LABELS
     assert (onnx_int8.input, litert_int8.input) == (replace(SPEC, layout="NCHW"), SPEC)
-    assert onnx_fp32.calibration is None
-    assert litert_fp32.calibration is None
+    assert all(manifest.calibration is None for manifest in manifests if manifest.recipe != "static_wi8_ai8")
     assert onnx_int8.calibration == litert_int8.calibration == calibration().facts
     assert set(litert_int8.produced_by) == {"edge-fer", "keras", "tensorflow"}
     assert {"tf2onnx", "onnxruntime"} <= set(onnx_int8.produced_by)
@@ -100,7 +119,7 @@ def test_one_file_of_each_engine_is_preferred(converted: Converted) -> None:
 
 
 def test_onnx_files_carry_their_manifest(converted: Converted) -> None:
-    for name in FILES[:2]:
+    for name in FILES[:4]:
         path = converted.out / name
         inside = parse_manifest(scan_onnx(path.read_bytes(), path).metadata[METADATA_KEY], name)
         assert replace(inside, sha256=read_manifest(path).sha256) == read_manifest(path)

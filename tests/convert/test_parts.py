@@ -202,3 +202,19 @@ def test_option_values_that_are_unknown(arguments: list[str], says: str) -> None
     result = CliRunner().invoke(command, ["x.keras", *arguments])
     assert result.exit_code == 2
     assert says in result.output
+
+
+def test_int8_weights_are_off_by_half_a_step_at_most() -> None:
+    from edge_fer_convert.onnx_recipes import int8_by_channel
+
+    values = np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(np.float32) * [
+        [[[1.0]]],
+        [[[9.0]]],
+        [[[0.0]]],
+        [[[0.1]]],
+    ]
+    steps, scales = int8_by_channel(values.astype(np.float32), 0)
+    assert (steps.dtype, scales.shape, int(np.abs(steps).max())) == (np.int8, (4,), 127)
+    error = np.abs(steps * scales.reshape(4, 1, 1, 1) - values).max(axis=(1, 2, 3))
+    assert (error <= scales / 2 + 1e-6).all()
+    assert not steps[2].any()
