@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_fer.cli.following import following_options, following_settings
 from edge_fer.cli.options import engine_options
 from edge_fer.cli.signals import stop_signals
 from edge_fer.cli.streams import on_terminal, open_output, tell
@@ -34,27 +35,7 @@ OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--max-frames", type=click.IntRange(min=1), metavar="N", help="End after this many frames.")
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End after this long.")
 @engine_options
-@click.option(
-    "--min-face-px",
-    type=click.IntRange(1, 10_000),
-    default=48,
-    show_default=True,
-    help="Ignore faces smaller than this, in pixels of the frame.",
-)
-@click.option(
-    "--detect-width",
-    type=click.IntRange(24, 10_000),
-    default=320,
-    show_default=True,
-    help="Search for faces in a picture shrunk to this width.",
-)
-@click.option(
-    "--scale-factor",
-    type=click.FloatRange(1.01, 3.0),
-    default=1.2,
-    show_default=True,
-    help="Step between the sizes searched; smaller is more thorough and slower.",
-)
+@following_options
 @click.option("--cascade", type=click.Path(path_type=Path), metavar="FILE", help="Another face cascade (XML).")
 @click.option("--width", type=click.IntRange(16, 16_384), default=640, show_default=True, help="Asked of the camera.")
 @click.option("--height", type=click.IntRange(16, 16_384), default=480, show_default=True, help="Asked of the camera.")
@@ -124,10 +105,10 @@ def report_lines(report: RunReport) -> list[str]:
 def _settings(name: str, options: dict[str, Any]) -> RunSettings:
     from edge_fer.assembly import RunSettings
     from edge_fer.camera.settings import CameraSettings
-    from edge_fer.faces.haar import HaarSettings
     from edge_fer.pipeline import RunLimits
     from edge_fer.sinks.window import screen_attached
 
+    faces, tracking = following_settings(options)
     as_json, show = options["as_json"], options["show"]
     if options["headless"]:
         show = False
@@ -139,12 +120,9 @@ def _settings(name: str, options: dict[str, Any]) -> RunSettings:
         camera=CameraSettings(
             width=options["width"], height=options["height"], fps=options["fps"], demo_realtime=bool(show)
         ),
-        faces=HaarSettings(
-            cascade=options["cascade"],
-            detect_width=options["detect_width"],
-            scale_factor=options["scale_factor"],
-            min_face_px=options["min_face_px"],
-        ),
+        faces=faces,
+        tracking=tracking,
+        smoothing_seconds=options["smoothing"],
         model=options["model"],
         backend=options["backend"],
         threads=options["threads"],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge_fer.types import Scores
 
-LABEL_MARGIN = 0.1
+LABEL_MARGIN = 0.2
 """By how much another label's steadied probability must exceed the shown one's before it is shown instead."""
 
 KEEP_SECONDS = 30.0

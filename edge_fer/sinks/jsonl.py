@@ -114,6 +114,7 @@ def _face(scored: ScoredFace) -> dict[str, Any]:
         "emotion": scored.emotion,
         "score": scores[scored.emotion],
         "scores": scores,
+        "raw": _rounded(scored.raw_scores),
     }
 
 

@@ -26,6 +26,8 @@ class StatusLine:
         self._every_seconds = LIVE_SECONDS if frame_count is None else PROGRESS_SECONDS
         self._next_at = float("-inf")
         self._rate = RateMeter()
+        self._next_seq: int | None = None
+        self._skipped = 0
         self._shown_length = 0
 
     def write(self, observation: Observation) -> None:
@@ -36,10 +38,13 @@ class StatusLine:
         """
         now = self._clock.monotonic()
         rate = self._rate.tick(now)
+        if self._next_seq is not None:
+            self._skipped += max(0, observation.seq - self._next_seq)
+        self._next_seq = observation.seq + 1
         last = observation.seq + 1 == self._frame_count
         if now >= self._next_at or last:
             self._next_at = now + self._every_seconds
-            self._show(status_text(observation, rate, self._frame_count, self._top))
+            self._show(status_text(observation, rate, self._frame_count, self._top, self._skipped))
 
     def close(self) -> None:
         """Clear the line, so that the summary starts on a clean one."""
@@ -57,11 +62,24 @@ class StatusLine:
         self._shown_length = len(text)
 
 
-def status_text(observation: Observation, rate: float | None, frame_count: int | None, top: int = 1) -> str:
-    """The line for one observation: progress or frame number, rate, time a frame, and the faces."""
+def status_text(
+    observation: Observation, rate: float | None, frame_count: int | None, top: int = 1, skipped: int = 0
+) -> str:
+    """The line for one observation: progress or frame number, rate, time of each stage, dropped frames, the faces.
+
+    Args:
+        observation: the newest.
+        rate: frames a second; None where it is not known yet.
+        frame_count: frames that will come; None where nobody knows.
+        top: emotions a face.
+        skipped: frames that were replaced by newer ones before they were looked at.
+    """
     start = progress_bar(observation.seq + 1, frame_count) if frame_count else f"frame {observation.seq}"
     fps = f"{rate:.1f} FPS" if rate is not None else "- FPS"
+    timings = observation.timings
+    stages = f"{timings.total_ms:.1f} ms (find {timings.detect_ms:.1f}, read {timings.classify_ms:.1f})"
+    dropped = f"  dropped {skipped}, too slow" if skipped else ""
     faces = "; ".join(
         ", ".join(f"{label} {value:.0%}" for label, value in scored.scores.top_k(top)) for scored in observation.faces
     )
-    return f"{start}  {fps}  {observation.timings.total_ms:.1f} ms  {faces or 'no face'}"
+    return f"{start}  {fps}  {stages}{dropped}  {faces or 'no face'}"

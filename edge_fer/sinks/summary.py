@@ -42,9 +42,15 @@ class Tally:
     classify_ms: float = 0.0
     total_ms: float = 0.0
     """Sums over all frames in milliseconds."""
+    skipped: int = 0
+    """Frames between the first and the last that were replaced by newer ones before they were looked at."""
+    next_seq: int | None = None
 
     def add(self, observation: Observation) -> None:
         """Count one observation."""
+        if self.next_seq is not None:
+            self.skipped += max(0, observation.seq - self.next_seq)
+        self.next_seq = observation.seq + 1
         self.frames += 1
         self.faces += len(observation.faces)
         self.emotions.update(face.emotion for face in observation.faces)
@@ -63,11 +69,15 @@ class Tally:
         rate = f", {self.frames / seconds:.1f} FPS" if seconds > 0 else ""
         seen = ", ".join(f"{emotion} {count}" for emotion, count in self.emotions.most_common()) or "none"
         detect, classify, total = (ms / self.frames for ms in (self.detect_ms, self.classify_ms, self.total_ms))
-        return [
+        a_face = f" ({self.classify_ms / self.faces:.2f} ms a face)" if self.faces else ""
+        lines = [
             f"{_count(self.frames, 'frame')} in {seconds:.1f} s{rate}; {_count(self.faces, 'face')}",
             f"emotions: {seen}",
-            f"a frame took {total:.1f} ms: finding faces {detect:.1f} ms, reading them {classify:.2f} ms",
+            f"a frame took {total:.1f} ms: finding faces {detect:.1f} ms, reading them {classify:.2f} ms{a_face}",
         ]
+        if self.skipped:
+            lines.append(f"{_count(self.skipped, 'frame')} dropped: newer ones came before they were looked at")
+        return lines
 
 
 @dataclass(slots=True)
@@ -77,6 +87,9 @@ class TruthCheck:
     expected: int = 0
     found: int = 0
     right: int = 0
+    """Faces whose true emotion this frame alone was read as."""
+    shown_right: int = 0
+    """Faces whose true emotion was shown; steadied labels follow a change a little later."""
     extra: int = 0
 
     def add(self, observation: Observation, truth: Sequence[TrueFace]) -> None:
@@ -89,7 +102,8 @@ class TruthCheck:
                 continue
             left.remove(best)
             self.found += 1
-            self.right += best.emotion == true_face.emotion
+            self.right += best.raw_scores.top == true_face.emotion
+            self.shown_right += best.emotion == true_face.emotion
         self.extra += len(left)
 
     def line(self) -> str:
@@ -98,6 +112,8 @@ class TruthCheck:
             return "compared with the truth: no face was due"
         found = f"faces found {self.found} of {self.expected} ({self.found / self.expected:.0%})"
         right = f"emotion right {self.right}" + (f" ({self.right / self.found:.0%})" if self.found else "")
+        if self.shown_right != self.right:
+            right += f", shown {self.shown_right}"
         return f"compared with the truth: {found}, {right}, boxes without a face {self.extra}"
 
 

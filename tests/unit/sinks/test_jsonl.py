@@ -29,7 +29,7 @@ def test_a_line_has_the_fields_of_the_schema_in_their_order() -> None:
     assert record["size"] == [640, 480]
     assert record["ms"] == {"detect": 10.0, "classify": 0.5, "total": 10.5}
     [face] = record["faces"]
-    assert list(face) == ["id", "box", "emotion", "score", "scores"]
+    assert list(face) == ["id", "box", "emotion", "score", "scores", "raw"]
     assert (face["id"], face["box"], face["emotion"], face["score"]) == (3, [10, 20, 50, 60], "happy", 0.7)
     assert tuple(face["scores"]) == FER_LABELS
     assert sum(face["scores"].values()) == pytest.approx(1.0, abs=1e-3)

@@ -15,8 +15,16 @@ TWO = observation(scored_face(Box(0, 0, 9, 9), "sad"), scored_face(Box(9, 9, 9, 
 
 
 def test_the_line_names_rate_time_and_faces() -> None:
-    assert status_text(TWO, 30.0, None) == "frame 29  30.0 FPS  10.5 ms  sad 70%; happy 70%"
-    assert status_text(observation(), None, None) == "frame 0  - FPS  10.5 ms  no face"
+    assert status_text(TWO, 30.0, None) == "frame 29  30.0 FPS  10.5 ms (find 10.0, read 0.5)  sad 70%; happy 70%"
+    assert status_text(observation(), None, None) == "frame 0  - FPS  10.5 ms (find 10.0, read 0.5)  no face"
+
+
+def test_the_line_tells_frames_that_came_too_fast() -> None:
+    clock, stream = FakeClock(1.0), io.StringIO()
+    line = StatusLine(stream, clock)
+    for seq in (3, 4, 9):
+        line.write(observation(seq=seq))
+    assert "dropped 4, too slow" in stream.getvalue().rsplit("frame 9", 1)[1]
 
 
 def test_with_a_known_end_the_line_begins_with_a_bar() -> None:

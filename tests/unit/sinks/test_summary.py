@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge_fer.sinks.summary import Tally, TruthCheck
 from edge_fer.types import Box
@@ -20,7 +20,7 @@ def test_a_tally_counts_frames_faces_emotions_and_times() -> None:
     assert tally.lines(0.5) == [
         "2 frames in 0.5 s, 4.0 FPS; 3 faces",
         "emotions: happy 2, sad 1",
-        "a frame took 10.5 ms: finding faces 10.0 ms, reading them 0.50 ms",
+        "a frame took 10.5 ms: finding faces 10.0 ms, reading them 0.50 ms (0.33 ms a face)",
     ]
 
 
@@ -54,3 +54,19 @@ def test_without_a_due_face_the_check_says_so() -> None:
     check = TruthCheck()
     check.add(observation(), [])
     assert check.line() == "compared with the truth: no face was due"
+
+
+def test_frames_that_were_replaced_by_newer_ones_are_counted_and_told() -> None:
+    tally = Tally()
+    for seq in (7, 8, 12, 13):
+        tally.add(observation(seq=seq))
+    assert tally.skipped == 3
+    assert tally.lines(1.0)[-1] == "3 frames dropped: newer ones came before they were looked at"
+
+
+def test_what_was_read_and_what_is_shown_are_counted_apart() -> None:
+    check = TruthCheck()
+    late = replace(scored_face(Box(0, 0, 9, 9), "sad"), emotion="happy")
+    check.add(observation(late), [Known(Box(0, 0, 9, 9), "sad")])
+    assert (check.right, check.shown_right) == (1, 0)
+    assert check.line().endswith("emotion right 1 (100%), shown 0, boxes without a face 0")
