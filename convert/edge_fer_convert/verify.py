@@ -88,6 +88,6 @@ def measured_accuracy(found: NDArray[np.float64], check: CheckSet, labels: tuple
     unknown = [name for name in check.faces.label_names if name not in labels]
     if unknown:
         raise ConfigError(f"{check.data_set} has the class {unknown[0]!r}, the model knows {', '.join(labels)}")
-    truth = np.asarray([labels.index(name) for name in check.faces.label_names])[check.faces.labels]
+    truth = np.asarray([labels.index(name) for name in check.faces.label_names], np.int64)[check.faces.labels]
     figures = accuracy(found, truth), macro_f1(confusion_matrix(found, truth))
     return AccuracyEntry(check.data_set, check.split, round(figures[0], 5), len(found), round(figures[1], 5))

@@ -86,7 +86,7 @@ def calibration(probabilities: Floats, labels: Labels, bins: int = 15) -> Calibr
         confidence = np.bincount(place, top, bins) / count
         share_right = np.bincount(place, right, bins) / count
     gaps = np.where(count > 0, np.abs(np.nan_to_num(confidence) - np.nan_to_num(share_right)), 0.0)
-    return Calibration(confidence, share_right, count, float((gaps * count).sum() / max(1, count.sum())))
+    return Calibration(confidence, share_right, count, float((gaps * count).sum() / max(1, int(count.sum()))))
 
 
 def log_loss(probabilities: Floats, labels: Labels) -> float:
