@@ -1,0 +1,175 @@
+"""Known faces found again in the next frame: a look at each around its expected place, and each finding one track's."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edge_fer.faces.assignment import assign
+from edge_fer.faces.looking import FALLBACKS, LOOK_MARGIN, UPRIGHT, FaceLooker, Manner, Place
+
+if TYPE_CHECKING:
+    from edge_fer.faces.track import Track
+    from edge_fer.faces.tracking_settings import TrackingSettings
+    from edge_fer.types import Image
+
+SURE_AGREEING = 3
+"""Raw hits of a cascade that show a new face at once; with fewer it must be found again in the next frame."""
+
+DOUBT_SECONDS = 2.0
+"""A face on which no look was sure for so long is no longer believed to looks with fewer hits."""
+
+CONTINUITY_FIT = 0.35
+"""Correlation with its template that a face must keep from look to look, or the look must be sure."""
+
+TEMPLATE_FIT = 0.6
+"""Correlation from which a template counts as found; unlike faces of one size reach 0.3 to 0.5."""
+
+GATE_SIDES = 0.6
+"""A finding further from a track's expected place, in sides, is not its face."""
+
+SAME_OVERLAP = 0.3
+"""Intersection over union from which two findings are one face."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """A place where a track's look or template found a face."""
+
+    place: Place
+    owner: int
+    """Index of the track whose look it was."""
+    manner: Manner | None
+    """None where the template found it."""
+    sure: bool
+    """Several raw hits of a cascade agree on it."""
+
+
+class Refinder:
+    """Finds known faces again; keeps nothing from frame to frame but what it writes into the tracks."""
+
+    def __init__(self, looker: FaceLooker, settings: TrackingSettings) -> None:
+        self._looker, self._settings = looker, settings
+
+    def refind(self, grey: Image, tracks: list[Track], frame: int, at: float) -> None:
+        """Move the tracks on to a frame: each is predicted, looked for and corrected where it was found.
+
+        Args:
+            grey: the frame, uint8 [height, width].
+            tracks: changed in place.
+            frame: number of the frame, counted by whoever asks.
+            at: its time in seconds.
+        """
+        was_seen = [track.seen_at >= track.at for track in tracks]
+        for track in tracks:
+            track.predict(at)
+        to_look = self._to_look(tracks, was_seen, frame)
+        findings: list[_Finding] = []
+        for index, track in enumerate(tracks):
+            look = index in to_look
+            if look:
+                track.looked_frame = frame
+            findings += self._findings(grey, index, track, was_seen[index], look)
+        self._pair(grey, tracks, findings)
+
+    def _to_look(self, tracks: list[Track], was_seen: list[bool], frame: int) -> set[int]:
+        """Indices of the tracks that a cascade looks at in this frame: new and doubtful ones first, then the longest
+        unseen by a cascade."""
+        settings = self._settings
+        due = [
+            (track.confirmed, track.silent_looks == 0, track.looked_frame, index)
+            for index, track in enumerate(tracks)
+            if not track.confirmed
+            or (was_seen[index] and track.silent_looks > 0)
+            or frame - track.looked_frame >= (settings.look_every if was_seen[index] else 2)
+        ]
+        return {index for *_, index in sorted(due)[: settings.looks_a_frame]}
+
+    def _findings(self, grey: Image, index: int, track: Track, was_seen: bool, look: bool) -> list[_Finding]:
+        held = was_seen and track.confirmed
+        if look:
+            findings = self._look(grey, index, track, track.manner, was_seen)
+            if not findings and held:
+                findings = self._look(grey, index, track, self._fallback(track), was_seen)
+            if findings:
+                return findings
+            track.silent_looks += 1
+        bridged = track.at - track.confirmed_at <= self._settings.bridge_seconds
+        if track.template is None or not (held and bridged):
+            return []
+        place, fit = self._looker.match(grey, track.place, track.template)
+        return [_Finding(place, index, None, False)] if fit >= TEMPLATE_FIT else []
+
+    def _look(self, grey: Image, index: int, track: Track, manner: Manner, was_seen: bool) -> list[_Finding]:
+        """What a cascade finds near a track's expected place and what can be believed of it."""
+        reach = LOOK_MARGIN if was_seen else 2 * LOOK_MARGIN
+        if not (was_seen and track.confirmed):
+            needed = 2
+        elif track.at - track.sure_at > DOUBT_SECONDS:
+            needed = SURE_AGREEING
+        else:
+            needed = 1
+        findings = []
+        for seen in self._looker.look(grey, track.place, manner, reach=reach):
+            sure = seen.agreeing >= SURE_AGREEING
+            if seen.agreeing >= needed and (sure or self.likeness(grey, track, seen.place) >= CONTINUITY_FIT):
+                findings.append(_Finding(seen.place, index, manner, sure))
+        return findings
+
+    def _fallback(self, track: Track) -> Manner:
+        others = [manner for manner in (UPRIGHT, *FALLBACKS) if manner != track.manner]
+        return others[track.silent_looks % len(others)]
+
+    def _pair(self, grey: Image, tracks: list[Track], findings: list[_Finding]) -> None:
+        """Give each finding to one track; two tracks never share a face."""
+        # Where a cascade and a template, or two looks, found the same face, the cascade's and the nearer one counts.
+        findings = sorted(findings, key=lambda finding: finding.manner is None)
+        kept: list[_Finding] = []
+        for finding in findings:
+            box = finding.place.box()
+            if not any(other.place.box().overlap(box) > SAME_OVERLAP for other in kept):
+                kept.append(finding)
+        within = [[_allowed(track, finding) for finding in kept] for track in tracks]
+        contested = [sum(row[column] for row in within) > 1 for column in range(len(kept))]
+        costs = [
+            [
+                self._cost(grey, track, finding, contested[column]) if within[row][column] else math.inf
+                for column, finding in enumerate(kept)
+            ]
+            for row, track in enumerate(tracks)
+        ]
+        for row, column in assign(costs):
+            self._take(grey, tracks[row], kept[column])
+
+    def _cost(self, grey: Image, track: Track, finding: _Finding, contested: bool) -> float:
+        away = track.place.distance(finding.place) + abs(math.log(finding.place.side / track.place.side))
+        # Looks decide only between faces that come close: comparing them costs time.
+        return away + (1.0 - self.likeness(grey, track, finding.place) if contested else 0.0)
+
+    def likeness(self, grey: Image, track: Track, place: Place) -> float:
+        """Correlation of a place with the track's template, 0.0 to 1.0; 0.0 where they cannot be compared."""
+        if track.template is None:
+            return 0.0
+        return max(0.0, self._looker.match(grey, place, track.template, reach=0.15)[1])
+
+    def _take(self, grey: Image, track: Track, finding: _Finding) -> None:
+        if finding.manner is None:
+            track.correct(finding.place, resized=False)
+            return
+        track.correct(finding.place, resized=finding.manner.cascade != "profile")
+        self.confirm(grey, track, finding.manner, finding.sure)
+
+    def confirm(self, grey: Image, track: Track, manner: Manner, sure: bool) -> None:
+        """Note that a cascade found the face at its place: surely, where several raw hits agree."""
+        if sure:
+            track.sure_at = track.at
+        track.confirmed, track.confirmed_at, track.manner, track.silent_looks = True, track.at, manner, 0
+        track.template = self._looker.remember(grey, track.place) or track.template
+
+
+def _allowed(track: Track, finding: _Finding) -> bool:
+    ratio = finding.place.side / track.place.side
+    # A face out of sight may have moved on, and was looked for further away.
+    gate = GATE_SIDES if track.seen_at + 0.2 > track.at else 1.5 * GATE_SIDES
+    return 0.6 < ratio < 1.7 and track.place.distance(finding.place) <= gate
