@@ -15,6 +15,9 @@ PLACE_GAIN, SIDE_GAIN, SPEED_GAIN = 0.75, 0.35, 0.35
 """Shares of a found box's deviation that go into place, side and speed (an alpha-beta filter: the cascade's boxes
 jump by a tenth of their side on a still face)."""
 
+RESIZED, RESIZED_GAIN = 0.12, 0.8
+"""A side that differs by more than this share has changed in truth: the face comes nearer or goes away."""
+
 SPEED_DAMPING_SECONDS = 0.4
 """A face that is not seen is taken to slow down with this time constant."""
 
@@ -79,7 +82,8 @@ class Track:
             _within(self.velocity[0] + SPEED_GAIN * off_x / seconds, limit),
             _within(self.velocity[1] + SPEED_GAIN * off_y / seconds, limit),
         )
-        side = self.place.side + (SIDE_GAIN * (found.side - self.place.side) if resized else 0.0)
+        growth = found.side - self.place.side if resized else 0.0
+        side = self.place.side + growth * (RESIZED_GAIN if abs(growth) > RESIZED * self.place.side else SIDE_GAIN)
         self.place = Place(self.place.x + PLACE_GAIN * off_x, self.place.y + PLACE_GAIN * off_y, side)
         self.seen_at = self.at
 

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_fer.scores.smoothing import KEEP_SECONDS, ScoreSmoother
+from edge_fer.types import FER_LABELS, Scores
+from tests.fakes import scores_for
+
+TWO = ("a", "b")
+
+
+def two(first: float) -> Scores:
+    return Scores(TWO, (first, 1.0 - first))
+
+
+@given(
+    st.floats(0.05, 5.0),
+    st.lists(st.tuples(st.floats(0.001, 2.0), st.floats(0.0, 1.0)), min_size=1, max_size=30),
+)
+def test_the_mean_follows_its_closed_form_with_irregular_frames(
+    constant: float, steps: list[tuple[float, float]]
+) -> None:
+    smoother, times, values = ScoreSmoother(constant), [10.0], [0.25]
+    shown = smoother.steady(1, two(0.25), 10.0)
+    for gap, value in steps:
+        times.append(times[-1] + gap)
+        values.append(value)
+        shown = smoother.steady(1, two(value), times[-1])
+    decay = [math.exp(-(times[-1] - at) / constant) for at in times]
+    # Each value holds from the frame before it to its own; the first one since for ever.
+    weights = [decay[0]] + [now - before for before, now in pairwise(decay)]
+    assert sum(weights) == pytest.approx(1.0)
+    assert shown.scores.values[0] == pytest.approx(sum(w * v for w, v in zip(weights, values, strict=True)))
+    assert sum(shown.scores.values) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("fps", [5.0, 12.5, 30.0, 120.0])
+def test_a_change_of_expression_is_shown_within_half_a_second(fps: float) -> None:
+    smoother, before, after = ScoreSmoother(0.3), scores_for("neutral", 0.8), scores_for("happy", 0.8)
+    for frame in range(int(3 * fps)):
+        smoother.steady(1, before, frame / fps)
+    changed_at = 3.0
+    for frame in range(int(3 * fps), int(4 * fps)):
+        if smoother.steady(1, after, frame / fps).emotion == "happy":
+            assert frame / fps - changed_at <= 0.5
+            return
+    pytest.fail("the change was never shown")
+
+
+def test_one_steady_face_changes_its_label_at_most_seven_times_in_ten_seconds() -> None:
+    random, smoother, raw_changes, shown_changes = np.random.default_rng(5), ScoreSmoother(0.3), 0, 0
+    shown = raw_before = ""
+    for frame in range(3000):
+        logits = np.array([0.0, -2.0, 0.0, 1.0, 1.0, -1.0, 1.0]) + random.normal(0, 0.7, 7)
+        values = np.exp(logits) / np.exp(logits).sum()
+        raw = Scores(FER_LABELS, tuple(map(float, values)))
+        steadied = smoother.steady(1, raw, frame / 30.0)
+        raw_changes += frame > 0 and raw.top != raw_before
+        shown_changes += frame > 0 and steadied.emotion != shown
+        shown, raw_before = steadied.emotion, raw.top
+    assert raw_changes / 100 > 6
+    assert shown_changes / 100 <= 0.7
+
+
+def test_each_id_has_a_memory_of_its_own_and_no_id_has_none() -> None:
+    smoother = ScoreSmoother(1.0)
+    smoother.steady(1, two(1.0), 0.0)
+    assert smoother.steady(2, two(0.0), 0.1).scores == two(0.0)
+    assert smoother.steady(None, two(0.4), 0.1).scores == two(0.4)
+    assert smoother.steady(1, two(0.0), 0.1).scores.values[0] == pytest.approx(math.exp(-0.1))
+
+
+def test_zero_turns_it_off() -> None:
+    smoother = ScoreSmoother(0.0)
+    for first in (1.0, 0.0, 0.6):
+        steadied = smoother.steady(1, two(first), 0.0)
+        assert (steadied.scores, steadied.emotion) == (two(first), two(first).top)
+
+
+def test_a_label_gives_way_only_to_one_that_is_clearly_ahead() -> None:
+    smoother = ScoreSmoother(0.001, label_margin=0.2)
+    shown = [smoother.steady(1, two(value), at).emotion for at, value in enumerate((0.7, 0.45, 0.41, 0.39, 0.55, 0.61))]
+    assert shown == ["a", "a", "a", "b", "b", "a"]
+
+
+def test_time_that_goes_back_changes_nothing() -> None:
+    smoother = ScoreSmoother(1.0)
+    smoother.steady(1, two(1.0), 5.0)
+    assert smoother.steady(1, two(0.0), 4.0).scores == two(1.0)
+
+
+def test_ids_that_are_gone_are_forgotten() -> None:
+    smoother = ScoreSmoother(0.5)
+    for number in range(1000):
+        smoother.steady(number, two(0.5), number * 1.0)
+    assert len(smoother._memories) <= KEEP_SECONDS + 2
