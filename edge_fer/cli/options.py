@@ -27,7 +27,7 @@ def engine_options(function: Function) -> Function:
             "--model",
             type=click.Path(path_type=Path),
             metavar="PATH",
-            help="A .tflite or .onnx file with its manifest; by default the bundled model.",
+            help="A .tflite or .onnx file with its manifest, or a bundled model: small (the default) or nano.",
         ),
         click.option(
             "--backend",

@@ -41,7 +41,8 @@ def open_classifier(
     """Open a model with an engine that works here; an engine is tried by loading the model with it.
 
     Args:
-        model: a .tflite or .onnx file with its manifest; None for the bundled model.
+        model: a .tflite or .onnx file with its manifest, or the name of a bundled model such as `nano`; None for
+            the bundled model that is most accurate.
         backend: the engine, or "auto" for the one that fits the file, LiteRT before ONNX Runtime for bundled models.
         threads: threads the engine may use, at least 1.
         folder: where bundled models lie.
@@ -55,9 +56,10 @@ def open_classifier(
     if threads < 1:
         raise ConfigError(f"threads must be at least 1, not {threads}")
     known = _engines() if engines is None else engines
-    if model is not None:
+    named = bundled_models(folder) if model is None else bundled_models_named(model, folder)
+    if model is not None and not named:
         return known[_engine_of(model, backend)](model, threads)
-    candidates = [path for path in bundled_models(folder) if backend in ("auto", _engine_of(path, "auto"))]
+    candidates = [path for path in named if backend in ("auto", _engine_of(path, "auto"))]
     if not candidates:
         wanted = "" if backend == "auto" else f" for {backend}"
         raise ModelError(f"no bundled model{wanted} in {folder}: give one with --model")
@@ -84,13 +86,29 @@ def bundled_models(folder: Path = BUNDLED_MODELS_FOLDER) -> list[Path]:
     return ordered
 
 
+def bundled_models_named(name: Path, folder: Path = BUNDLED_MODELS_FOLDER) -> list[Path]:
+    """The bundled files of one model, by its whole name (`fer2013-nano`) or the last word of it (`nano`).
+
+    Empty where a file of that name exists, or no bundled model has it.
+
+    Raises:
+        ModelError: a manifest is missing or malformed.
+    """
+    if name.suffix or name.exists():
+        return []
+    names = {path: read_manifest(path).name for path in bundled_models(folder)}
+    return [path for path, whole in names.items() if str(name) in (whole, whole.rpartition("-")[2])]
+
+
 def _engine_of(model: Path, backend: Backend) -> str:
     suffix = model.suffix.lower()
     if suffix in _SOURCE_SUFFIXES:
         raise ModelError(f"{model} is a training model: run `edge-fer convert {model}` and use what comes out")
     engine = next((name for name, known in _SUFFIX_OF_ENGINE.items() if known == suffix), None)
     if engine is None:
-        raise ModelError(f"{model} is neither .tflite nor .onnx: give a file that `edge-fer convert` made")
+        raise ModelError(
+            f"{model} is neither .tflite nor .onnx, nor a bundled model: give a file that `edge-fer convert` made"
+        )
     if backend not in ("auto", engine):
         raise ConfigError(f"{model.name} runs with backend {engine}, not {backend}: leave --backend at auto")
     return engine

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_fer.errors import ConfigError, MissingExtra, ModelError
-from edge_fer.scores.loading import bundled_models, open_classifier
+from edge_fer.scores.loading import bundled_models, bundled_models_named, open_classifier
 from edge_fer.scores.manifest import read_manifest, write_manifest
 from tests.make_models import MODELS
 
@@ -160,3 +160,22 @@ def test_a_file_against_its_backend() -> None:
 def test_threads_below_one() -> None:
     with pytest.raises(ConfigError, match="threads"):
         open_classifier(Path("x.onnx"), threads=0, engines=engines())
+
+
+def test_bundled_models_go_by_name() -> None:
+    whole, short = bundled_models_named(Path("fer2013-nano")), bundled_models_named(Path("nano"))
+    assert whole == short
+    assert [path.suffix for path in short] == [".tflite", ".onnx"]
+    assert all("nano" in path.name for path in short)
+
+
+def test_a_name_that_no_bundled_model_has_names_none(tmp_path: Path) -> None:
+    assert bundled_models_named(Path("huge")) == []
+    with pytest.raises(ModelError, match="huge is neither"):
+        open_classifier(Path("huge"))
+
+
+def test_a_file_comes_before_a_bundled_model_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("nano").write_text("mine")
+    assert bundled_models_named(Path("nano")) == []
