@@ -26,6 +26,7 @@ class WeightAverage(keras.callbacks.Callback):  # type: ignore[misc]
         self.step += 1
         if not self._decay or self.step % INTERVAL_STEPS:
             return
+        self._fetch_weights()
         # Early on the average must forget its random start faster than the decay says.
         decay = min(self._decay, (1 + self.step) / (10 + self.step)) ** INTERVAL_STEPS
         for mean, current in self._pairs:
@@ -36,3 +37,9 @@ class WeightAverage(keras.callbacks.Callback):  # type: ignore[misc]
         if not self._decay:
             for mean, current in self._pairs:
                 mean.assign(to_numpy(current))
+
+    def _fetch_weights(self) -> None:
+        # JAX keeps the weights to itself during an epoch, until it is asked for them.
+        fetch = getattr(self.model, "jax_state_sync", None)
+        if fetch is not None:
+            fetch()

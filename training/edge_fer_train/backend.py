@@ -34,6 +34,9 @@ def load_backend() -> str:
         with quiet_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import keras
+
+            # TensorFlow, where it is installed, is loaded by this under any backend, and greets on stderr.
+            keras.utils.set_random_seed(0)
     except ModuleNotFoundError as error:
         if error.name == asked and asked != "tensorflow":
             raise ConfigError(f"KERAS_BACKEND is {asked}, which is not installed: install it or unset it") from None

@@ -175,7 +175,7 @@ class _Run:
         if stage != self._stage:
             self._enter_stage(stage, progress.step)
         batches = self._epoch_batches(progress.epoch)
-        watcher = _Watcher(progress, len(batches), report)
+        watcher = _Watcher(progress, len(batches), report, self._settings.seed)
         logs = self._heads.fit(
             batches, epochs=1, shuffle=False, verbose=0, callbacks=[self.average_callback, watcher]
         ).history
@@ -237,9 +237,14 @@ class _Run:
 
 
 class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]
-    def __init__(self, progress: Progress, steps: int, report: Report) -> None:
+    def __init__(self, progress: Progress, steps: int, report: Report, seed: int) -> None:
         super().__init__()
-        self._progress, self._steps, self._report = progress, steps, report
+        self._progress, self._steps, self._report, self._seed = progress, steps, report, seed
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        # PyTorch's dropout draws from a generator of the process, which no checkpoint holds.
+        words = np.random.SeedSequence((self._seed, self._progress.epoch)).generate_state(1)
+        keras.utils.set_random_seed(int(words[0]))
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self._report(self._progress, batch + 1, self._steps, logs or {})

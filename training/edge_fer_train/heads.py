@@ -63,7 +63,7 @@ def compile_heads(
         loss_weights=weights,
         metrics={"emotion": [keras.metrics.CategoricalAccuracy(name="accuracy")]},
         # XLA's convolutions on a CPU took twice as long as TensorFlow's own when this was measured.
-        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
+        jit_compile=keras.backend.backend() == "jax",
     )
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_fer.errors import ConfigError
+from edge_fer.errors import ConfigError, EdgeFerError
 from edge_fer.scores.manifest import write_atomically
 from edge_fer_train.backend import load_backend, quiet_warnings
 from edge_fer_train.data import load_training_data
 from edge_fer_train.settings import TrainingSettings, read_recipe, read_settings, settings_from, write_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from edge_fer_train.data import TrainingData
     from edge_fer_train.fit import Report
@@ -80,7 +81,7 @@ def carry_out(request: RunRequest, say: Callable[[str], None], begin: Callable[[
         f"{settings.arch} on {backend}: {len(data.training):,} faces of {data.training_info.data_set} "
         f"({data.training_info.split}), validated on {len(data.validation):,} ({data.validation_info.split})"
     )
-    with quiet_warnings():
+    with quiet_warnings(), _nothing_left_behind(request.folder):
         teachers = load_teachers(plan.teachers, settings.input_spec(), data.training.label_names)
         _write_plan(request.folder, plan, data)
         result = train(
@@ -97,6 +98,20 @@ def carry_out(request: RunRequest, say: Callable[[str], None], begin: Callable[[
         results = collect_results(name, plan.recipe, settings, data, names, result, backend)
         write_keras_model(result.model, request.folder, results, plan.licence)
         return write_report(request.folder, results, data, result, plan.licence)
+
+
+@contextlib.contextmanager
+def _nothing_left_behind(folder: Path) -> Iterator[None]:
+    """Where a run fails before its first checkpoint, leave no folder that looks like one."""
+    try:
+        yield
+    except EdgeFerError:
+        if not (folder / "checkpoint.npz").exists():
+            for name in (CONFIG, INPUTS):
+                (folder / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # other files are in it, or it was never made
+                folder.rmdir()
+        raise
 
 
 def plan_run(request: RunRequest) -> Plan:

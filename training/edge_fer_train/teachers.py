@@ -50,6 +50,8 @@ def load_teachers(paths: Sequence[Path], spec: InputSpec, label_names: Sequence[
 def _load_teacher(path: Path, spec: InputSpec, label_names: Sequence[str]) -> TeacherModel:
     if not path.is_file():
         raise ModelError(f"--distill {path}: no such file; give the .keras file of a trained model")
+    if path.suffix != ".keras":
+        raise ModelError(f"--distill {path}: not a .keras file; save the model in Keras's own format")
     try:
         model = keras.models.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever its layers raise
