@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _ENGINE_OF_FORMAT: dict[str, Engine] = {"onnx": "onnx", "tflite": "litert"}
 
 
-def _formats(context: click.Context, parameter: click.Parameter, value: str) -> tuple[Engine, ...]:
+def _formats(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[Engine, ...] | None:
+    if value is None:
+        return None
     formats = [part.strip() for part in value.split(",")]
     unknown = [part for part in formats if part not in _ENGINE_OF_FORMAT]
     if unknown:
@@ -52,7 +54,7 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--fp16", is_flag=True, help="16-bit floats: half the size, no faster on a CPU.")
 @click.option("--dynamic", is_flag=True, help="8-bit weights, float activations: no calibration needed.")
 @click.option("--all", "everything", is_flag=True, help="All four.")
-@click.option("--to", "engines", default="onnx,tflite", show_default=True, callback=_formats, help="Formats to make.")
+@click.option("--to", "engines", callback=_formats, help="Formats to make, such as tflite.  [default: onnx,tflite]")
 @click.option(
     "--calibration",
     "calibration_data",
@@ -71,6 +73,14 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--labels", metavar="A,B,C", callback=_labels, help="Emotions in the order of the model's outputs.")
 @click.option("--scale", callback=_scale, help="What pixels become: 1/255, -1..1, 0..255, imagenet, or MEAN,STD.")
 @click.option("--colour", type=click.Choice(["grey", "rgb", "bgr"]), help="Channels that the model takes.")
+@click.option("--output", metavar="NAME", help="Which output to take, where the model has several.")
+@click.option(
+    "--architecture",
+    metavar="JSON",
+    type=click.Path(path_type=Path),
+    help="The model.json, where MODEL is weights alone.",
+)
+@click.option("--trust-model", is_flag=True, help="Load MODEL even where it holds code, which then runs.")
 @click.option("--name", help="First part of the file names.  [default: the model's name]")
 @click.option("--out", type=click.Path(path_type=Path), default=Path(), help="Folder for the files.  [default: .]")
 @click.option("--force", is_flag=True, help="Replace files that exist.")
@@ -81,20 +91,24 @@ def command(
     fp16: bool,
     dynamic: bool,
     everything: bool,
-    engines: tuple[Engine, ...],
+    engines: tuple[Engine, ...] | None,
     calibration_data: Path | None,
     check_data: Path | None,
     check_split: str,
     labels: tuple[str, ...] | None,
     scale: str | None,
     colour: ColourOrder | None,
+    output: str | None,
+    architecture: Path | None,
+    trust_model: bool,
     name: str | None,
     out: Path,
     force: bool,
 ) -> None:
     """Convert a trained Keras MODEL to TFLite and ONNX, and measure that it is still the same.
 
-    MODEL is a .keras, .h5 or .hdf5 file; without one the bundled reference model is converted.
+    MODEL is a .keras, .h5 or .hdf5 file or a SavedModel folder; without one the bundled reference model is
+    converted. A .tflite or .onnx file gets its manifest, and ONNX can be quantised.
     A manifest is written beside each file. What the model expects of a picture is read from MODEL.json
     where that file exists, else taken from --labels, --scale and --colour.
     """
@@ -105,7 +119,7 @@ def command(
     from edge_fer_convert.verify import CheckSet
 
     asked: dict[Recipe, bool] = {"fp32": fp32, "fp16": fp16, "dynamic_wi8_afp32": dynamic, "static_wi8_ai8": int8}
-    recipes = [recipe for recipe, wanted in asked.items() if wanted or everything] or ["static_wi8_ai8"]
+    recipes = [recipe for recipe, wanted in asked.items() if wanted or everything]
     calibration = None
     if calibration_data is not None:
         faces = load_dataset(calibration_data, "train")
@@ -116,9 +130,9 @@ def command(
     result = convert(
         model,
         out,
-        recipes=recipes,
+        recipes=recipes or None,
         engines=engines,
-        options=InputOptions(labels, scale, colour),
+        options=InputOptions(labels, scale, colour, output, architecture, trust_model),
         calibration=calibration,
         check=check,
         name=name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,15 +9,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from edge_fer.errors import ConfigError, ModelError
 from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER, open_classifier
-from edge_fer.scores.manifest import AccuracyEntry, Manifest, read_manifest
+from edge_fer.scores.manifest import AccuracyEntry, Calibration, Manifest, read_manifest
+from edge_fer_convert.contents import layout_of, make_contents, named_after_layer, open_source, plans_for
 from edge_fer_convert.inputs import InputOptions
-from edge_fer_convert.load import TrainedModel, load_trained
-from edge_fer_convert.onnx_recipes import onnx_recipe
 from edge_fer_convert.package import file_name, producers, refuse_overwriting, staging, write_model
+from edge_fer_convert.ready import ReadyModel
 from edge_fer_convert.recipes import recipe_facts
 from edge_fer_convert.synthetic_faces import synthetic_calibration
-from edge_fer_convert.to_onnx import to_onnx
-from edge_fer_convert.to_tflite import export_saved_model, to_tflite
 from edge_fer_convert.verify import (
     Agreement,
     CheckSet,
@@ -37,6 +34,7 @@ if TYPE_CHECKING:
     from edge_fer.scores.manifest import Engine, Recipe
     from edge_fer.types import Batch
     from edge_fer_convert.calibration import CalibrationSet
+    from edge_fer_convert.contents import Source
 
 Say: TypeAlias = Callable[[str], None]
 """Takes a sentence of progress for the user."""
@@ -70,8 +68,8 @@ def convert(
     model: Path | None = None,
     out: Path = Path(),
     *,
-    recipes: Sequence[Recipe] = ("static_wi8_ai8",),
-    engines: Sequence[Engine] = ("onnx", "litert"),
+    recipes: Sequence[Recipe] | None = None,
+    engines: Sequence[Engine] | None = None,
     options: InputOptions | None = None,
     calibration: CalibrationSet | None = None,
     check: CheckSet | None = None,
@@ -82,10 +80,11 @@ def convert(
     """Convert a trained Keras model and measure that it is still the same model.
 
     Args:
-        model: a .keras, .h5 or .hdf5 file; None for the bundled reference model. It is never written to.
+        model: a .keras, .h5, .hdf5, .onnx or .tflite file or a SavedModel folder; None for the bundled reference
+            model. It is never written to.
         out: folder for the files, made where it is missing.
-        recipes: what to make, see `RECIPES`.
-        engines: for which engines.
+        recipes: what to make, see `RECIPES`; None for int8, or for what an .onnx or .tflite file is.
+        engines: for which engines; None for both, or for the one of an .onnx or .tflite file.
         options: what the model expects, where its sidecar file does not say it.
         calibration: pictures to measure int8 ranges and agreement on; None for the shipped synthetic faces.
         check: labelled pictures to measure accuracy on.
@@ -98,22 +97,25 @@ def convert(
         ConfigError: an option does not fit, or a file exists already.
         MissingExtra: the extra `convert` is not installed.
     """
-    if not recipes or not engines:
+    if (recipes is not None and not recipes) or (engines is not None and not engines):
         raise ConfigError("nothing to make: name at least one recipe and one engine")
     source = reference_model() if model is None else model
     say(f"loading {source}")
-    trained = load_trained(source, options or InputOptions())
+    trained = open_source(source, options or InputOptions())
     for guess in trained.guesses:
         say(f"note: {guess}")
+    plans = plans_for(source, trained, recipes, engines)
     pictures = synthetic_calibration() if calibration is None else calibration
     base = replace(trained.manifest, name=name or trained.manifest.name, accuracy=_sidecar_accuracy(trained, check))
     batch = pictures.batch(base.input)
     expected = trained.probabilities(batch)
-    plans = [(recipe, engine) for engine in dict.fromkeys(engines) for recipe in dict.fromkeys(recipes)]
     names = {plan: file_name(base.name, base.input, *plan) for plan in plans}
-    refuse_overwriting([out / file for file in names.values()], force)
+    refuse_overwriting([out / file for file in names.values()], force, source)
     with staging(out) as folder:
-        contents = _contents(trained, plans, batch, say)
+        try:
+            contents = make_contents(trained, plans, batch, say)
+        except ModelError as error:
+            raise named_after_layer(trained, error) from None
         drafts: list[ConvertedFile] = []
         for recipe, engine in plans:
             path = folder / names[recipe, engine]
@@ -121,10 +123,10 @@ def convert(
                 base,
                 engine=engine,
                 recipe=recipe,
-                input=replace(base.input, layout="NCHW" if engine == "onnx" else "NHWC"),
-                calibration=pictures.facts if recipe_facts(recipe).needs_calibration else None,
-                accuracy=base.accuracy if recipe == "fp32" else (),
-                produced_by=producers(engine),
+                input=replace(base.input, layout=layout_of(trained, engine)),
+                calibration=_calibration(trained, recipe, pictures),
+                accuracy=base.accuracy if recipe == trained.manifest.recipe else (),
+                produced_by=producers(engine, ready=isinstance(trained, ReadyModel)),
             )
             say(f"checking {path.name}")
             write_model(path, contents[recipe, engine], manifest)
@@ -149,26 +151,6 @@ def reference_model(folder: Path = BUNDLED_MODELS_FOLDER) -> Path:
     return found[0]
 
 
-def _contents(
-    trained: TrainedModel, plans: Sequence[tuple[Recipe, Engine]], batch: Batch, say: Say
-) -> dict[tuple[Recipe, Engine], bytes]:
-    made: dict[tuple[Recipe, Engine], bytes] = {}
-    if any(engine == "onnx" for _, engine in plans):
-        say("converting to ONNX")
-        exact = to_onnx(trained.keras_model)
-        for recipe, engine in plans:
-            if engine == "onnx":
-                made[recipe, engine] = onnx_recipe(exact, recipe, batch)
-    if any(engine == "litert" for _, engine in plans):
-        say("converting to TFLite")
-        with tempfile.TemporaryDirectory(prefix="edge-fer-") as folder:
-            export_saved_model(trained.keras_model, Path(folder))
-            for recipe, engine in plans:
-                if engine == "litert":
-                    made[recipe, engine] = to_tflite(Path(folder), recipe, batch)
-    return made
-
-
 def _measured(
     path: Path, manifest: Manifest, batch: Batch, expected: NDArray[np.float64], check: CheckSet | None
 ) -> ConvertedFile:
@@ -189,7 +171,13 @@ def _measured(
         classifier.close()
 
 
-def _sidecar_accuracy(trained: TrainedModel, check: CheckSet | None) -> tuple[AccuracyEntry, ...]:
+def _calibration(source: Source, recipe: Recipe, pictures: CalibrationSet) -> Calibration | None:
+    if isinstance(source, ReadyModel) and recipe == source.manifest.recipe:
+        return source.manifest.calibration  # of whoever made the file; often unknown
+    return pictures.facts if recipe_facts(recipe).needs_calibration else None
+
+
+def _sidecar_accuracy(trained: Source, check: CheckSet | None) -> tuple[AccuracyEntry, ...]:
     if check is None:
         return trained.manifest.accuracy
     found = trained.probabilities(check.batch(trained.manifest.input))

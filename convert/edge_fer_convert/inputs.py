@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edge_fer.errors import ConfigError
 from edge_fer.types import ColourOrder, InputSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCALES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "0..255": ((0.0,), (1.0,)),
@@ -26,6 +30,12 @@ class InputOptions:
     scale: str | None = None
     """A key of `SCALES`, or MEAN,STD in pixel units."""
     colour: ColourOrder | None = None
+    output: str | None = None
+    """Name of the output to take where the model has several."""
+    architecture: Path | None = None
+    """A model.json, where the file holds weights alone."""
+    trust_model: bool = False
+    """True to load a model that holds code or reaches for other files."""
 
 
 def parse_scale(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -1,26 +1,38 @@
-"""Trained Keras models in, with what is known of them."""
+"""Trained models in, with what is known of them."""
 
 from __future__ import annotations
 
+import json
+import shutil
+import tempfile
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edge_fer.errors import ConfigError, MissingExtra, ModelError
 from edge_fer.scores.decoding import first_line
-from edge_fer.scores.manifest import Manifest, manifest_path, read_manifest, read_model_bytes
-from edge_fer.types import FER_LABELS
-from edge_fer_convert.inputs import input_spec, parse_scale
+from edge_fer.scores.manifest import manifest_path, read_manifest, read_model_bytes
+from edge_fer_convert.describe import as_probabilities, describe
+from edge_fer_convert.inputs import parse_scale
+from edge_fer_convert.legacy import read_legacy
+from edge_fer_convert.network import Network, from_keras, from_saved_model
+from edge_fer_convert.safety import (
+    check_config,
+    check_first_bytes,
+    check_hdf5,
+    check_keras_archive,
+    check_saved_model,
+    read_architecture,
+)
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
-    from edge_fer.scores.manifest import OutputKind
-    from edge_fer.types import Batch, InputSpec
+    from edge_fer.scores.manifest import Manifest
+    from edge_fer.types import Batch
     from edge_fer_convert.inputs import InputOptions
 
 _FIRST_BYTES = {".keras": b"PK\x03\x04", ".h5": b"\x89HDF\r\n\x1a\n", ".hdf5": b"\x89HDF\r\n\x1a\n"}
@@ -28,65 +40,38 @@ _FIRST_BYTES = {".keras": b"PK\x03\x04", ".h5": b"\x89HDF\r\n\x1a\n", ".hdf5": b
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A loaded Keras model and its manifest (engine "keras", recipe "fp32")."""
+    """A loaded network and its manifest (engine "keras", recipe "fp32")."""
 
-    keras_model: Any
+    network: Network
     manifest: Manifest
     guesses: tuple[str, ...]
     """What nobody said and was assumed, one sentence each, for the user to read."""
 
     def probabilities(self, batch: Batch) -> NDArray[np.float64]:
         """What the model says of inputs [N, height, width, channels]: float64 [N, labels], rows summing to 1."""
-        outputs = _outputs(self.keras_model, batch)
-        if self.manifest.output_kind == "logits":
-            outputs = np.exp((outputs - outputs.max(axis=1, keepdims=True)) / self.manifest.temperature)
-        else:
-            outputs = np.clip(outputs, 0.0, None) ** (1.0 / self.manifest.temperature)
-        return np.asarray(outputs / outputs.sum(axis=1, keepdims=True))
+        return as_probabilities(self.network.outputs(batch), self.manifest)
 
 
 def load_trained(path: Path, options: InputOptions) -> TrainedModel:
-    """Load a .keras or whole-model .h5/.hdf5 file; its sidecar `<file>.json` is read where there is one.
+    """Load a .keras file, an .h5/.hdf5 file (a whole model, or weights with their architecture) or a SavedModel.
 
-    Options win over the sidecar; where both are silent, FER-2013's label order and a scale of 1/255 are assumed.
+    A file's sidecar `<file>.json` is read where there is one. Options win over it; where both are silent,
+    FER-2013's label order and a scale of 1/255 are assumed.
 
     Raises:
-        ModelError: the file is no such model, or its input or output is not a picture and a class vector.
+        ModelError: the file is no such model, holds code, or its input or output is not a picture and a class vector.
         ConfigError: an option does not fit the model.
         MissingExtra: TensorFlow or Keras is not installed.
     """
     if options.scale is not None:
         parse_scale(options.scale)  # a mistyped option is found before the slow part
-    data = read_model_bytes(path)
-    _check_kind(path, data)
-    model = _load_keras(path)
-    height, width, channels, classes = _shapes(model, path)
-    sidecar = read_manifest(path, data) if manifest_path(path).is_file() else None
+    network = _load_folder(path, options) if path.is_dir() else _load_file(path, options)
+    sidecar = read_manifest(path) if manifest_path(path).is_file() and not path.is_dir() else None
     guesses: list[str] = []
-    spec = _input_spec(model, width, height, channels, sidecar, options, guesses)
-    labels = options.labels or (sidecar.labels if sidecar else None)
-    if labels is None:
-        if classes != len(FER_LABELS):
-            raise ConfigError(f"{path} has {classes} classes: name them in their order with --labels a,b,c")
-        labels = FER_LABELS
-        guesses.append(f"labels are taken to be FER-2013's: {','.join(labels)} (--labels says otherwise)")
-    if len(labels) != classes:
-        raise ConfigError(f"{path} has {classes} classes but {len(labels)} labels are named: mend --labels")
-    output_kind = _output_kind(model, spec, path)
-    if sidecar and sidecar.output_kind != output_kind:
-        raise ModelError(
-            f"{manifest_path(path)}: 'output_kind' is {sidecar.output_kind}, the model gives {output_kind}"
-        )
-    base = sidecar or Manifest(path.stem, "keras", "fp32", labels, spec, output_kind)
-    manifest = replace(
-        base,
-        labels=tuple(labels),
-        input=spec,
-        output_kind=output_kind,
-        parameters=int(model.count_params()),
-        multiply_adds=multiply_adds(model),
-    )
-    return TrainedModel(model, manifest, tuple(guesses))
+    manifest = describe(path, network.shapes, network.outputs, options, sidecar, guesses)
+    counted = None if network.keras_model is None else multiply_adds(network.keras_model)
+    manifest = replace(manifest, parameters=network.parameters, multiply_adds=counted)
+    return TrainedModel(network, manifest, tuple(guesses))
 
 
 def multiply_adds(model: Any) -> int:
@@ -107,17 +92,87 @@ def multiply_adds(model: Any) -> int:
     return total
 
 
-def _check_kind(path: Path, data: bytes) -> None:
+def _load_folder(path: Path, options: InputOptions) -> Network:
+    _keras()
+    if not options.trust_model:
+        check_saved_model(path)
+    return from_saved_model(path, path, options.output)
+
+
+def _load_file(path: Path, options: InputOptions) -> Network:
+    data = read_model_bytes(path)
     expected = _FIRST_BYTES.get(path.suffix.lower())
     if expected is None:
-        raise ModelError(f"{path} is not a trained Keras model: give a .keras, .h5 or .hdf5 file")
-    if data.startswith(b"version https://git-lfs"):
-        raise ModelError(f"{path} is a Git LFS pointer, not the model: run `git lfs pull` where it came from")
-    if not data.startswith(expected):
-        raise ModelError(f"{path} is not what its name says, or is damaged: get the model again")
+        raise ModelError(
+            f"{path} is not a trained Keras model: give a .keras, .h5 or .hdf5 file, a SavedModel folder, or a .tflite "
+            "or .onnx file to package anew"
+        )
+    check_first_bytes(path, data, expected)
+    keras = _keras()
+    if not options.trust_model:
+        (check_keras_archive if path.suffix.lower() == ".keras" else check_hdf5)(path, data)
+    try:
+        with quiet_tensorflow():
+            model = _built(keras, path, data, options)
+    except ModelError:
+        raise
+    except Exception as error:  # Keras raises whatever its layers raise
+        why = _reason(error)
+        if path.suffix.lower() == ".keras":
+            raise ModelError(f"Keras cannot load {path}: {why}") from None
+        with tempfile.TemporaryDirectory(prefix="edge-fer-") as folder:
+            read_legacy(path, options.architecture, Path(folder), why)
+            return from_saved_model(path, Path(folder), options.output)
+    if not model.built or not getattr(model, "inputs", None):
+        raise ModelError(f"{path} does not say what it takes: call the model once on pictures and save it again")
+    return from_keras(path, model, options.output)
 
 
-def _load_keras(path: Path) -> Any:
+def _built(keras: Any, path: Path, data: bytes, options: InputOptions) -> Any:
+    safe = not options.trust_model
+    if options.architecture is None:
+        if path.suffix.lower() != ".keras" and _holds_weights_alone(data):
+            raise ModelError(f"{path} holds weights without a model: give its model.json with --architecture")
+        # Optimiser settings of old files are not needed, and newer versions refuse some of them.
+        return keras.models.load_model(path, compile=False, safe_mode=safe)
+    text = read_architecture(options.architecture)
+    if safe:
+        check_config(options.architecture, json.loads(text))
+    if not safe:
+        keras.config.enable_unsafe_deserialization()
+    model = keras.models.model_from_json(text)
+    # Keras tells old and new files of weights apart by their names.
+    with tempfile.TemporaryDirectory(prefix="edge-fer-") as folder:
+        copy = Path(folder, "old.h5" if _is_old(data) else "new.weights.h5")
+        shutil.copyfile(path, copy)
+        model.load_weights(copy)
+    return model
+
+
+def _holds_weights_alone(data: bytes) -> bool:
+    return "model_config" not in _root_attributes(data)
+
+
+def _is_old(data: bytes) -> bool:
+    return bool({"layer_names", "model_config"} & _root_attributes(data))
+
+
+def _root_attributes(data: bytes) -> set[str]:
+    import io
+
+    import h5py
+
+    with h5py.File(io.BytesIO(data), "r") as file:
+        return set(file.attrs) | ({"model_config"} if "model_weights" in file else set())
+
+
+def _reason(error: Exception) -> str:
+    # Keras begins with the whole configuration of the layer and ends with what is wrong with it.
+    _, marked, reason = str(error).partition("Exception encountered: ")
+    return first_line(ValueError(reason)) if marked and reason else first_line(error)[:300]
+
+
+def _keras() -> Any:
     with quiet_tensorflow():
         try:
             import keras
@@ -127,63 +182,4 @@ def _load_keras(path: Path) -> Any:
         if keras.backend.backend() != "tensorflow":
             raise ConfigError("converting needs Keras on TensorFlow: unset KERAS_BACKEND")
         tf.config.set_visible_devices([], "GPU")
-        try:
-            # Optimiser settings of old files are not needed, and newer versions refuse some of them.
-            return keras.models.load_model(path, compile=False)
-        except Exception as error:  # Keras raises whatever its layers raise
-            raise ModelError(f"Keras cannot load {path}: {first_line(error)}") from None
-
-
-def _shapes(model: Any, path: Path) -> tuple[int, int, int, int]:
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ModelError(
-            f"{path} has {len(model.inputs)} inputs and {len(model.outputs)} outputs: a picture in and one class "
-            "vector out are needed"
-        )
-    taken, given = model.inputs[0].shape, model.outputs[0].shape
-    if len(taken) != 4 or None in taken[1:] or taken[3] not in (1, 3):
-        raise ModelError(f"{path} takes inputs of {tuple(taken)}: pictures of a fixed size with 1 or 3 channels needed")
-    if len(given) != 2 or given[1] is None or given[1] < 2:
-        raise ModelError(f"{path} gives outputs of {tuple(given)}: one score for each of two or more classes needed")
-    return int(taken[1]), int(taken[2]), int(taken[3]), int(given[1])
-
-
-def _input_spec(
-    model: Any,
-    width: int,
-    height: int,
-    channels: int,
-    sidecar: Manifest | None,
-    options: InputOptions,
-    guesses: list[str],
-) -> InputSpec:
-    if sidecar and (sidecar.input.width, sidecar.input.height, sidecar.input.channels) != (width, height, channels):
-        found = f"{width}x{height} with {channels} channels"
-        raise ModelError(f"the manifest of {sidecar.name} has another 'input' than the model, which takes {found}")
-    if sidecar and options.scale is None and options.colour is None:
-        return replace(sidecar.input, layout="NHWC")
-    scale = options.scale
-    if scale is None:
-        scales_itself = any(type(layer).__name__ in ("Rescaling", "Normalization") for layer in model.layers)
-        scale = "0..255" if scales_itself else "1/255"
-        why = "the model scales by itself" if scales_itself else "the usual"
-        guesses.append(f"pixels are taken to be scaled by {scale}, {why} (--scale says otherwise)")
-    return input_spec(width, height, channels, scale, options.colour)
-
-
-def _output_kind(model: Any, spec: InputSpec, path: Path) -> OutputKind:
-    """Tried rather than looked up, as softmax may be an activation, a layer or a function of its own."""
-    pixels = np.random.default_rng(0).integers(0, 256, (8, spec.height, spec.width, spec.channels))
-    batch = ((pixels - np.asarray(spec.mean)) / np.asarray(spec.std)).astype(np.float32)
-    outputs = _outputs(model, batch)
-    if not np.isfinite(outputs).all():
-        raise ModelError(f"{path} gives scores that are not finite: its weights are damaged")
-    is_distribution = (outputs >= 0.0).all() and np.allclose(outputs.sum(axis=1), 1.0, atol=1e-3)
-    return "probabilities" if is_distribution else "logits"
-
-
-def _outputs(model: Any, batch: Batch, at_a_time: int = 64) -> NDArray[np.float64]:
-    with quiet_tensorflow():  # Keras warns of the input's name in old files
-        starts = range(0, len(batch), at_a_time)
-        parts = [np.asarray(model(batch[at : at + at_a_time], training=False)) for at in starts]
-    return np.concatenate(parts).astype(np.float64)
+        return keras

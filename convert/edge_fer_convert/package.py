@@ -47,8 +47,11 @@ def file_name(name: str, spec: InputSpec, recipe: Recipe, engine: Engine) -> str
     return f"{stem}-{spec.width}x{spec.height}-{recipe}{SUFFIX_OF_ENGINE[engine]}"
 
 
-def refuse_overwriting(files: Iterable[Path], force: bool) -> None:
-    """Raise ConfigError where a model or manifest of that name exists, unless forced."""
+def refuse_overwriting(files: Iterable[Path], force: bool, source: Path | None = None) -> None:
+    """Raise ConfigError where a model or manifest of that name exists, unless forced; never replace the source."""
+    files = list(files)
+    if source is not None and any(file.resolve() == source.resolve() for file in files):
+        raise ConfigError(f"{source} would be replaced by what is made of it: give another --out or --name")
     existing = [path for file in files for path in (file, manifest_path(file)) if path.exists()]
     if existing and not force:
         raise ConfigError(f"{existing[0]} exists: give --force to replace it, or another --out or --name")
@@ -62,10 +65,14 @@ def write_model(model: Path, data: bytes, manifest: Manifest) -> None:
     write_manifest(model, manifest)
 
 
-def producers(engine: Engine) -> dict[str, str]:
-    """Versions of the packages that make files for an engine; what is not installed is left out."""
+def producers(engine: Engine, *, ready: bool = False) -> dict[str, str]:
+    """Versions of the packages that make files for an engine; what is not installed is left out.
+
+    Who converted a file that came ready is not known: only what packages and quantises it here counts.
+    """
     versions: dict[str, str] = {}
-    for package in _PRODUCERS[engine]:
+    kept = ("edge-fer", "onnx", "onnxruntime") if ready else _PRODUCERS[engine]
+    for package in (name for name in _PRODUCERS[engine] if name in kept):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
     return versions

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_fer.errors import MissingExtra, ModelError
 from edge_fer.scores.decoding import first_line
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
+if TYPE_CHECKING:
+    from edge_fer_convert.network import Network
+
 # tf2onnx 1.17: 18 turns global average pooling into a transpose and a reduction, 20 and up is not supported.
 OPSET = 17
-INPUT_NAME = "face"
 
 
-def to_onnx(keras_model: Any) -> bytes:
+def to_onnx(network: Network) -> bytes:
     """Convert to a float32 ONNX model that takes any number of faces as NCHW.
 
     The channels come first in it because ONNX convolutions want them so: the graph then begins without a transpose,
@@ -25,22 +27,26 @@ def to_onnx(keras_model: Any) -> bytes:
     with quiet_tensorflow():
         try:
             import tensorflow as tf
-            import tf2onnx
+            import tf2onnx  # noqa: F401
         except ImportError:
             raise MissingExtra("converting to ONNX", "convert") from None
-        shape = (None, *keras_model.inputs[0].shape[1:])
-        signature = [tf.TensorSpec(shape, tf.float32, name=INPUT_NAME)]
-
-        def infer(face: Any) -> Any:
-            return keras_model(face, training=False)
-
         try:
-            model, _ = tf2onnx.convert.from_function(
-                tf.function(infer), input_signature=signature, opset=OPSET, inputs_as_nchw=[INPUT_NAME]
-            )
+            signature = network.signature(None if network.at_a_time > 1 else 1)
+            return graph_of(tf.function(network.function), signature, first_channels=True)
         except Exception as error:  # tf2onnx raises ValueError, KeyError, AttributeError and TensorFlow's errors
             raise ModelError(f"tf2onnx cannot convert the model: {first_line(error)}") from None
-        return _without_unused_inputs(model)
+
+
+def graph_of(function: Any, signature: Any, *, first_channels: bool) -> bytes:
+    """The ONNX model of a tf.function of one input; tf2onnx's exceptions pass."""
+    import tf2onnx
+
+    nchw = [signature.name] if first_channels else None
+    model, _ = tf2onnx.convert.from_function(function, input_signature=[signature], opset=OPSET, inputs_as_nchw=nchw)
+    unknown = sorted({node.op_type for node in model.graph.node if node.domain not in ("", "ai.onnx", "ai.onnx.ml")})
+    if unknown:
+        raise ModelError(f"ONNX has no operation like {unknown[0]}")
+    return _without_unused_inputs(model)
 
 
 def add_metadata(model_bytes: bytes, key: str, value: str) -> bytes:

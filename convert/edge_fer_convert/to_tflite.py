@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edge_fer.errors import ModelError
 from edge_fer.scores.decoding import first_line
@@ -16,24 +16,11 @@ if TYPE_CHECKING:
     from edge_fer.types import Batch
 
 
-def export_saved_model(keras_model: Any, folder: Path) -> None:
-    """Write a SavedModel, the one form from which every TFLite recipe works.
-
-    Raises:
-        ModelError: TensorFlow cannot trace the model.
-    """
-    with quiet_tensorflow():
-        try:
-            keras_model.export(folder, verbose=False)
-        except Exception as error:  # tracing raises whatever a layer raises
-            raise ModelError(f"TensorFlow cannot export the model: {first_line(error)}") from None
-
-
 def to_tflite(saved_model: Path, recipe: Recipe, calibration: Batch | None) -> bytes:
     """Convert a SavedModel.
 
     Args:
-        saved_model: folder made by `export_saved_model`.
+        saved_model: folder made by `Network.export`.
         recipe: one of `RECIPES`; "static_wi8_ai8" is int8 throughout, inputs and outputs included.
         calibration: model inputs, float32 [N, height, width, channels]; needed for int8.
 

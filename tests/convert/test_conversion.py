@@ -237,7 +237,7 @@ def test_options_that_do_not_fit_the_model(converted: Converted, options: InputO
     [
         ("a.keras", b"", "is empty"),
         ("a.keras", b"hello, I am text", "not what its name says"),
-        ("a.h5", b"<html>404</html>", "not what its name says"),
+        ("a.h5", b"<html>404</html>", "is a web page"),
         ("a.keras", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "Git LFS pointer"),
         ("a.keras", b"PK\x03\x04 and then nothing of a zip file", "cannot load"),
         ("a.hdf5", b"\x89HDF\r\n\x1a\n and nothing more", "cannot load"),
@@ -283,7 +283,7 @@ def test_models_that_are_no_classifier_of_pictures(converters: None, tmp_path: P
         "channels": (keras.Model(face, keras.layers.Dense(7)(pooled)), "1 or 3 channels"),
         "vector": (keras.Sequential([keras.Input((5,)), keras.layers.Dense(7)]), "takes inputs of"),
         "map": (keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(7, 3)]), "gives outputs of"),
-        "two": (keras.Model(face, [pooled, face]), "2 outputs"),
+        "two": (keras.Model([face, keras.Input((3,))], keras.layers.Dense(7)(pooled)), "2 inputs"),
     }
     for name, (model, says) in cases.items():
         path = save(model, tmp_path / f"{name}.keras")

@@ -1,0 +1,134 @@
+"""A trained network, whichever file it came from: something to call, to trace and to export."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge_fer.errors import ModelError
+from edge_fer.scores.decoding import first_line
+from edge_fer_convert.describe import Shapes, chosen_output, shapes_of
+from edge_fer_convert.tensorflow_log import quiet_tensorflow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from edge_fer.types import Batch
+
+INPUT_NAME = "face"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One picture in, one vector of scores out."""
+
+    function: Callable[[Any], Any]
+    """Takes a float32 tensor [N, height, width, channels], gives [N, classes]; TensorFlow can trace it."""
+    shapes: Shapes
+    keras_model: Any | None
+    """None where only a graph is known."""
+    parameters: int
+    tracked: Any
+    """What holds the variables."""
+    at_a_time: int = 64
+    """How many pictures it takes in one call."""
+
+    def outputs(self, batch: Batch) -> NDArray[np.float64]:
+        """Run it: float64 [N, classes]."""
+        with quiet_tensorflow():  # Keras warns of the input's name in old files
+            starts = range(0, len(batch), self.at_a_time)
+            parts = [np.asarray(self.function(batch[at : at + self.at_a_time])) for at in starts]
+        return np.concatenate(parts).astype(np.float64).reshape(len(batch), self.shapes.classes)
+
+    def signature(self, batch: int | None = None) -> Any:
+        """The TensorSpec of the input, for that number of pictures or any."""
+        import tensorflow as tf
+
+        shape = (batch, self.shapes.height, self.shapes.width, self.shapes.channels)
+        return tf.TensorSpec(shape, tf.float32, name=INPUT_NAME)
+
+    def export(self, folder: Path) -> None:
+        """Write a SavedModel, the one form from which every TFLite recipe works.
+
+        Raises:
+            ModelError: TensorFlow cannot trace the model.
+        """
+        with quiet_tensorflow():
+            import tensorflow as tf
+
+            try:
+                if self.keras_model is not None:
+                    self.keras_model.export(folder, verbose=False)
+                    return
+                module = tf.Module()
+                module.tracked = self.tracked
+                module.infer = tf.function(self.function, input_signature=[self.signature()])
+                tf.saved_model.save(module, str(folder), signatures=module.infer)
+            except Exception as error:  # tracing raises whatever a layer raises
+                raise ModelError(f"TensorFlow cannot export the model: {first_line(error)}") from None
+
+
+def from_keras(path: Path, model: Any, output: str | None) -> Network:
+    """Take a Keras model; `output` names one of several.
+
+    Raises:
+        ModelError: it takes no picture, gives no class vector, or a weight is not finite.
+        ConfigError: the output is not there, or must be named.
+    """
+    if len(model.inputs) != 1:
+        raise ModelError(f"{path} has {len(model.inputs)} inputs: one picture in is needed")
+    place = chosen_output(path, [str(name) for name in getattr(model, "output_names", ["output"])], output)
+    if len(model.outputs) > 1:
+        import keras
+
+        model = keras.Model(model.inputs, model.outputs[place])
+    scales_itself = any(type(layer).__name__ in ("Rescaling", "Normalization") for layer in model.layers)
+    shapes = shapes_of(path, tuple(model.inputs[0].shape), tuple(model.outputs[0].shape), scales_itself)
+    for layer in model.layers:
+        if any(np.issubdtype(w.dtype, np.floating) and not np.isfinite(w).all() for w in layer.get_weights()):
+            raise ModelError(
+                f"{path}: weights of layer {layer.name!r} ({type(layer).__name__}) are not finite: they are damaged"
+            )
+
+    def infer(face: Any) -> Any:
+        return model(face, training=False)
+
+    return Network(infer, shapes, model, int(model.count_params()), model)
+
+
+def from_saved_model(path: Path, folder: Path, output: str | None) -> Network:
+    """Load the serving signature of a SavedModel folder; `path` names it in errors.
+
+    Raises:
+        ModelError: it cannot be loaded, takes no picture or gives no class vector.
+        ConfigError: the output is not there, or must be named.
+    """
+    with quiet_tensorflow():
+        import tensorflow as tf
+
+        try:
+            loaded = tf.saved_model.load(str(folder))
+            signatures = loaded.signatures
+        except Exception as error:  # TensorFlow's errors have no common base
+            raise ModelError(f"TensorFlow cannot load {path}: {first_line(error)}") from None
+    if not signatures:
+        raise ModelError(f"{path} has no serving signature: save it with model.export()")
+    serve = signatures["serving_default"] if "serving_default" in signatures else next(iter(signatures.values()))
+    inputs = serve.structured_input_signature[1]
+    if len(inputs) != 1:
+        raise ModelError(f"{path} has {len(inputs)} inputs: one picture in is needed")
+    [(input_name, taken)] = inputs.items()
+    names = sorted(serve.structured_outputs)
+    output_name = names[chosen_output(path, names, output)]
+    shapes = shapes_of(path, tuple(taken.shape.as_list()), tuple(serve.structured_outputs[output_name].shape.as_list()))
+
+    def infer(face: Any) -> Any:
+        return serve(**{input_name: face})[output_name]
+
+    parameters = sum(int(np.prod(variable.shape)) for variable in serve.variables)
+    return Network(infer, shapes, None, parameters, loaded, 1 if taken.shape[0] == 1 else 64)
