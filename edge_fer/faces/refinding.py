@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_fer.faces.assignment import assign
-from edge_fer.faces.looking import FALLBACKS, LOOK_MARGIN, UPRIGHT, FaceLooker, Manner, Place
+from edge_fer.faces.looking import FALLBACKS, HELD_MARGIN, LOOK_MARGIN, UPRIGHT, FaceLooker, Manner, Place
 
 if TYPE_CHECKING:
     from edge_fer.faces.track import Track
@@ -28,6 +28,9 @@ TEMPLATE_FIT = 0.6
 
 GATE_SIDES = 0.6
 """A finding further from a track's expected place, in sides, is not its face."""
+
+NEAR_SIDES = 1.3
+"""Faces closer to each other than this, in sides, are looked at in every frame."""
 
 SAME_OVERLAP = 0.3
 """Intersection over union from which two findings are one face."""
@@ -81,7 +84,7 @@ class Refinder:
             (track.confirmed, track.silent_looks == 0, track.looked_frame, index)
             for index, track in enumerate(tracks)
             if not track.confirmed
-            or (was_seen[index] and track.silent_looks > 0)
+            or (was_seen[index] and (track.silent_looks > 0 or track.unsettled or _near_another(track, tracks)))
             or frame - track.looked_frame >= (settings.look_every if was_seen[index] else 2)
         ]
         return {index for *_, index in sorted(due)[: settings.looks_a_frame]}
@@ -103,7 +106,7 @@ class Refinder:
 
     def _look(self, grey: Image, index: int, track: Track, manner: Manner, was_seen: bool) -> list[_Finding]:
         """What a cascade finds near a track's expected place and what can be believed of it."""
-        reach = LOOK_MARGIN if was_seen else 2 * LOOK_MARGIN
+        reach = HELD_MARGIN if was_seen else 2 * LOOK_MARGIN
         if not (was_seen and track.confirmed):
             needed = 2
         elif track.at - track.sure_at > DOUBT_SECONDS:
@@ -166,6 +169,11 @@ class Refinder:
             track.sure_at = track.at
         track.confirmed, track.confirmed_at, track.manner, track.silent_looks = True, track.at, manner, 0
         track.template = self._looker.remember(grey, track.place) or track.template
+
+
+def _near_another(track: Track, tracks: list[Track]) -> bool:
+    """Whether a face is so close to another one that they may be taken for each other."""
+    return any(other is not track and other.place.distance(track.place) < NEAR_SIDES for other in tracks)
 
 
 def _allowed(track: Track, finding: _Finding) -> bool:

@@ -18,6 +18,9 @@ jump by a tenth of their side on a still face)."""
 RESIZED, RESIZED_GAIN = 0.12, 0.8
 """A side that differs by more than this share has changed in truth: the face comes nearer or goes away."""
 
+UNSETTLED_RESIZED, UNSETTLED_OFF = 0.12, 0.15
+"""Shares of the side by which a face may differ in size and place from what was expected and still counts as steady."""
+
 SPEED_DAMPING_SECONDS = 0.4
 """A face that is not seen is taken to slow down with this time constant."""
 
@@ -48,6 +51,8 @@ class Track:
     """Pixels a second."""
     manner: Manner = field(default=UPRIGHT)
     """The way of looking that last found it."""
+    unsettled: bool = False
+    """It was found far from where it was expected, or of another size: it is looked at in every frame."""
     silent_looks: int = 0
     """Looks in a row in which no cascade found it."""
     template: Template | None = None
@@ -86,6 +91,9 @@ class Track:
         side = self.place.side + growth * (RESIZED_GAIN if abs(growth) > RESIZED * self.place.side else SIDE_GAIN)
         self.place = Place(self.place.x + PLACE_GAIN * off_x, self.place.y + PLACE_GAIN * off_y, side)
         self.seen_at = self.at
+        self.unsettled = (resized and abs(growth) > UNSETTLED_RESIZED * self.place.side) or (
+            max(abs(off_x), abs(off_y)) > UNSETTLED_OFF * self.place.side
+        )
 
     def restart(self, found: Place, at: float) -> None:
         """Begin anew at a place far from the expected one, with the same id."""

@@ -17,13 +17,13 @@ Preset: TypeAlias = Literal["fast", "balanced", "thorough"]
 class TrackingSettings:
     """How faces are followed; the defaults are those of the preset `balanced`."""
 
-    detect_every: int = 10
+    detect_every: int = 12
     """The whole frame is searched every so many frames while all faces are in sight; at least 1."""
     search_every: int = 3
     """The same while no face is in sight, or shortly after one was lost; at least 1."""
-    look_every: int = 2
+    look_every: int = 3
     """A cascade looks at each face again every so many frames; in between its template is followed."""
-    looks_a_frame: int = 4
+    looks_a_frame: int = 3
     """At most so many faces are looked at by a cascade in one frame, the longest unseen first."""
     bridge_seconds: float = 1.0
     """A face on which all cascades are silent is shown for so long by its template alone."""
@@ -72,8 +72,8 @@ class PresetValues:
 
 
 PRESETS: Mapping[Preset, PresetValues] = {
-    "fast": PresetValues(15, 5, 3, 2, 240, 1.25, 64),
-    "balanced": PresetValues(10, 3, 2, 4, 320, 1.2, 48),
+    "fast": PresetValues(20, 5, 4, 2, 240, 1.25, 64),
+    "balanced": PresetValues(12, 3, 3, 3, 320, 1.2, 48),
     "thorough": PresetValues(5, 2, 1, 20, 480, 1.1, 32),
 }
 """From least work to most; figures for each are in docs/tuning.md."""

@@ -153,8 +153,8 @@ def test_who_enters_gets_a_new_id_and_who_leaves_is_gone_at_once() -> None:
     for frame in scene.film():
         seen.append({face.track_id for face in follower.follow(frame).faces})
     assert seen[19] == {1}
-    # A search is begun every ten frames and spread over three.
-    assert seen[34] == {1, 2}
+    # A search is begun every twelve frames and spread over three.
+    assert seen[36] == {1, 2}
     assert seen[69] == {1, 2}
     assert seen[72] == {1}
 
