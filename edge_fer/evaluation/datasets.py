@@ -156,7 +156,8 @@ def _load_npz(path: Path, split: str) -> LabelledFaces:
 
 def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here, as numpy leaves its own file open where the zip in it is broken.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {key: np.atleast_1d(arrays[key]) for key in arrays.files}
     except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         raise SourceError(f"{path}: cannot be read as npz ({error}); save it anew with numpy.savez") from error

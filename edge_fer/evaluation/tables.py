@@ -25,12 +25,17 @@ FER_SIDE = 48
 MAX_SHEET_PX = 2**30
 """Pixels that a sheet may have: 466 thousand faces. FER-2013's training sheet has 66 million pixels."""
 
+FERPLUS_FILE = "fer2013new.csv"
+"""The table of votes as FER+ publishes it; it has a row for each of FER-2013's, in the same order."""
+
 Row = tuple[int, dict[str, str]]
 """Number of the line that a row ends on, and its values by column."""
 
 
 def load_csv(path: Path, split: str) -> LabelledFaces:
     """Read one split of a csv with the columns emotion, pixels, Usage; without Usage it is in one piece.
+
+    FER+ votes are read from columns of their own, or from `fer2013new.csv` where it lies beside the csv.
 
     Raises:
         SourceError: naming the line that is not as it should be.
@@ -39,7 +44,7 @@ def load_csv(path: Path, split: str) -> LabelledFaces:
     images: list[NDArray[np.uint8]] = []
     kept: list[Row] = []
     split_name = ""
-    for line, row in _rows(path, required=("emotion", "pixels")):
+    for line, row in _with_ferplus(path):
         usage = _usage(row)
         if usage and usage.lower() not in wanted:
             continue
@@ -93,13 +98,30 @@ def _rows(path: Path, required: Sequence[str]) -> Iterator[Row]:
             reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
             missing = [name for name in required if name not in reader.fieldnames]
             if missing:
-                raise SourceError(f"{path}: no column {missing[0]!r}; a FER-2013 csv has emotion, pixels, Usage")
+                raise SourceError(
+                    f"{path}: no column {missing[0]!r}; it has {', '.join(reader.fieldnames)[:60] or 'none'}"
+                )
             for row in reader:
                 yield reader.line_num, row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SourceError(
             f"{path}: cannot be read as csv ({error}); give a FER-2013 csv, an npz or a folder"
         ) from error
+
+
+def _with_ferplus(path: Path) -> Iterator[Row]:
+    rows = _rows(path, required=("emotion", "pixels"))
+    beside = path.with_name(FERPLUS_FILE)
+    if not beside.is_file() or beside == path:
+        yield from rows
+        return
+    try:
+        for (line, row), (_, votes) in zip(rows, _rows(beside, required=("Usage", "NF")), strict=True):
+            if _usage(row) != _usage(votes):
+                raise SourceError(f"{beside}: line {line} is of another split than in {path.name}; move it elsewhere")
+            yield line, {**votes, "not_face": votes["NF"], **row}
+    except ValueError:
+        raise SourceError(f"{beside}: has not as many rows as {path.name}; move it elsewhere") from None
 
 
 def _usage(row: dict[str, str]) -> str:
