@@ -11,6 +11,8 @@ from edge_fer.errors import ConfigError, ModelError
 from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER, open_classifier
 from edge_fer.scores.manifest import AccuracyEntry, Calibration, Manifest, read_manifest
 from edge_fer_convert.contents import layout_of, make_contents, named_after_layer, open_source, plans_for
+from edge_fer_convert.conventions import adopted, measure_conventions, verdict
+from edge_fer_convert.describe import LABELS_GUESS, SCALE_GUESS, is_open
 from edge_fer_convert.inputs import InputOptions
 from edge_fer_convert.package import file_name, producers, refuse_overwriting, staging, write_model
 from edge_fer_convert.ready import ReadyModel
@@ -20,6 +22,7 @@ from edge_fer_convert.verify import (
     Agreement,
     CheckSet,
     agreement,
+    in_parts,
     measured_accuracy,
     milliseconds_per_face,
     probabilities,
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from edge_fer.types import Batch
     from edge_fer_convert.calibration import CalibrationSet
     from edge_fer_convert.contents import Source
+    from edge_fer_convert.conventions import Finding
 
 Say: TypeAlias = Callable[[str], None]
 """Takes a sentence of progress for the user."""
@@ -62,6 +66,9 @@ class ConversionResult:
     calibration_source: str
     guesses: tuple[str, ...]
     """What nobody said of the model and was assumed."""
+    finding: Finding | None = None
+    """What the check data says of label order and scaling; None without data."""
+    warnings: tuple[str, ...] = ()
 
 
 def convert(
@@ -104,6 +111,15 @@ def convert(
     trained = open_source(source, options or InputOptions())
     for guess in trained.guesses:
         say(f"note: {guess}")
+    finding = None if check is None else measure_conventions(trained.run, trained.manifest, check)
+    warnings: list[str] = []
+    if finding is not None:
+        labels_open, scale_open = (is_open(trained.guesses, guess) for guess in (LABELS_GUESS, SCALE_GUESS))
+        manifest = adopted(finding, trained.manifest, labels_open=labels_open, scale_open=scale_open)
+        trained = replace(trained, manifest=manifest)
+        for sentence in verdict(finding, manifest):
+            say(sentence)
+            warnings += [sentence] if sentence.startswith("WARNING") else []
     plans = plans_for(source, trained, recipes, engines)
     pictures = synthetic_calibration() if calibration is None else calibration
     base = replace(trained.manifest, name=name or trained.manifest.name, accuracy=_sidecar_accuracy(trained, check))
@@ -136,7 +152,7 @@ def convert(
             write_model(draft.path, contents[draft.manifest.recipe, draft.manifest.engine], draft.manifest)
             written, size = read_manifest(draft.path), draft.path.stat().st_size
             files.append(replace(draft, path=out / draft.path.name, size_bytes=size, manifest=written))
-    return ConversionResult(base, tuple(files), pictures.facts.source, trained.guesses)
+    return ConversionResult(base, tuple(files), pictures.facts.source, trained.guesses, finding, tuple(warnings))
 
 
 def reference_model(folder: Path = BUNDLED_MODELS_FOLDER) -> Path:
@@ -158,7 +174,7 @@ def _measured(
     try:
         entries: tuple[AccuracyEntry, ...] = manifest.accuracy
         if check is not None:
-            found = probabilities(classifier, check.batch(manifest.input))
+            found = in_parts(lambda part: probabilities(classifier, part), list(check.faces.images), manifest.input)
             entries = (measured_accuracy(found, check, manifest.labels),)
         return ConvertedFile(
             path=path,
@@ -180,7 +196,8 @@ def _calibration(source: Source, recipe: Recipe, pictures: CalibrationSet) -> Ca
 def _sidecar_accuracy(trained: Source, check: CheckSet | None) -> tuple[AccuracyEntry, ...]:
     if check is None:
         return trained.manifest.accuracy
-    found = trained.probabilities(check.batch(trained.manifest.input))
+    spec = replace(trained.manifest.input, layout="NHWC")
+    found = in_parts(trained.probabilities, list(check.faces.images), spec)
     return (measured_accuracy(found, check, trained.manifest.labels),)
 
 

@@ -13,7 +13,7 @@ from edge_fer.types import FER_LABELS
 from edge_fer_convert.inputs import input_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from edge_fer.scores.manifest import OutputKind
     from edge_fer.types import Batch, InputSpec
     from edge_fer_convert.inputs import InputOptions
+
+
+LABELS_GUESS, SCALE_GUESS = "labels are taken to be", "pixels are taken to be scaled by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ def describe(
         if shapes.classes != len(FER_LABELS):
             raise ConfigError(f"{path} has {shapes.classes} classes: name them in their order with --labels a,b,c")
         labels = FER_LABELS
-        guesses.append(f"labels are taken to be FER-2013's: {','.join(labels)} (--labels says otherwise)")
+        guesses.append(f"{LABELS_GUESS} FER-2013's: {','.join(labels)} (--labels says otherwise)")
     if len(labels) != shapes.classes:
         raise ConfigError(f"{path} has {shapes.classes} classes but {len(labels)} labels are named: mend --labels")
     kind = output_kind(path, spec, run)
@@ -140,5 +143,10 @@ def _spec(shapes: Shapes, options: InputOptions, sidecar: Manifest | None, guess
     if scale is None:
         scale = "0..255" if shapes.scales_itself else "1/255"
         why = "the model scales by itself" if shapes.scales_itself else "the usual"
-        guesses.append(f"pixels are taken to be scaled by {scale}, {why} (--scale says otherwise)")
+        guesses.append(f"{SCALE_GUESS} {scale}, {why} (--scale says otherwise)")
     return input_spec(*size, scale, options.colour)
+
+
+def is_open(guesses: Sequence[str], guess: str) -> bool:
+    """Whether nobody declared that: `LABELS_GUESS` or `SCALE_GUESS`."""
+    return any(sentence.startswith(guess) for sentence in guesses)

@@ -47,6 +47,10 @@ class TrainedModel:
     guesses: tuple[str, ...]
     """What nobody said and was assumed, one sentence each, for the user to read."""
 
+    def run(self, batch: Batch) -> NDArray[np.float64]:
+        """Outputs [N, classes] for inputs [N, height, width, channels]."""
+        return self.network.outputs(batch)
+
     def probabilities(self, batch: Batch) -> NDArray[np.float64]:
         """What the model says of inputs [N, height, width, channels]: float64 [N, labels], rows summing to 1."""
         return as_probabilities(self.network.outputs(batch), self.manifest)

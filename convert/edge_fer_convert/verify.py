@@ -12,10 +12,12 @@ from edge_fer.errors import ConfigError
 from edge_fer.scores.manifest import AccuracyEntry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
 
     from edge_fer.evaluation.datasets import LabelledFaces
-    from edge_fer.types import Batch, Classifier, InputSpec
+    from edge_fer.types import Batch, Classifier, Image, InputSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,15 @@ class CheckSet:
     """Name to keep in the manifest, without its folder."""
     split: str
 
-    def batch(self, spec: InputSpec) -> Batch:
-        """The pictures as model inputs, float32 [N, height, width, channels]."""
-        from edge_fer.faces.crop import whole_to_batch
 
-        return whole_to_batch(list(self.faces.images), spec)
+def in_parts(
+    run: Callable[[Batch], NDArray[np.float64]], images: Sequence[Image], spec: InputSpec, at_a_time: int = 128
+) -> NDArray[np.float64]:
+    """What `run` gives for many pictures, without holding all of their inputs at once."""
+    from edge_fer.faces.crop import whole_to_batch
+
+    parts = [run(whole_to_batch(images[at : at + at_a_time], spec)) for at in range(0, len(images), at_a_time)]
+    return np.concatenate(parts)
 
 
 def measured_accuracy(found: NDArray[np.float64], check: CheckSet, labels: tuple[str, ...]) -> AccuracyEntry:
