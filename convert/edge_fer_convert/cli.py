@@ -83,6 +83,12 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--trust-model", is_flag=True, help="Load MODEL even where it holds code, which then runs.")
 @click.option("--name", help="First part of the file names.  [default: the model's name]")
 @click.option("--out", type=click.Path(path_type=Path), default=Path(), help="Folder for the files.  [default: .]")
+@click.option(
+    "--max-loss",
+    metavar="POINTS",
+    type=click.FloatRange(min=0.0),
+    help="Fail where a file loses more points of accuracy on --check (without it: of agreement).",
+)
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 def command(
     model: Path | None,
@@ -103,14 +109,16 @@ def command(
     trust_model: bool,
     name: str | None,
     out: Path,
+    max_loss: float | None,
     force: bool,
 ) -> None:
     """Convert a trained Keras MODEL to TFLite and ONNX, and measure that it is still the same.
 
     MODEL is a .keras, .h5 or .hdf5 file or a SavedModel folder; without one the bundled reference model is
     converted. A .tflite or .onnx file gets its manifest, and ONNX can be quantised.
-    A manifest is written beside each file. What the model expects of a picture is read from MODEL.json
-    where that file exists, else taken from --labels, --scale and --colour.
+    A manifest is written beside each file, and report.json and report.html tell of the whole conversion. What
+    the model expects of a picture is read from MODEL.json where that file exists, else taken from --labels,
+    --scale and --colour; with --check, it is measured.
     """
     from edge_fer.evaluation.datasets import load_dataset
     from edge_fer_convert.calibration import calibration_set
@@ -137,6 +145,7 @@ def command(
         check=check,
         name=name,
         force=force,
+        max_loss=max_loss,
         say=lambda sentence: click.echo(sentence, err=True),
     )
     click.echo(table(result))

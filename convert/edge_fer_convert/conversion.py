@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from edge_fer.errors import ConfigError, ModelError
+from edge_fer.errors import ConfigError, EdgeFerError, ModelError
 from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER, open_classifier
-from edge_fer.scores.manifest import AccuracyEntry, Calibration, Manifest, read_manifest
+from edge_fer.scores.manifest import AccuracyEntry, Calibration, Manifest, read_manifest, write_atomically
+from edge_fer_convert.budget import complaint
 from edge_fer_convert.contents import layout_of, make_contents, named_after_layer, open_source, plans_for
 from edge_fer_convert.conventions import adopted, measure_conventions, verdict
 from edge_fer_convert.describe import LABELS_GUESS, SCALE_GUESS, is_open
 from edge_fer_convert.inputs import InputOptions
-from edge_fer_convert.package import file_name, producers, refuse_overwriting, staging, write_model
+from edge_fer_convert.package import file_name, producers, put_aside, refuse_overwriting, staging, write_model
 from edge_fer_convert.ready import ReadyModel
 from edge_fer_convert.recipes import recipe_facts
+from edge_fer_convert.report import (
+    REPORT_NAMES,
+    float_operations,
+    is_our_report,
+    report_facts,
+    report_html,
+    report_json,
+)
 from edge_fer_convert.synthetic_faces import synthetic_calibration
 from edge_fer_convert.verify import (
     Agreement,
     CheckSet,
     agreement,
+    class_f1,
     in_parts,
     measured_accuracy,
     milliseconds_per_face,
@@ -54,6 +64,10 @@ class ConvertedFile:
     agreement: Agreement
     milliseconds_per_face: float
     """Median on this machine, one thread, one face a call."""
+    class_f1: dict[str, float] = field(default_factory=dict)
+    """F1 of each emotion on the check data; empty without any."""
+    float_operations: tuple[str, ...] = ()
+    """Kinds of operations that an int8 file computes in float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,8 @@ class ConversionResult:
     finding: Finding | None = None
     """What the check data says of label order and scaling; None without data."""
     warnings: tuple[str, ...] = ()
+    trained_class_f1: dict[str, float] = field(default_factory=dict)
+    """F1 of each emotion that the trained model reaches on the check data."""
 
 
 def convert(
@@ -82,6 +98,7 @@ def convert(
     check: CheckSet | None = None,
     name: str | None = None,
     force: bool = False,
+    max_loss: float | None = None,
     say: Say = lambda sentence: None,
 ) -> ConversionResult:
     """Convert a trained Keras model and measure that it is still the same model.
@@ -97,11 +114,14 @@ def convert(
         check: labelled pictures to measure accuracy on.
         name: name of the model, the first part of the file names; None for its sidecar's or its file's.
         force: replace existing files.
+        max_loss: percentage points of accuracy on `check` (without it: of agreement) that a file may lose; None only
+            warns.
         say: told what goes on.
 
     Raises:
         ModelError: the model is unusable or a converter refuses it; nothing is left behind.
         ConfigError: an option does not fit, or a file exists already.
+        EdgeFerError: a file lost more than `max_loss`; all are kept in the folder `rejected` inside `out`.
         MissingExtra: the extra `convert` is not installed.
     """
     if (recipes is not None and not recipes) or (engines is not None and not engines):
@@ -122,11 +142,14 @@ def convert(
             warnings += [sentence] if sentence.startswith("WARNING") else []
     plans = plans_for(source, trained, recipes, engines)
     pictures = synthetic_calibration() if calibration is None else calibration
-    base = replace(trained.manifest, name=name or trained.manifest.name, accuracy=_sidecar_accuracy(trained, check))
+    entries, trained_f1 = _trained_accuracy(trained, check)
+    base = replace(trained.manifest, name=name or trained.manifest.name, accuracy=entries)
     batch = pictures.batch(base.input)
     expected = trained.probabilities(batch)
     names = {plan: file_name(base.name, base.input, *plan) for plan in plans}
     refuse_overwriting([out / file for file in names.values()], force, source)
+    refuse_overwriting([out / file for file in REPORT_NAMES if not is_our_report(out / file)], force)
+    rejected = ""
     with staging(out) as folder:
         try:
             contents = make_contents(trained, plans, batch, say)
@@ -152,7 +175,31 @@ def convert(
             write_model(draft.path, contents[draft.manifest.recipe, draft.manifest.engine], draft.manifest)
             written, size = read_manifest(draft.path), draft.path.stat().st_size
             files.append(replace(draft, path=out / draft.path.name, size_bytes=size, manifest=written))
-    return ConversionResult(base, tuple(files), pictures.facts.source, trained.guesses, finding, tuple(warnings))
+        given = [complaint(file, base, measured=check is not None, max_loss=max_loss) for file in files]
+        complaints = [text for text in given if text is not None]
+        warnings += [f"WARNING: {text}" for text in complaints]
+        for text in complaints:
+            say(f"WARNING: {text}")
+        result = ConversionResult(
+            trained=base,
+            files=tuple(files),
+            calibration_source=pictures.facts.source,
+            guesses=trained.guesses,
+            finding=finding,
+            warnings=tuple(warnings),
+            trained_class_f1=trained_f1,
+        )
+        facts = report_facts(result)
+        write_atomically(folder / "report.json", report_json(facts).encode())
+        write_atomically(folder / "report.html", report_html(facts).encode())
+        if complaints and max_loss is not None:
+            rejected = complaints[0]
+            put_aside(folder, out / "rejected")
+    if rejected:
+        raise EdgeFerError(
+            f"{rejected}: the files and report are in {out / 'rejected'}, try another recipe or pictures"
+        )
+    return result
 
 
 def reference_model(folder: Path = BUNDLED_MODELS_FOLDER) -> Path:
@@ -173,15 +220,20 @@ def _measured(
     classifier = open_classifier(path)
     try:
         entries: tuple[AccuracyEntry, ...] = manifest.accuracy
+        by_class: dict[str, float] = {}
         if check is not None:
             found = in_parts(lambda part: probabilities(classifier, part), list(check.faces.images), manifest.input)
             entries = (measured_accuracy(found, check, manifest.labels),)
+            by_class = class_f1(found, check, manifest.labels)
+        quantised_onnx = (manifest.engine, manifest.recipe) == ("onnx", "static_wi8_ai8")
         return ConvertedFile(
             path=path,
             size_bytes=path.stat().st_size,
             manifest=replace(manifest, accuracy=entries),
             agreement=agreement(expected, probabilities(classifier, batch)),
             milliseconds_per_face=milliseconds_per_face(classifier, batch),
+            class_f1=by_class,
+            float_operations=float_operations(path.read_bytes()) if quantised_onnx else (),
         )
     finally:
         classifier.close()
@@ -193,12 +245,13 @@ def _calibration(source: Source, recipe: Recipe, pictures: CalibrationSet) -> Ca
     return pictures.facts if recipe_facts(recipe).needs_calibration else None
 
 
-def _sidecar_accuracy(trained: Source, check: CheckSet | None) -> tuple[AccuracyEntry, ...]:
+def _trained_accuracy(trained: Source, check: CheckSet | None) -> tuple[tuple[AccuracyEntry, ...], dict[str, float]]:
     if check is None:
-        return trained.manifest.accuracy
+        return trained.manifest.accuracy, {}
     spec = replace(trained.manifest.input, layout="NHWC")
     found = in_parts(trained.probabilities, list(check.faces.images), spec)
-    return (measured_accuracy(found, check, trained.manifest.labels),)
+    labels = trained.manifest.labels
+    return (measured_accuracy(found, check, labels),), class_f1(found, check, labels)
 
 
 def _marked(drafts: Sequence[ConvertedFile]) -> list[ConvertedFile]:

@@ -78,6 +78,13 @@ def producers(engine: Engine, *, ready: bool = False) -> dict[str, str]:
     return versions
 
 
+def put_aside(folder: Path, rejected: Path) -> None:
+    """Move all files of a folder into another, which is made where it is missing; files of those names go."""
+    rejected.mkdir(exist_ok=True)
+    for file in sorted(folder.iterdir()):
+        file.replace(rejected / file.name)
+
+
 @contextlib.contextmanager
 def staging(out: Path) -> Iterator[Path]:
     """A hidden folder inside `out` to work in; its files move to `out` at the end, or vanish on any failure.

@@ -97,3 +97,12 @@ def measured_accuracy(found: NDArray[np.float64], check: CheckSet, labels: tuple
     truth = np.asarray([labels.index(name) for name in check.faces.label_names], np.int64)[check.faces.labels]
     figures = accuracy(found, truth), macro_f1(confusion_matrix(found, truth))
     return AccuracyEntry(check.data_set, check.split, round(figures[0], 5), len(found), round(figures[1], 5))
+
+
+def class_f1(found: NDArray[np.float64], check: CheckSet, labels: tuple[str, ...]) -> dict[str, float]:
+    """F1 of each emotion that occurs in the check data, by its name, from probabilities [N, labels]."""
+    from edge_fer.evaluation.metrics import class_figures, confusion_matrix
+
+    truth = np.asarray([labels.index(name) for name in check.faces.label_names])[check.faces.labels]
+    figures = class_figures(confusion_matrix(found, truth), labels)
+    return {name: round(float(one.f1), 5) for name, one in zip(labels, figures, strict=True) if one.support}

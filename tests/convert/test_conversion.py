@@ -35,7 +35,8 @@ def everything_in(folder: Path) -> list[str]:
 
 
 def test_files_and_manifests_are_there_and_nothing_else(converted: Converted) -> None:
-    assert everything_in(converted.out) == sorted([*FILES, *(f"{name}.json" for name in FILES)])
+    reports = ("report.json", "report.html")
+    assert everything_in(converted.out) == sorted([*FILES, *(f"{name}.json" for name in FILES), *reports])
     assert [file.path for file in converted.result.files] == [converted.out / name for name in FILES]
     for file in converted.result.files:
         assert file.size_bytes == file.path.stat().st_size
@@ -144,7 +145,7 @@ def test_an_existing_file_is_kept_unless_forced(converted: Converted, tmp_path: 
     assert everything_in(tmp_path) == [name]
     assert (tmp_path / name).read_bytes() == b"mine"
     [file] = convert(converted.trained, tmp_path, force=True, **arguments).files
-    assert everything_in(tmp_path) == [name, f"{name}.json"]
+    assert everything_in(tmp_path) == [name, f"{name}.json", "report.html", "report.json"]
     assert open_classifier(file.path).labels == FER_LABELS
 
 
