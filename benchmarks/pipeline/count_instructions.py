@@ -1,7 +1,7 @@
 """Work on a clip between marks, for a counter of instructions: count_instructions.py plain|PRESET [FRAMES]
 
-Seconds mean nothing in an emulator, instructions do. The marks are calls of getpriority(1000 + k, 0x7e57), before the
-first frame and after the last one; divide the instructions between them by the frames that are printed.
+Seconds mean nothing in an emulator, instructions do. The marks are calls of getpriority(1000 + k, 0x7e57), before and
+after every frame k: add up the instructions between successive marks and divide by the frames that are printed.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ def main() -> None:
         sys.exit(3)
     look = plain_loop(classifier) if kind == "plain" else following(classifier, kind)
     mark = ctypes.CDLL(None).getpriority
+    faces = 0
     mark(1000, 0x7E57)
-    faces = sum(len(look(frame)) for frame in film.frames[:count])
-    mark(1001, 0x7E57)
+    for number, frame in enumerate(film.frames[:count]):
+        faces += len(look(frame))
+        mark(1001 + number, 0x7E57)
     print(f"{kind}: {count} frames, {faces} boxes")
 
 

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+import pytest
+
+from edge_fer.cli.following import following_options, following_settings
+from edge_fer.faces.haar import HaarSettings
+from edge_fer.faces.tracking_settings import PRESETS, TrackingSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def parsed(*arguments: str) -> dict[str, Any]:
+    @click.command()
+    @following_options
+    def command(**options: Any) -> dict[str, Any]:
+        return {**options, "cascade": None}
+
+    return command.main(list(arguments), standalone_mode=False)
+
+
+def test_without_options_the_settings_are_the_defaults() -> None:
+    assert following_settings(parsed()) == (HaarSettings(), TrackingSettings())
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_a_preset_sets_everything_that_is_not_given(preset: str) -> None:
+    faces, tracking = following_settings(parsed("--preset", preset, "--min-face-px", "77"))
+    values = PRESETS[preset]  # type: ignore[index]
+    assert faces.min_face_px == 77
+    assert (faces.detect_width, faces.scale_factor) == (values.detect_width, values.scale_factor)
+    assert (tracking.detect_every, tracking.look_every) == (values.detect_every, values.look_every)
+
+
+def test_options_reach_both_search_and_following() -> None:
+    faces, tracking = following_settings(
+        parsed("--detect-every", "2", "--max-faces", "3", "--forget-seconds", "5", "--idle-fps", "0")
+    )
+    assert (faces.max_faces, tracking.max_faces) == (3, 3)
+    # With nobody in sight the search is never rarer than with somebody.
+    assert (tracking.detect_every, tracking.search_every) == (2, 2)
+    assert (tracking.forget_seconds, tracking.idle_fps) == (5.0, 0.0)
+
+
+def test_lines_carry_ids_and_both_kinds_of_scores_and_come_out_the_same_twice(tiny_model: Path) -> None:
+    def lines(*more: str) -> list[dict[str, Any]]:
+        command = [sys.executable, "-m", "edge_fer.cli.main", "run", "demo", "--json", "--max-frames", "40"]
+        done = subprocess.run(
+            [*command, "--model", str(tiny_model), *more], capture_output=True, text=True, timeout=60, check=True
+        )
+        records = [json.loads(line) for line in done.stdout.splitlines()]
+        return [{name: value for name, value in record.items() if name not in ("time", "ms")} for record in records]
+
+    first = lines()
+    assert first == lines()
+    faces = [face for record in first for face in record["faces"]]
+    assert {face["id"] for face in faces} == {1}
+    assert any(face["raw"] != face["scores"] for face in faces)
+    assert all(face["raw"] == face["scores"] for record in lines("--smoothing", "0") for face in record["faces"])
