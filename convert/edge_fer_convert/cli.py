@@ -89,6 +89,24 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
     type=click.FloatRange(min=0.0),
     help="Fail where a file loses more points of accuracy on --check (without it: of agreement).",
 )
+@click.option(
+    "--timeout",
+    "timeout_seconds",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0.0, min_open=True),
+    default=1800.0,
+    show_default=True,
+    help="End the work after this time.",
+)
+@click.option(
+    "--memory-limit",
+    "most_gigabytes",
+    metavar="GB",
+    type=click.FloatRange(min=0.0, min_open=True),
+    default=8.0,
+    show_default=True,
+    help="End the work where it takes more memory.",
+)
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 def command(
     model: Path | None,
@@ -110,6 +128,8 @@ def command(
     name: str | None,
     out: Path,
     max_loss: float | None,
+    timeout_seconds: float,
+    most_gigabytes: float,
     force: bool,
 ) -> None:
     """Convert a trained Keras MODEL to TFLite and ONNX, and measure that it is still the same.
@@ -122,7 +142,7 @@ def command(
     """
     from edge_fer.evaluation.datasets import load_dataset
     from edge_fer_convert.calibration import calibration_set
-    from edge_fer_convert.conversion import convert
+    from edge_fer_convert.child import convert_in_child
     from edge_fer_convert.inputs import InputOptions
     from edge_fer_convert.verify import CheckSet
 
@@ -135,18 +155,23 @@ def command(
     check = None
     if check_data is not None:
         check = CheckSet(load_dataset(check_data, check_split), check_data.name, check_split)
-    result = convert(
-        model,
-        out,
-        recipes=recipes or None,
-        engines=engines,
-        options=InputOptions(labels, scale, colour, output, architecture, trust_model),
-        calibration=calibration,
-        check=check,
-        name=name,
-        force=force,
-        max_loss=max_loss,
-        say=lambda sentence: click.echo(sentence, err=True),
+    arguments = {
+        "model": model,
+        "out": out,
+        "recipes": recipes or None,
+        "engines": engines,
+        "options": InputOptions(labels, scale, colour, output, architecture, trust_model),
+        "calibration": calibration,
+        "check": check,
+        "name": name,
+        "force": force,
+        "max_loss": max_loss,
+    }
+    result = convert_in_child(
+        arguments,
+        lambda sentence: click.echo(sentence, err=True),
+        timeout_seconds=timeout_seconds,
+        most_bytes=round(most_gigabytes * 1e9),
     )
     click.echo(table(result))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import os
 import re
 import shutil
 import tempfile
@@ -95,7 +96,7 @@ def staging(out: Path) -> Iterator[Path]:
     made = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".edge-fer-convert-", dir=out))
+        folder = Path(tempfile.mkdtemp(prefix=f".edge-fer-convert-{os.getpid()}-", dir=out))
     except OSError as error:
         raise ConfigError(f"cannot write to {out}: {error.strerror}: give another --out") from None
     try:
