@@ -63,6 +63,13 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
     help="Cropped faces to measure int8 ranges on: FER-2013 csv, class folders or npz. Default: synthetic faces.",
 )
 @click.option(
+    "--method",
+    type=click.Choice(["min-max", "entropy", "percentile", "auto"]),
+    default="min-max",
+    show_default=True,
+    help="How int8 ONNX takes ranges from the pictures; auto tries all and keeps the best.",
+)
+@click.option(
     "--check",
     "check_data",
     metavar="DATA",
@@ -117,6 +124,7 @@ def command(
     everything: bool,
     engines: tuple[Engine, ...] | None,
     calibration_data: Path | None,
+    method: str,
     check_data: Path | None,
     check_split: str,
     labels: tuple[str, ...] | None,
@@ -166,6 +174,7 @@ def command(
         "name": name,
         "force": force,
         "max_loss": max_loss,
+        "methods": ("min-max", "entropy", "percentile") if method == "auto" else (method,),
     }
     result = convert_in_child(
         arguments,

@@ -12,6 +12,7 @@ from edge_fer_convert.report import is_our_report, report_facts, report_html, re
 
 from edge_fer.errors import ConfigError, EdgeFerError
 from edge_fer.evaluation.datasets import LabelledFaces
+from edge_fer.scores.manifest import read_manifest
 from edge_fer.types import FER_LABELS
 from tests.make_models import NAME, calibration, pictures
 
@@ -92,3 +93,27 @@ def test_too_great_a_loss_puts_the_files_aside(converted: Converted, tmp_path: P
 def test_a_small_loss_passes(converted: Converted, tmp_path: Path) -> None:
     result = convert(converted.trained, tmp_path, calibration=calibration(), max_loss=5.0, **FAST)
     assert result.warnings == ()
+
+
+def test_of_several_methods_the_best_is_kept(converted: Converted, tmp_path: Path) -> None:
+    said: list[str] = []
+    [file] = convert(
+        converted.trained,
+        tmp_path,
+        engines=("onnx",),
+        calibration=calibration(),
+        methods=("percentile", "min-max", "entropy"),
+        say=said.append,
+    ).files
+    assert sum("calibrated by" in text for text in said) == 2
+    alone = {}
+    for method in ("percentile", "min-max", "entropy"):
+        out = tmp_path / method
+        [one] = convert(converted.trained, out, engines=("onnx",), calibration=calibration(), methods=(method,)).files
+        assert one.manifest.calibration is not None
+        assert one.manifest.calibration.method == method
+        alone[method] = one.agreement.top_1
+    assert file.agreement.top_1 == max(alone.values())
+    assert file.manifest.calibration is not None
+    assert alone[file.manifest.calibration.method] == file.agreement.top_1
+    assert read_manifest(file.path) == file.manifest
