@@ -75,7 +75,8 @@ def load_checkpoint(path: Path, groups: dict[str, Sequence[Any]]) -> Progress:
         ConfigError: the file is missing, damaged, or of another network; variables may then be half restored.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here, as numpy leaves its own file open where the zip in it is broken.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             for group, variables in groups.items():
                 if sum(key.startswith(f"{group}/") for key in arrays.files) != len(variables):
                     raise ConfigError(f"{path}: belongs to another network; resume with the settings it began with")
