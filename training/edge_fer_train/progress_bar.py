@@ -82,7 +82,7 @@ class ProgressBar:
 
     def _time_left(self, now: float, epochs_done: float) -> str:
         begun_at, begun_epochs = self._first_step or (now, epochs_done)
-        if epochs_done - begun_epochs <= 0:
+        if epochs_done - begun_epochs <= 0 or epochs_done >= self._epochs:
             return ""
         seconds = int((now - begun_at) / (epochs_done - begun_epochs) * (self._epochs - epochs_done))
         hours, minutes = seconds // 3600, seconds % 3600 // 60
