@@ -9,6 +9,7 @@ import cv2
 
 from edge_fer.camera.opening import CameraSettings, open_source
 from edge_fer.camera.read_ahead import ReadAhead
+from edge_fer.device.board import ThrottleReader, temperature_celsius, throttled_before, throttled_now
 from edge_fer.errors import MissingExtra
 from edge_fer.faces.haar import HaarFaceDetector, HaarSettings
 from edge_fer.faces.looking import FaceLooker
@@ -18,6 +19,7 @@ from edge_fer.pipeline import Pipeline, RunLimits
 from edge_fer.scores.loading import Backend, open_classifier
 from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.sinks.csv import CsvFileSink
+from edge_fer.sinks.health import Board, HealthMonitor
 from edge_fer.sinks.jsonl import JsonLinesSink
 from edge_fer.sinks.runner import Filling, SystemClock, run_sink, run_view_sink
 from edge_fer.sinks.status import StatusLine
@@ -107,9 +109,11 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
     source: FrameSource | None = None
     try:
         source = open_source(settings.source, settings.camera)
+        monitor = _monitor(source, classifier, clock)
         filling = Filling.DROP_OLDEST if source.info.live else Filling.WAIT
         view_sinks = _view_sinks(settings, source.info, filling, clock, streams)
         sinks = _sinks(settings, source.info, classifier, filling, clock, streams)
+        monitor.watch([*sinks, *view_sinks])
     except BaseException:
         if source is not None:
             source.close()
@@ -130,7 +134,24 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         truth=getattr(source, "truth", None),
         follower=follower,
         smoother=ScoreSmoother(settings.smoothing_seconds),
+        note=monitor.note,
     )
+
+
+def _monitor(source: FrameSource, classifier: Classifier, clock: Clock) -> HealthMonitor:
+    throttled = ThrottleReader(clock.monotonic)
+
+    def board() -> Board:
+        word = throttled()
+        return Board(
+            temperature_celsius(),
+            None if word is None else throttled_now(word),
+            None if word is None else throttled_before(word),
+        )
+
+    manifest = getattr(classifier, "manifest", None)
+    engine, model = ("", "") if manifest is None else (manifest.engine, f"{manifest.name} {manifest.recipe}")
+    return HealthMonitor(lambda: source.info, clock, engine=engine, model=model, board=board)
 
 
 def _sinks(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from edge_fer.errors import EndOfStream, SourceLost, SourceTimeout
 from edge_fer.faces.crop import crop_faces, whole_to_batch
@@ -29,6 +29,13 @@ FINISH_SECONDS = 1.0
 
 Ending: TypeAlias = Literal["source", "limit", "stop", "sink"]
 """Why a run ended: the source was finished, a limit was reached, a stop was asked for, or a sink had enough."""
+
+
+class Service(Protocol):
+    """Something that runs beside the loop, such as a server of metrics."""
+
+    def close(self) -> None:
+        """End it; may be called more than once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +149,8 @@ class Pipeline:
         truth: Callable[[int], Sequence[TrueFace]] | None = None,
         follower: FaceFollower | None = None,
         smoother: ScoreSmoother | None = None,
+        note: Callable[[Observation], None] = lambda observation: None,
+        services: Sequence[Service] = (),
     ) -> None:
         """Join the parts; nothing runs yet.
 
@@ -156,6 +165,8 @@ class Pipeline:
             truth: gives the true faces of a frame by its number, for sources that know them.
             follower: follows the faces from frame to frame and gives them ids.
             smoother: steadies the scores of each id; None leaves them as they are.
+            note: is told each observation in the loop itself, so it must be quick and never raise.
+            services: run beside the loop and take no observations; closed by `close`.
         """
         self.source = source
         self._follower = follower or EachFrame(detector)
@@ -163,6 +174,7 @@ class Pipeline:
         self._classifier, self._clock = classifier, clock
         self._sinks, self._view_sinks = tuple(sinks), tuple(view_sinks)
         self._limits = limits or RunLimits()
+        self._note, self._services = note, tuple(services)
         self._truth = truth
 
     def step(self, frame: Frame) -> Observation:
@@ -206,7 +218,9 @@ class Pipeline:
         )
 
     def close(self) -> None:
-        """Release source and engine; may be called more than once."""
+        """Release source and engine and end the services; may be called more than once."""
+        for service in self._services:
+            service.close()
         self.source.close()
         self._classifier.close()
 
@@ -239,6 +253,7 @@ class Pipeline:
                 progress.began_at = heard_at
             observation = self.step(frame)
             progress.tally.add(observation)
+            self._note(observation)
             if check is not None and self._truth is not None:
                 check.add(observation, self._truth(frame.seq))
             for sink in self._sinks:

@@ -31,6 +31,8 @@ class Filling(Enum):
     """The frames wait: files, where nothing may be lost."""
     DROP_OLDEST = "drop_oldest"
     """The oldest item goes and is counted: cameras, where the newest matters."""
+    NEWEST = "newest"
+    """The item that waits is replaced, and that is no loss: sinks that tell a state and not each frame."""
 
 
 class SinkFinished(SinkError):  # noqa: N818 - like EndOfStream it names an event, not a fault
@@ -77,7 +79,7 @@ class SinkRunner(Generic[Item]):
             close: finishes what was begun; called once, in the same thread.
             filling: what to do when the mailbox is full.
             clock: for pauses after failures.
-            capacity: items that the mailbox holds, at least 1.
+            capacity: items that the mailbox holds, at least 1; always 1 with `Filling.NEWEST`.
             idle: called in the thread, at most every `IDLE_SECONDS`, while no item waits.
             report: is told once of each kind of failure, in one line.
         """
@@ -88,7 +90,8 @@ class SinkRunner(Generic[Item]):
         self.failures = 0
         self.finished: SinkFinished | None = None
         self._write, self._close, self._idle, self._report = write, close, idle, report
-        self._filling, self._clock, self._capacity = filling, clock, max(1, capacity)
+        self._filling, self._clock = filling, clock
+        self._capacity = 1 if filling is Filling.NEWEST else max(1, capacity)
         self._mailbox: deque[Item] = deque()
         self._changed = threading.Condition()
         self._closing = False
@@ -112,7 +115,9 @@ class SinkRunner(Generic[Item]):
         With `Filling.WAIT` this waits while the mailbox is full, until `give_up()` is true or the sink has finished.
         """
         with self._changed:
-            if self._filling is Filling.DROP_OLDEST:
+            if self._filling is Filling.NEWEST:
+                self._mailbox.clear()
+            elif self._filling is Filling.DROP_OLDEST:
                 while len(self._mailbox) >= self._capacity:
                     self._mailbox.popleft()
                     self.dropped += 1
@@ -142,7 +147,7 @@ class SinkRunner(Generic[Item]):
         """Throw away what waits and close the sink as soon as it returns from what it is writing."""
         with self._changed:
             self._closing = True
-            self.dropped += len(self._mailbox)
+            self._lose(len(self._mailbox))
             self._mailbox.clear()
             self._changed.notify_all()
 
@@ -168,15 +173,19 @@ class SinkRunner(Generic[Item]):
         if self.finished is not None:
             return
         if self._clock.monotonic() < self._paused_until:
-            self.dropped += 1
+            self._lose(1)
             return
         if self._guarded(lambda: self._write(item)):
             self.written += 1
             self._pause_seconds = 0.0
-        elif self._filling is Filling.DROP_OLDEST:
+        elif self._filling is not Filling.WAIT:
             first, longest = BACKOFF_SECONDS
             self._pause_seconds = min(longest, self._pause_seconds * 2 or first)
             self._paused_until = self._clock.monotonic() + self._pause_seconds
+
+    def _lose(self, count: int) -> None:
+        if self._filling is not Filling.NEWEST:
+            self.dropped += count
 
     def _guarded(self, call: Callable[[], None]) -> bool:
         try:
@@ -203,9 +212,10 @@ class SinkRunner(Generic[Item]):
 def run_sink(
     name: str, sink: Sink, filling: Filling, clock: Clock, report: Callable[[str], None]
 ) -> SinkRunner[Observation]:
-    """A runner for a sink that takes observations, which hold no pixels."""
+    """A runner for a sink that takes observations, which hold no pixels; it is given turns where it has `idle`."""
+    idle = getattr(sink, "idle", None)
     # Observations are small: a long mailbox lets a slow terminal catch up.
-    return SinkRunner(name, sink.write, sink.close, filling=filling, clock=clock, capacity=64, report=report)
+    return SinkRunner(name, sink.write, sink.close, filling=filling, clock=clock, capacity=64, idle=idle, report=report)
 
 
 def run_view_sink(

@@ -206,3 +206,20 @@ def test_closing_twice_is_harmless() -> None:
     parts.pipeline.close()
     parts.pipeline.close()
     assert parts.classifier.closed >= 1
+
+
+def test_each_observation_is_noted_in_the_loop_and_services_end_with_the_pipeline() -> None:
+    noted, service = list[int](), Collector()
+    pipeline = Pipeline(
+        FakeSource(pictures(5)),
+        FakeDetector(BOX),
+        FakeClassifier(),
+        [],
+        FakeClock(0.001),
+        note=lambda observation: noted.append(observation.seq),
+        services=[service],
+    )
+    pipeline.run(threading.Event())
+    assert (noted, service.closed) == ([0, 1, 2, 3, 4], 0)
+    pipeline.close()
+    assert service.closed == 1

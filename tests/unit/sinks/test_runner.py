@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_fer.errors import SinkError
-from edge_fer.sinks.runner import Filling, SinkFinished, SinkRunner
+from edge_fer.sinks.runner import Filling, SinkFinished, SinkRunner, run_sink
 from tests.fakes import Collector, FakeClock, Gate, observation
 
 if TYPE_CHECKING:
@@ -205,3 +205,43 @@ def test_an_idle_sink_gets_turns_and_may_finish_in_one() -> None:
     until(lambda: made.finished is not None)
     finish(made)
     assert len(turns) == 3
+
+
+def test_a_sink_of_states_is_given_the_newest_and_loses_nothing() -> None:
+    gate = Gate()
+    sink = Collector(gate)
+    made = runner(sink, Filling.NEWEST, capacity=64)
+    made.offer(observation(seq=0))
+    assert gate.entered.wait(LONG_SECONDS)
+    for number in range(1, 11):
+        made.offer(observation(seq=number))
+    gate.open()
+    finish(made)
+    assert [item.seq for item in sink.items] == [0, 10]
+    assert made.dropped == 0
+
+
+def test_a_sink_of_states_that_fails_is_left_alone_for_a_while_and_that_is_no_loss() -> None:
+    def fail(number: int) -> None:
+        raise SinkError("broken")
+
+    sink, clock = Collector(fail), FakeClock()
+    made = runner(sink, Filling.NEWEST, clock=clock)
+    for number in range(3):
+        made.offer(observation(seq=number))
+        until(lambda: not made._mailbox)
+    finish(made)
+    assert (sink.calls, made.failures, made.dropped) == (1, 1, 0)
+
+
+def test_a_sink_of_observations_may_have_turns_of_its_own() -> None:
+    turns = threading.Event()
+
+    class Restless(Collector):
+        def idle(self) -> None:
+            turns.set()
+
+    made = run_sink("restless", Restless(), Filling.NEWEST, FakeClock(), lambda message: None)
+    made.start()
+    assert turns.wait(LONG_SECONDS)
+    finish(made)
