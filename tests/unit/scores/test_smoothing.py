@@ -41,8 +41,9 @@ def test_the_mean_follows_its_closed_form_with_irregular_frames(
 
 
 @pytest.mark.parametrize("fps", [5.0, 12.5, 30.0, 120.0])
-def test_a_change_of_expression_is_shown_within_half_a_second(fps: float) -> None:
-    smoother, before, after = ScoreSmoother(0.3), scores_for("neutral", 0.8), scores_for("happy", 0.8)
+@pytest.mark.parametrize("strength", [0.65, 0.8, 0.95])
+def test_a_change_of_expression_is_shown_within_half_a_second(fps: float, strength: float) -> None:
+    smoother, before, after = ScoreSmoother(0.3), scores_for("neutral", strength), scores_for("happy", strength)
     for frame in range(int(3 * fps)):
         smoother.steady(1, before, frame / fps)
     changed_at = 3.0
@@ -68,6 +69,41 @@ def test_one_steady_face_changes_its_label_at_most_seven_times_in_ten_seconds() 
     assert shown_changes / 100 <= 0.7
 
 
+def test_doubts_that_last_a_third_of_a_second_change_a_steady_label_at_most_seven_times_in_ten_seconds() -> None:
+    random, smoother, raw_changes, shown_changes = np.random.default_rng(6), ScoreSmoother(0.3), 0, 0
+    shown, raw_before, doubt, keep = "", "", np.zeros(7), math.exp(-1 / 30 / 0.3)
+    for frame in range(9000):
+        doubt = keep * doubt + math.sqrt(1 - keep**2) * random.normal(0, 0.9, 7)
+        logits = np.array([0.0, -2.0, 0.0, 1.0, 1.0, -1.0, 1.0]) + doubt
+        values = np.exp(logits) / np.exp(logits).sum()
+        raw = Scores(FER_LABELS, tuple(map(float, values)))
+        steadied = smoother.steady(1, raw, frame / 30.0)
+        raw_changes += frame > 0 and raw.top != raw_before
+        shown_changes += frame > 0 and steadied.emotion != shown
+        shown, raw_before = steadied.emotion, raw.top
+    assert raw_changes / 300 > 3
+    assert shown_changes / 300 <= 0.7
+
+
+def test_a_face_that_hesitates_for_a_third_of_a_second_keeps_its_label() -> None:
+    smoother, shown = ScoreSmoother(0.3), []
+    for frame in range(300):
+        doubtful = frame % 45 >= 35
+        shown.append(smoother.steady(1, scores_for("sad" if doubtful else "happy", 0.8), frame / 30.0).emotion)
+    assert set(shown) == {"happy"}
+
+
+@pytest.mark.parametrize("fps", [5.0, 30.0])
+def test_a_weak_change_is_shown_after_a_while(fps: float) -> None:
+    smoother = ScoreSmoother(0.3)
+    for frame in range(int(3 * fps)):
+        smoother.steady(1, two(0.9), frame / fps)
+    shown = [smoother.steady(1, two(0.45), frame / fps).emotion for frame in range(int(3 * fps), int(6 * fps))]
+    assert shown[0] == "a"
+    assert shown[-1] == "b"
+    assert shown.count("a") / fps > 0.5
+
+
 def test_each_id_has_a_memory_of_its_own_and_no_id_has_none() -> None:
     smoother = ScoreSmoother(1.0)
     smoother.steady(1, two(1.0), 0.0)
@@ -85,8 +121,15 @@ def test_zero_turns_it_off() -> None:
 
 def test_a_label_gives_way_only_to_one_that_is_clearly_ahead() -> None:
     smoother = ScoreSmoother(0.001, label_margin=0.2)
-    shown = [smoother.steady(1, two(value), at).emotion for at, value in enumerate((0.7, 0.45, 0.41, 0.39, 0.55, 0.61))]
+    readings = enumerate((0.7, 0.45, 0.41, 0.39, 0.55, 0.61))
+    shown = [smoother.steady(1, two(value), number / 100).emotion for number, value in readings]
     assert shown == ["a", "a", "a", "b", "b", "a"]
+
+
+def test_without_a_margin_the_most_probable_label_is_shown() -> None:
+    smoother = ScoreSmoother(0.001, label_margin=0.0)
+    shown = [smoother.steady(1, two(value), number).emotion for number, value in enumerate((0.7, 0.49, 0.51))]
+    assert shown == ["a", "b", "a"]
 
 
 def test_time_that_goes_back_changes_nothing() -> None:
