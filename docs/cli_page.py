@@ -29,6 +29,9 @@ def cli_page() -> str:
         assert command is not None, name
         context = click.Context(command, info_name=name, parent=root)
         parts.append(_section(f"edge-fer {name}", command.get_help(context)))
+        for inner in command.commands.values() if isinstance(command, click.Group) else ():
+            inner_context = click.Context(inner, info_name=inner.name, parent=context)
+            parts.append(_section(f"edge-fer {name} {inner.name}", inner.get_help(inner_context)))
     return "\n".join(parts)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_fer.cli.configuration import config_option
 from edge_fer.cli.options import engine_options
 from edge_fer.cli.streams import on_terminal, open_output, tell
 
@@ -45,6 +46,7 @@ EXIT_NONE_OPENED = 3
     help="Ignore faces smaller than this, in pixels of the picture.",
 )
 @click.option("--cascade", type=click.Path(path_type=Path), metavar="FILE", help="Another face cascade (XML).")
+@config_option("model", "backend", "threads")
 @click.pass_context
 def command(context: click.Context, /, pictures: tuple[str, ...], **options: Any) -> None:
     """Read the facial expression of every face in PICTURE...: files, folders, or patterns such as 'party/*.jpg'.

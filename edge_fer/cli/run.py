@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_fer.cli.configuration import config_option, prefer_given
 from edge_fer.cli.following import following_options, following_settings
 from edge_fer.cli.options import engine_options
 from edge_fer.cli.signals import stop_signals
@@ -26,7 +27,7 @@ OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
 @click.command("run", short_help="Read faces from a camera, video, stream, folder or the demo.")
 @click.argument("source", required=False)
 @click.option("--camera", metavar="N|DEVICE", help="Camera: a number, /dev/videoN or a name in /dev/v4l/by-id.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON line a frame on standard output.")
+@click.option("--json/--no-json", "as_json", default=False, help="Print one JSON line a frame on standard output.")
 @click.option("--csv", type=OUTPUT_FILE, metavar="FILE", help="Write one row a face to a file.")
 @click.option("--save", type=OUTPUT_FILE, metavar="FILE", help="Write the annotated video, such as out.mp4.")
 @click.option("--show/--no-show", default=None, help="Show a window; by default where there is a screen.")
@@ -40,6 +41,7 @@ OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--width", type=click.IntRange(16, 16_384), default=640, show_default=True, help="Asked of the camera.")
 @click.option("--height", type=click.IntRange(16, 16_384), default=480, show_default=True, help="Asked of the camera.")
 @click.option("--fps", type=click.FloatRange(0.1, 1000), default=30, show_default=True, help="Asked of the camera.")
+@config_option()
 @click.pass_context
 def command(context: click.Context, /, source: str | None, camera: str | None, **options: Any) -> None:
     """Read the facial expressions in SOURCE, frame by frame.
@@ -55,6 +57,7 @@ def command(context: click.Context, /, source: str | None, camera: str | None, *
       edge-fer run --camera 0 --json
       edge-fer run party.mp4 --headless --save annotated.mp4
     """
+    source, camera = prefer_given(context, "source", "camera")
     if (source is None) == (camera is None):
         raise click.UsageError("give one source: demo, a video, folder or address, or --camera 0")
     name = source if source is not None else camera_name(camera or "")

@@ -1,0 +1,153 @@
+"""Where settings are read: a file of the system, one of the user, and the environment; the later beats the earlier."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_fer.config.keys import ENVIRONMENT_PREFIX, Key, Value, by_name, unknown_key
+from edge_fer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SYSTEM_FILE = Path("/etc/edge-fer/config.toml")
+FILE_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG"
+"""Names the file to read, as --config does."""
+MAX_FILE_BYTES = 65_536
+"""A longer file is no configuration."""
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value and where it is from."""
+
+    value: Value | None
+    origin: str
+    """A file, an environment variable, or `default`."""
+
+
+def user_file(environment: Mapping[str, str]) -> Path | None:
+    """The user's file by the XDG rules; None without a home folder."""
+    folder = Path(environment.get("XDG_CONFIG_HOME", ""))
+    if not folder.is_absolute():  # the rules say to ignore a relative one
+        home = Path(environment.get("HOME", ""))
+        if not home.is_absolute():
+            return None
+        folder = home / ".config"
+    return folder / "edge-fer" / "config.toml"
+
+
+def files_to_read(
+    environment: Mapping[str, str], given: Path | None = None, system_file: Path = SYSTEM_FILE
+) -> list[Path]:
+    """The files that count, lowest first: one that was named stands alone, else those of the system and the user.
+
+    Raises:
+        ConfigError: the named file does not exist.
+    """
+    if given is None and environment.get(FILE_VARIABLE):
+        given = Path(environment[FILE_VARIABLE])
+    if given is not None:
+        if not given.exists():
+            raise ConfigError(f"there is no configuration file {given}")
+        return [given]
+    return [path for path in (system_file, user_file(environment)) if path is not None and is_there(path)]
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file exists; a service may not enter homes, and so has no file of a user."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def read_settings(
+    keys: Iterable[Key],
+    environment: Mapping[str, str],
+    given: Path | None = None,
+    system_file: Path = SYSTEM_FILE,
+) -> dict[str, Setting]:
+    """Every key with its value and origin.
+
+    Args:
+        keys: what there is to set.
+        environment: the environment variables; one that is empty counts as not set.
+        given: the file named by --config; it is read instead of the others.
+        system_file: the file of the machine.
+
+    Raises:
+        ConfigError: a file cannot be read, or a file or variable has an unknown key or an unusable value.
+    """
+    known = by_name(keys)
+    settings = {name: Setting(key.default, DEFAULT) for name, key in known.items()}
+    for path in files_to_read(environment, given, system_file):
+        _lay(settings, read_file(path, known), known)
+    _lay(settings, _read_environment(environment, known), known)
+    return settings
+
+
+def read_file(path: Path, known: Mapping[str, Key]) -> dict[str, Setting]:
+    """The settings in a TOML file.
+
+    Raises:
+        ConfigError: it cannot be read, is no TOML, or has an unknown key or an unusable value.
+    """
+    return {
+        name: Setting(_known_key(known, name, str(path)).check(value, str(path)), str(path))
+        for name, value in parse_file(path).items()
+    }
+
+
+def parse_file(path: Path) -> dict[str, object]:
+    """The keys and values of a TOML file as they stand there.
+
+    Raises:
+        ConfigError: it cannot be read, is too long, or is no TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    if len(content) > MAX_FILE_BYTES:
+        raise ConfigError(f"{path} is longer than {MAX_FILE_BYTES // 1024} KiB: it is no configuration file")
+    try:
+        return tomllib.loads(content.decode())
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text (byte {error.start})") from error
+    except (ValueError, RecursionError) as error:  # a TOMLDecodeError, or a number or nesting without end
+        raise ConfigError(f'{path} is no valid TOML: {error}; texts need quotes, such as camera = "0"') from error
+
+
+def _read_environment(environment: Mapping[str, str], known: Mapping[str, Key]) -> dict[str, Setting]:
+    found = {}
+    for variable, text in environment.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable == FILE_VARIABLE or not text:
+            continue
+        name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+        if name not in known:
+            raise unknown_key(name, f"environment variable {variable}", known)
+        found[name] = Setting(known[name].parse(text, variable), variable)
+    return found
+
+
+def _known_key(known: Mapping[str, Key], name: str, where: str) -> Key:
+    if name not in known:
+        raise unknown_key(name, where, known)
+    return known[name]
+
+
+def _lay(settings: dict[str, Setting], above: Mapping[str, Setting], known: Mapping[str, Key]) -> None:
+    """Lay settings over those from lower places; one that is given there puts its rival out of force."""
+    for name, setting in above.items():
+        rival = known[name].rival
+        if rival is not None and rival in above:
+            raise ConfigError(f"{setting.origin}: {name} and {rival} exclude each other: keep one of them")
+        if rival is not None and rival in settings:
+            settings[rival] = Setting(known[rival].default, DEFAULT)
+        settings[name] = setting
