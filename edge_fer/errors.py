@@ -18,10 +18,25 @@ from __future__ import annotations
 from typing import ClassVar
 
 
+def one_line(text: str) -> str:
+    """The text with control characters and bytes that are no text written out, so that a file's name cannot fake a
+    line of a log or move the cursor of a terminal.
+
+    >>> one_line("a\\nb")
+    'a\\\\nb'
+    """
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 class EdgeFerError(Exception):
     """Base of all errors that edge-fer raises on purpose."""
 
     exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        """The message in one line, whatever the names in it hold."""
+        return one_line(super().__str__())
 
 
 class ConfigError(EdgeFerError):

@@ -42,7 +42,7 @@ def open_source(text: str, settings: CameraSettings | None = None) -> FrameSourc
         from edge_fer.camera.pattern import DemoSource
 
         return DemoSource(repeat=settings.demo_repeat, realtime=settings.demo_realtime)
-    if (text.isascii() and text.isdigit()) or text.startswith("/dev/"):
+    if (text.isascii() and text.isdigit()) or is_device(text):
         from edge_fer.camera.v4l2 import open_v4l2
 
         return open_v4l2(text, settings)
@@ -53,9 +53,11 @@ def open_source(text: str, settings: CameraSettings | None = None) -> FrameSourc
 
 def open_path(path: Path, settings: CameraSettings) -> FrameSource:
     """Open a picture, a folder of pictures or a video; the first bytes decide, then the suffix."""
-    from edge_fer.camera.files import open_folder, open_picture, open_video
+    from edge_fer.camera.files import open_folder, open_picture
     from edge_fer.camera.picture_headers import looks_like_picture
-    from edge_fer.camera.pictures import PICTURE_SUFFIXES, check_file
+    from edge_fer.camera.pictures import PICTURE_SUFFIXES
+    from edge_fer.camera.regular_files import open_regular_file
+    from edge_fer.camera.videos import JPEGS_IN_A_ROW, open_video
 
     try:
         is_folder = path.is_dir()
@@ -63,9 +65,15 @@ def open_path(path: Path, settings: CameraSettings) -> FrameSource:
         is_folder = False
     if is_folder:
         return open_folder(path, settings)
-    check_file(path)
-    with path.open("rb") as file:
+    with open_regular_file(path) as file:
         start = file.read(32)
-    if looks_like_picture(start) or path.suffix.lower() in PICTURE_SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix not in JPEGS_IN_A_ROW and (looks_like_picture(start) or suffix in PICTURE_SUFFIXES):
         return open_picture(path, settings)
-    return open_video(path)
+    return open_video(path, settings.max_picture_px)
+
+
+def is_device(text: str) -> bool:
+    """Whether a name in /dev is to be opened as a camera; a file or folder there, as in /dev/shm, is none."""
+    path = Path(text)
+    return text.startswith("/dev/") and not path.is_file() and not path.is_dir()

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 NOT_A_PICTURE = "is not a picture of a known kind; give JPEG, PNG, WebP, BMP, TIFF, PGM or PPM"
 CUT_SHORT = "is cut short or damaged; copy or save it anew"
+MOST_SCANS = 100
+"""Scans of a JPEG: a progressive one has about ten. Each goes over the whole picture, so that a file of 0.3 MB with
+thousands of empty ones would keep a decoder busy for minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +49,18 @@ def read_header(data: bytes) -> PictureHeader:
             if header.width < 1 or header.height < 1:
                 raise ValueError(CUT_SHORT)
             return header
+    for magic, kind in OTHER_KINDS:
+        if magic.match(data):
+            raise ValueError(f"is {kind}, which is not read as a picture; save it as JPEG or PNG")
     raise ValueError(NOT_A_PICTURE)
 
 
 def looks_like_picture(start: bytes) -> bool:
-    """Whether a file that starts with these bytes (16 at least) is of a known kind of picture."""
-    return any(magic.match(start) for magic, _ in READERS)
+    """Whether a file that starts with these bytes (16 at least) is of a known kind of picture, read or refused.
+
+    A GIF is taken for a video, which many are.
+    """
+    return any(magic.match(start) for magic, _ in (*READERS, *OTHER_KINDS)) and not start.startswith(b"GIF8")
 
 
 def read_jpeg(data: bytes) -> PictureHeader:
@@ -74,6 +83,8 @@ def read_jpeg(data: bytes) -> PictureHeader:
             height, width = struct.unpack_from(">HH", data, position + 5)
         position += 2 + length
         if marker == 0xDA:
+            if data.count(b"\xff\xda", position) >= MOST_SCANS:
+                raise ValueError(f"has more than {MOST_SCANS} scans; save it anew")
             # Within a scan every 0xFF is followed by 0 or a restart marker: FF D9 can only be the end.
             return PictureHeader(width, height, complete=data.find(b"\xff\xd9", position) >= 0)
 
@@ -153,3 +164,12 @@ READERS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], PictureHeader]], ...] 
     (re.compile(rb"P[56]\s"), read_netpbm),
 )
 """Kinds by their first bytes."""
+
+OTHER_KINDS: tuple[tuple[re.Pattern[bytes], str], ...] = (
+    (re.compile(rb"GIF8[79]a"), "a GIF"),
+    (re.compile(rb"....ftyp(?:avif|avis)", re.DOTALL), "an AVIF picture"),
+    (re.compile(rb"....ftyp(?:hei[cfmsx]|hevc|hevx|mif1|msf1)", re.DOTALL), "a HEIF picture"),
+    (re.compile(rb"\x00\x00\x00\x0cjP {2}\r\n|\xff\x4f\xff\x51"), "a JPEG 2000 picture"),
+    (re.compile(rb"\x00\x00\x00\x0cJXL \r\n|\xff\x0a"), "a JPEG XL picture"),
+)
+"""Kinds that are known and refused: their decoders are slow, large, or check sizes only when it is too late."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import stat
+import contextlib
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import cv2
 import numpy as np
 
 from edge_fer.camera import _opencv as _opencv  # silences OpenCV's own messages
-from edge_fer.camera.picture_headers import read_header
+from edge_fer.camera.picture_headers import PictureHeader, read_header
+from edge_fer.camera.regular_files import open_regular_file
 from edge_fer.errors import SourceError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from edge_fer.types import Image
 
 PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
@@ -21,30 +25,12 @@ MAX_PICTURE_PX = 50_000_000
 """Pixels that a picture may have: 50 million, more than telephones make, hold 150 MB when decoded."""
 LARGEST_BYTES_A_PIXEL = 8
 """Of an uncompressed picture with four channels of 16 bits."""
-
-
-def check_file(path: Path) -> int:
-    """Return the size in bytes of a regular, readable, not empty file.
-
-    Raises:
-        SourceError: it is none.
-    """
-    try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise SourceError(f"{path} is a folder; give a file in it")
-        if not stat.S_ISREG(status.st_mode):
-            raise SourceError(f"{path} is not a regular file; give a picture or video")
-        if status.st_size == 0:
-            raise SourceError(f"{path} is empty; copy or save it anew")
-        with path.open("rb"):
-            return status.st_size
-    except FileNotFoundError as error:
-        raise SourceError(f"no such file: {path}; check the name") from error
-    except OSError as error:
-        raise SourceError(f"cannot read {path}: {error.strerror}; check its permissions") from error
-    except ValueError as error:
-        raise SourceError(f"not a file name: {str(path)!r}") from error
+METADATA_BYTES = 16_000_000
+"""What a file may hold beside its pixels: a colour profile, a preview, a short film of a telephone."""
+HEADER_BYTES = 65_536
+"""What is read first: the header of nearly every file lies within."""
+STRIP_PX = 1_000_000
+"""Pixels that are worked on at a time where in-between results are large."""
 
 
 def read_picture(path: Path | str, max_picture_px: int = MAX_PICTURE_PX) -> Image:
@@ -63,23 +49,46 @@ def read_picture(path: Path | str, max_picture_px: int = MAX_PICTURE_PX) -> Imag
         SourceError: the file is missing, unreadable, empty, cut short, too large or no picture.
     """
     path = Path(path)
-    if check_file(path) > max_picture_px * LARGEST_BYTES_A_PIXEL + 1_000_000:
-        raise SourceError(f"{path} is larger than a picture of {max_picture_px} pixels can be; scale it down")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SourceError(f"cannot read {path}: {error.strerror}") from error
+    with open_regular_file(path) as file:
+        largest = max_picture_px * LARGEST_BYTES_A_PIXEL + METADATA_BYTES
+        try:
+            data = file.read(HEADER_BYTES)
+            # Most headers lie within the first bytes: what is too large is then refused before the rest is read.
+            with contextlib.suppress(ValueError):
+                header = read_header(data)
+                check_size(header, path, max_picture_px)
+                largest = header.width * header.height * LARGEST_BYTES_A_PIXEL + METADATA_BYTES
+            if os.fstat(file.fileno()).st_size > largest:
+                raise SourceError(f"{path} is larger than its picture can be; save it anew as JPEG or PNG")
+            data += _rest(file, largest - len(data))
+        except OSError as error:
+            raise SourceError(f"cannot read {path}: {error.strerror}") from error
     try:
         header = read_header(data)
     except ValueError as error:
         raise SourceError(f"{path} {error}") from error
-    if header.width * header.height > max_picture_px:
-        raise SourceError(
-            f"{path} has {header.width}x{header.height} pixels, more than {max_picture_px} in all; scale it down"
-        )
+    check_size(header, path, max_picture_px)
     if not header.complete:
         raise SourceError(f"{path} is cut short; copy or save it anew")
     return decode(data, header.has_alpha, path)
+
+
+def check_size(header: PictureHeader, path: Path, max_picture_px: int) -> None:
+    """Raise a SourceError where a picture claims more pixels than allowed."""
+    if header.width * header.height > max_picture_px:
+        raise SourceError(
+            f"{path} has {header.width}x{header.height} pixels, more than {max_picture_px} in all; scale it down, "
+            "or allow more with --max-megapixels"
+        )
+
+
+def _rest(file: BinaryIO, most_bytes: int) -> bytes:
+    # One call of a file without a buffer may return less than there is.
+    parts = []
+    while most_bytes > 0 and (part := file.read(most_bytes)):
+        parts.append(part)
+        most_bytes -= len(part)
+    return b"".join(parts)
 
 
 def decode(data: bytes, has_alpha: bool, path: Path) -> Image:
@@ -98,11 +107,22 @@ def decode(data: bytes, has_alpha: bool, path: Path) -> Image:
     if pixels.dtype != np.uint8:
         raise SourceError(f"{path} has pixels of type {pixels.dtype}; save it with 8 or 16 bits a channel")
     if pixels.ndim == 3 and pixels.shape[2] == 4:
-        alpha = pixels[:, :, 3:].astype(np.uint16)
-        blended = (pixels[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
-        return blended.astype(np.uint8)
+        return on_white(pixels)
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
     if pixels.ndim == 3 and pixels.shape[2] != 3:
         raise SourceError(f"{path} has {pixels.shape[2]} channels; save it as grey or colour")
     return pixels.astype(np.uint8, copy=False)
+
+
+def on_white(pixels: NDArray[Any]) -> Image:
+    """Lay a picture with transparency, uint8 [height, width, 4], on white: uint8 [height, width, 3]."""
+    height, width = pixels.shape[:2]
+    blended = np.empty((height, width, 3), np.uint8)
+    # In strips: the numbers in between take several times the picture's memory.
+    rows = max(1, STRIP_PX // width)
+    for top in range(0, height, rows):
+        strip = pixels[top : top + rows]
+        alpha = strip[:, :, 3:].astype(np.uint16)
+        blended[top : top + rows] = (strip[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
+    return blended

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_fer.camera.files import NOMINAL_FPS, VideoFile, open_folder, open_picture, open_video
+from edge_fer.camera.files import open_folder, open_picture
 from edge_fer.camera.settings import CameraSettings
+from edge_fer.camera.videos import NOMINAL_FPS, VideoFile, open_video
 from edge_fer.errors import EndOfStream, SourceError, SourceLost
 from tests.camera_fakes import FakeCapture, picture
 

@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
-from edge_fer.camera.files import PictureFiles, VideoFile
+from edge_fer.camera.files import PictureFiles
 from edge_fer.camera.opening import CameraSettings, open_source
 from edge_fer.camera.pattern import DemoSource
+from edge_fer.camera.videos import VideoFile
 from edge_fer.errors import SourceError
 from tests.unit.camera.test_files import write_picture, write_video
 
