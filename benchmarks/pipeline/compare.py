@@ -10,7 +10,6 @@ neither. Rounds alternate between the two, so that a busy machine slows both; CP
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -158,7 +157,9 @@ def main() -> None:
         print(f"{film.name:24} balanced {row['cpu_ms']:6.2f} CPU ms a frame, found {row['found']} of {row['due']}")
     classifier.close()
     if arguments.out:
-        arguments.out.write_text(json.dumps(table, indent=1) + "\n")
+        films.renew(
+            arguments.out, {"script": f"benchmarks/pipeline/compare.py --rounds {arguments.rounds}", "films": table}
+        )
 
 
 if __name__ == "__main__":

@@ -79,3 +79,9 @@ def empty() -> Film:
     wall = source.picture(0)
     wall[:] = cv2.GaussianBlur(wall, (0, 0), 40)
     return film("empty scene", [wall] * 300, [[] for _ in range(300)], FPS)
+
+
+def renew(figures: Path, entries: dict[str, object]) -> None:
+    """Replace entries of a file of figures and leave the others."""
+    known = json.loads(figures.read_text()) if figures.is_file() else {}
+    figures.write_text(json.dumps(known | entries, indent=1) + "\n")
