@@ -23,7 +23,7 @@ Backend: TypeAlias = Literal["auto", "onnx", "litert"]
 
 BUNDLED_MODELS_FOLDER = Path(__file__).parent.parent / "models"
 
-_SUFFIX_OF_ENGINE = {"litert": ".tflite", "onnx": ".onnx"}  # in order of preference
+SUFFIX_OF_ENGINE = {"litert": ".tflite", "onnx": ".onnx"}  # in order of preference
 _SOURCE_SUFFIXES = (".keras", ".h5", ".hdf5", ".pb")
 
 
@@ -80,7 +80,7 @@ def bundled_models(folder: Path = BUNDLED_MODELS_FOLDER) -> list[Path]:
         ModelError: a manifest is missing or malformed.
     """
     ordered: list[Path] = []
-    for suffix in _SUFFIX_OF_ENGINE.values():
+    for suffix in SUFFIX_OF_ENGINE.values():
         files = sorted(folder.glob(f"*{suffix}"))
         ordered += sorted(files, key=lambda path: not read_manifest(path).preferred)
     return ordered
@@ -104,7 +104,7 @@ def _engine_of(model: Path, backend: Backend) -> str:
     suffix = model.suffix.lower()
     if suffix in _SOURCE_SUFFIXES:
         raise ModelError(f"{model} is a training model: run `edge-fer convert {model}` and use what comes out")
-    engine = next((name for name, known in _SUFFIX_OF_ENGINE.items() if known == suffix), None)
+    engine = next((name for name, known in SUFFIX_OF_ENGINE.items() if known == suffix), None)
     if engine is None:
         raise ModelError(
             f"{model} is neither .tflite nor .onnx, nor a bundled model: give a file that `edge-fer convert` made"

@@ -1,0 +1,159 @@
+"""The command `edge-fer bench`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from edge_fer.cli.streams import on_terminal
+from edge_fer.errors import EdgeFerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_fer_bench.result import BenchResult, Effort
+
+EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
+
+
+@click.group(
+    "bench", invoke_without_command=True, short_help="Measure speed and accuracy of every format on this machine."
+)
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path),
+    metavar="DIR|FILE",
+    multiple=True,
+    help="Model files to measure; may be given several times.  [default: the bundled ones]",
+)
+@click.option("--video", metavar="FILE", help="Film to measure frames a second on.  [default: the demo]")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Labelled faces to measure accuracy on: FER-2013 csv, npz, class folders or sheets.",
+)
+@click.option("--split", default="validation", show_default=True, help="Which part of --data to take.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="Threads that OpenCV and the engine may each use.",
+)
+@click.option("--sweep", type=click.Choice(["threads"]), help="Measure with 1, 2, 4 ... threads, up to the cores.")
+@click.option("--quick", is_flag=True, help="Under 20 seconds on a PC: fewer rounds, wider intervals.")
+@click.option("--rounds", type=click.IntRange(2, 1000), help="How often each format has its turn.  [default: 8]")
+@click.option("--frames", type=click.IntRange(10, 100_000), help="Frames of the film a turn.  [default: 300]")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of the table.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Write result.json, report.html and plots there."
+)
+@click.pass_context
+def command(
+    context: click.Context,
+    models: tuple[Path, ...],
+    video: str | None,
+    data: Path | None,
+    split: str,
+    threads: int,
+    sweep: str | None,
+    quick: bool,
+    rounds: int | None,
+    frames: int | None,
+    as_json: bool,
+    out: Path | None,
+) -> None:
+    """Measure latency, frames a second, processor time, memory and accuracy of every format on this machine.
+
+    Formats take turns, round after round, each in a process of its own, through the code that `edge-fer run` uses.
+    Ctrl-C ends the measuring; what was measured by then is shown and marked.
+
+    \b
+    Examples:
+      edge-fer bench --quick
+      edge-fer bench --data fer2013.csv --out results
+      edge-fer bench compare old/result.json new/result.json --fail-over 1.2
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from edge_fer_bench.result_file import result_json
+    from edge_fer_bench.run import Request, bench
+    from edge_fer_bench.table import result_table
+
+    if out is not None:
+        make_folder(out)
+    request = Request(
+        models, video or "demo", data, split, thread_counts(threads, sweep), effort_of(quick, rounds, frames), quick
+    )
+    result = bench(request, ProgressLine(sys.stderr))
+    if out is not None:
+        write_all(out, result)
+    click.echo(result_json(result) if as_json else result_table(result), nl=not as_json)
+    if not result.complete:
+        context.exit(EXIT_INTERRUPTED)
+
+
+def effort_of(quick: bool, rounds: int | None, frames: int | None) -> Effort:
+    """How long to measure."""
+    from dataclasses import replace
+
+    from edge_fer_bench.result import FULL, QUICK
+
+    effort = QUICK if quick else FULL
+    return replace(effort, rounds=rounds or effort.rounds, frames=frames or effort.frames)
+
+
+def thread_counts(threads: int, sweep: str | None) -> tuple[int, ...]:
+    """The given number, or 1, 2, 4 and so on and the number of cores."""
+    if sweep is None:
+        return (threads,)
+    import os
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    counts = {1 << power for power in range(cores.bit_length()) if 1 << power <= cores}
+    return tuple(sorted(counts | {cores}))
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder for results before anything is measured, and see that files can be written there.
+
+    Raises:
+        EdgeFerError: it cannot be made or written to.
+    """
+    import tempfile
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise EdgeFerError(f"cannot write to {folder}: {error.strerror}; choose another folder with --out") from None
+
+
+def write_all(folder: Path, result: BenchResult) -> None:
+    """Write result.json."""
+    from edge_fer_bench.result_file import write_result
+
+    write_result(folder / "result.json", result)
+
+
+class ProgressLine:
+    """One line on a terminal that is drawn anew; nothing elsewhere."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._shown, self._clock = stream, on_terminal(stream), clock
+        self._began_at = clock()
+
+    def __call__(self, done: int, steps: int, what: str) -> None:
+        """Show how far it is; done equal to steps clears the line."""
+        if not self._shown:
+            return
+        from edge_fer.sinks.progress import progress_bar
+
+        line = "" if done >= steps else f"{progress_bar(done, steps)}  {self._clock() - self._began_at:.0f} s  {what}"
+        self._stream.write(f"\r\x1b[K{line[:118]}")
+        self._stream.flush()

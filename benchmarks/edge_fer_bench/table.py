@@ -1,0 +1,132 @@
+"""The result as a table for a terminal of 120 characters or a log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge_fer.device.board import throttled_before, throttled_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from edge_fer_bench.environment import Health
+    from edge_fer_bench.result import BenchResult, Row
+
+RECIPE_WORDS = {
+    "fp32": "fp32", "fp16": "fp16", "dynamic_wi8_afp32": "int8 weights", "static_wi8_ai8": "int8",
+}  # fmt: skip
+"""Short names of the recipes."""
+
+
+def result_table(result: BenchResult) -> str:
+    """What was measured, on what, and loudly why not to trust it."""
+    doubts = [f"INVALID: {reason}" for reason in result.invalid]
+    lines = [*doubts, *_machine(result), "", *_speed(result), *_accuracy(result)]
+    return "\n".join([*lines, *(["", *doubts] if doubts else [])])
+
+
+def _machine(result: BenchResult) -> list[str]:
+    machine = result.environment
+    where = [machine.board, machine.processor, f"{machine.cores} cores", ", ".join(machine.features)]
+    lines = [", ".join(part for part in where if part)]
+    loads = []
+    if result.own_cores is not None and result.other_cores is not None:
+        loads.append(f"this kept {result.own_cores:.1f} cores busy, others {result.other_cores:.1f}")
+    loads += [text for text in (_health("before", result.before), _health("after", result.after)) if text]
+    if machine.governor:
+        loads.append(f"governor {machine.governor}")
+    effort = result.effort
+    how = f"{effort.rounds} rounds, film {result.film}, {result.seconds:.0f} s"
+    return [*lines, "; ".join([how, *loads])]
+
+
+def _health(when: str, health: Health) -> str:
+    parts = []
+    if health.temperature_celsius is not None:
+        parts.append(f"{health.temperature_celsius:.0f} °C")
+    if health.clock_mhz is not None:
+        parts.append(f"{health.clock_mhz:.0f} MHz")
+    if health.throttled is not None:
+        now, ever = throttled_now(health.throttled), throttled_before(health.throttled)
+        parts.append(" and ".join(now) if now else f"earlier {', '.join(ever)}" if ever else "not throttled")
+    return f"{when} {' '.join(parts)}" if parts else ""
+
+
+def _speed(result: BenchResult) -> list[str]:
+    several = len({row.threads for row in result.rows}) > 1
+    columns: list[tuple[str, Callable[[Row], str]]] = [
+        ("engine", lambda row: row.engine or "-"),
+        ("recipe", lambda row: RECIPE_WORDS.get(row.recipe or "", row.recipe or "-")),
+        ("kB", lambda row: f"{row.size_bytes / 1000:.0f}"),
+        ("load ms", lambda row: _number(row.load_ms, ".0f")),
+        ("MiB", lambda row: _number(row.peak_memory_bytes / 2**20 if row.peak_memory_bytes else None, ".0f")),
+        ("1 face p50", lambda row: _of_batch(row, 1, "p50")),
+        ("p90", lambda row: _of_batch(row, 1, "p90")),
+        ("p99", lambda row: _of_batch(row, 1, "p99")),
+        ("4 faces", lambda row: _of_batch(row, 4, "p50")),
+        ("FPS", lambda row: _number(row.film.fps.value if row.film else None, ".0f")),
+        ("detect", lambda row: _share(row, "detect_ms")),
+        ("classify", lambda row: _share(row, "classify_ms")),
+        ("read", lambda row: _share(row, "read_ms")),
+        ("CPU ms", lambda row: _number(row.film.cpu_ms if row.film else None, ".2f")),
+    ]
+    if several:
+        columns.insert(2, ("threads", lambda row: str(row.threads)))
+    measured = [row for row in result.rows if row.latency or row.film]
+    lines = aligned([name for name, _ in columns], [[show(row) for _, show in columns] for row in measured], left=2)
+    files = ["file", *(row.file for row in measured)]
+    lines = [f"{line}  {file}" for line, file in zip(lines, files, strict=True)]
+    lines += [f"{row.file}: not measured: {row.problem}" for row in result.rows if row.problem and row not in measured]
+    lines += [f"{row.file}: not to the end: {row.problem}" for row in measured if row.problem]
+    note = "Milliseconds from boxes to scores; FPS, shares and processor time of the whole way, a frame."
+    return [*lines, note if several else f"{note} Threads: {result.rows[0].threads}."]
+
+
+def _accuracy(result: BenchResult) -> list[str]:
+    judged = {row.file: row for row in result.rows if row.accuracy is not None}
+    if not judged:
+        return []
+    header = ["accuracy", "95 %", "macro-F1", "ECE", "loss against fp32"]
+    rows, classes = [], []
+    for row in judged.values():
+        figures = row.accuracy
+        assert figures is not None
+        interval = f"{figures.accuracy.low:.1%} to {figures.accuracy.high:.1%}"
+        loss = "-"
+        if figures.loss is not None:
+            low, high = figures.loss.low * 100, figures.loss.high * 100
+            loss = f"{figures.loss.value * 100:+.2f} points ({low:+.2f} to {high:+.2f})"
+        shown = [f"{figures.accuracy.value:.2%}", interval, f"{figures.macro_f1:.3f}"]
+        rows.append([*shown, f"{figures.calibration_error:.3f}", loss])
+        classes.append([f"{one.f1:.3f}" for one in figures.classes])
+    first = next(iter(judged.values())).accuracy
+    assert first is not None
+    lines = ["", f"On {first.pictures:,} pictures of {result.data_set}:"]
+    files = ["file", *judged]
+    lines += [f"{line}  {file}" for line, file in zip(aligned(header, rows), files, strict=True)]
+    lines += ["", "F1 of each class:"]
+    table = aligned([one.label for one in first.classes], classes)
+    return lines + [f"{line}  {file}" for line, file in zip(table, files, strict=True)]
+
+
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 0) -> list[str]:
+    """Lines with columns of equal width, the first `left` of them aligned left and the others right."""
+    widths = [max(len(line[place]) for line in [header, *rows]) for place in range(len(header))]
+    return [
+        "  ".join(cell.ljust(width) if place < left else cell.rjust(width) for place, (cell, width) in enumerate(pairs))
+        for pairs in ([*zip(line, widths, strict=True)] for line in [header, *rows])
+    ]
+
+
+def _of_batch(row: Row, batch: int, name: str) -> str:
+    found = row.latency_of(batch)
+    value = None if found is None else found.p50.value if name == "p50" else getattr(found, name)
+    return _number(value, ".3f")
+
+
+def _share(row: Row, name: str) -> str:
+    return "-" if row.film is None else f"{getattr(row.film, name) / row.film.frame_ms:.0%}"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
