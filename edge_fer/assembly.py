@@ -21,6 +21,7 @@ from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.sinks.csv import CsvFileSink
 from edge_fer.sinks.health import Board, HealthMonitor
 from edge_fer.sinks.jsonl import JsonLinesSink
+from edge_fer.sinks.mqtt import open_mqtt
 from edge_fer.sinks.runner import Filling, SystemClock, run_sink, run_view_sink
 from edge_fer.sinks.status import StatusLine
 from edge_fer.sinks.video import VideoSink
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from edge_fer.sinks.health import Health
     from edge_fer.sinks.jsonl import ByteStream
+    from edge_fer.sinks.mqtt_settings import MqttSettings
     from edge_fer.sinks.runner import SinkRunner
     from edge_fer.types import Classifier, Clock, FrameSource, Observation, SourceInfo, View
 
@@ -71,6 +74,8 @@ class RunSettings:
     """File for one row a face."""
     save: Path | None = None
     """File for the annotated video."""
+    mqtt: MqttSettings | None = None
+    """Broker to tell what is seen, never with a picture."""
     show: bool = False
     """A window with the annotated frames."""
     status: bool = False
@@ -112,7 +117,7 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         monitor = _monitor(source, classifier, clock)
         filling = Filling.DROP_OLDEST if source.info.live else Filling.WAIT
         view_sinks = _view_sinks(settings, source.info, filling, clock, streams)
-        sinks = _sinks(settings, source.info, classifier, filling, clock, streams)
+        sinks = _sinks(settings, source.info, classifier, filling, clock, streams, monitor.snapshot)
         monitor.watch([*sinks, *view_sinks])
     except BaseException:
         if source is not None:
@@ -155,7 +160,13 @@ def _monitor(source: FrameSource, classifier: Classifier, clock: Clock) -> Healt
 
 
 def _sinks(
-    settings: RunSettings, info: SourceInfo, classifier: Classifier, filling: Filling, clock: Clock, streams: Streams
+    settings: RunSettings,
+    info: SourceInfo,
+    classifier: Classifier,
+    filling: Filling,
+    clock: Clock,
+    streams: Streams,
+    health: Callable[[], Health],
 ) -> list[SinkRunner[Observation]]:
     sinks = []
     if settings.json:
@@ -166,6 +177,10 @@ def _sinks(
         line = StatusLine(streams.terminal, clock, frame_count=_frames_to_come(settings, info), top=settings.top)
         # Nobody waits for a terminal: a status that is late is no status.
         sinks.append(run_sink("status", line, Filling.DROP_OLDEST, clock, streams.report))
+    if settings.mqtt is not None:
+        # The last of all: from here on a broker knows of the run.
+        mqtt = open_mqtt(settings.mqtt, classifier.labels, health, clock, streams.report)
+        sinks.append(run_sink("mqtt", mqtt, Filling.NEWEST, clock, streams.report))
     return sinks
 
 

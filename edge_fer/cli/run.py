@@ -13,6 +13,7 @@ import click
 from edge_fer.cli.configuration import config_option, prefer_given
 from edge_fer.cli.following import following_options, following_settings
 from edge_fer.cli.options import engine_options
+from edge_fer.cli.output_options import mqtt_settings, output_options
 from edge_fer.cli.signals import stop_signals
 from edge_fer.cli.streams import on_terminal, open_output, tell
 
@@ -41,6 +42,7 @@ OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--width", type=click.IntRange(16, 16_384), default=640, show_default=True, help="Asked of the camera.")
 @click.option("--height", type=click.IntRange(16, 16_384), default=480, show_default=True, help="Asked of the camera.")
 @click.option("--fps", type=click.FloatRange(0.1, 1000), default=30, show_default=True, help="Asked of the camera.")
+@output_options
 @config_option()
 @click.pass_context
 def command(context: click.Context, /, source: str | None, camera: str | None, **options: Any) -> None:
@@ -132,6 +134,7 @@ def _settings(name: str, options: dict[str, Any]) -> RunSettings:
         limits=RunLimits(options["max_frames"], options["duration"]),
         json=as_json,
         csv=options["csv"],
+        mqtt=mqtt_settings(options),
         save=options["save"],
         show=bool(show),
         status=on_terminal(sys.stderr) and not (as_json and on_terminal(sys.stdout)),

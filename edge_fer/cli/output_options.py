@@ -1,0 +1,88 @@
+"""Options for results that leave the computer or are asked for over the network."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_fer.sinks.mqtt_settings import MqttSettings
+
+Function = TypeVar("Function", bound="Callable[..., Any]")
+
+READABLE_FILE = click.Path(path_type=Path)
+
+
+def output_options(function: Function) -> Function:
+    """Add --mqtt and what belongs to it."""
+    options = (
+        click.option(
+            "--mqtt",
+            metavar="URL",
+            help="Tell a broker the emotion, the number of faces and the rate: mqtt://USER@HOST:PORT/PREFIX, or mqtts://.",
+        ),
+        click.option(
+            "--mqtt-password-file",
+            type=READABLE_FILE,
+            metavar="FILE",
+            help="File with the password for the broker; systemd's credential mqtt-password is used without it.",
+        ),
+        click.option(
+            "--mqtt-ca", type=READABLE_FILE, metavar="FILE", help="Trust these certificates (PEM), not the system's."
+        ),
+        click.option(
+            "--mqtt-interval",
+            type=click.FloatRange(0.1, 3600),
+            default=1.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="Shortest time between two states.",
+        ),
+        click.option(
+            "--mqtt-discovery",
+            default="homeassistant",
+            show_default=True,
+            metavar="PREFIX",
+            help="Where Home Assistant looks for devices; empty for none.",
+        ),
+        click.option("--mqtt-name", metavar="NAME", help="Name of the device; by default host and camera."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def mqtt_settings(options: dict[str, Any]) -> MqttSettings | None:
+    """What is asked of MQTT; None where it is not asked for.
+
+    Raises:
+        ConfigError: an option is unusable.
+    """
+    from edge_fer.errors import ConfigError
+    from edge_fer.sinks.mqtt_settings import check_topic, parse_mqtt_url, read_password
+
+    url = options["mqtt"]
+    if url is None:
+        return None
+    settings = parse_mqtt_url(url)
+    if options["mqtt_ca"] is not None and not settings.tls:
+        raise ConfigError("--mqtt-ca is for TLS: give the broker as mqtts://")
+    discovery_prefix = options["mqtt_discovery"].strip("/")
+    check_topic(discovery_prefix, "--mqtt-discovery")
+    password = read_password(options["mqtt_password_file"], os.environ)
+    if password is not None and settings.user is None:
+        raise ConfigError("there is a password for MQTT but no user: give the broker as mqtt://USER@HOST")
+    return replace(
+        settings,
+        password=password,
+        ca=options["mqtt_ca"],
+        interval_seconds=options["mqtt_interval"],
+        discovery_prefix=discovery_prefix,
+        name=options["mqtt_name"],
+    )

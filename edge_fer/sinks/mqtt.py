@@ -1,0 +1,234 @@
+"""What a camera sees, told to an MQTT broker: when it changes, at most so often, and never a picture.
+
+Topics, below the prefix and the device's id: `availability` (retained: `online`, `stopped` after a run that ended in
+order, `offline` from the broker when the device is gone) and `state` (JSON, not retained: old news is no news).
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from edge_fer.sinks.homeassistant import BIRTH, NO_FACE, Device, birth_topic, discovery, discovery_topic
+from edge_fer.sinks.jsonl import rfc3339
+from edge_fer.sinks.mqtt_settings import device_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from edge_fer.sinks.health import Health
+    from edge_fer.sinks.mqtt_settings import MqttSettings
+    from edge_fer.types import Clock, Observation
+
+HEARTBEAT_SECONDS = 30.0
+"""A state that does not change is told again this often, so that the receiver knows that it still holds."""
+EXPIRE_HEARTBEATS = 3
+"""A receiver may forget a state after so many heartbeats without one."""
+SCORE_STEP = 0.05
+"""A score that moved by less is no change; the rate moves with every frame and is never one."""
+LOOK_SECONDS = 1.0
+"""How often the camera is asked whether it is up."""
+
+
+class Link(Protocol):
+    """A connection that publishes; see `MqttLink`."""
+
+    connections: int
+
+    @property
+    def ready(self) -> bool:
+        """Whether the broker is there and has taken what was published before."""
+
+    def publish(self, topic: str, text: str, *, retain: bool = False) -> None:
+        """Hand over one message."""
+
+    def close(self) -> None:
+        """Send what was handed over and disconnect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mood:
+    """The faces of a frame in short."""
+
+    emotion: str = NO_FACE
+    score: float | None = None
+    faces: int = 0
+
+    def differs(self, other: Mood) -> bool:
+        """Whether the change is worth a message."""
+        if (self.emotion, self.faces) != (other.emotion, other.faces):
+            return True
+        return self.score is not None and other.score is not None and abs(self.score - other.score) >= SCORE_STEP
+
+
+def mood(observation: Observation) -> Mood:
+    """The emotion that most faces show and the mean of their scores for it; of equals the one with the higher mean."""
+    scores: defaultdict[str, list[float]] = defaultdict(list)
+    for face in observation.faces:
+        scores[face.emotion].append(face.scores.as_dict()[face.emotion])
+    if not scores:
+        return Mood()
+    means = {emotion: sum(values) / len(values) for emotion, values in scores.items()}
+    dominant = max(scores, key=lambda emotion: (len(scores[emotion]), means[emotion]))
+    return Mood(dominant, means[dominant], len(observation.faces))
+
+
+class MqttSink:
+    """Publishes the state of one camera; it is written to and given turns by one thread."""
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        labels: Sequence[str],
+        health: Callable[[], Health],
+        clock: Clock,
+        connect: Callable[[MqttTopics, Callable[[str], None]], Link],
+        identity: str | None = None,
+    ) -> None:
+        """Begin to connect.
+
+        Args:
+            settings: how often, and under which names.
+            labels: emotions that the model knows.
+            health: asks how the run fares.
+            clock: for the intervals.
+            connect: makes the link, given the topics and who takes Home Assistant's word that it has started.
+            identity: of the device; None for that of this computer and camera.
+        """
+        self._settings, self._health, self._clock = settings, health, clock
+        now = health()
+        identity = identity or device_id(now.camera.name)
+        self.topics = MqttTopics(
+            state=f"{settings.prefix}/{identity}/state",
+            availability=f"{settings.prefix}/{identity}/availability",
+            birth=birth_topic(settings.discovery_prefix) if settings.discovery_prefix else None,
+        )
+        self._device = Device(
+            identity,
+            settings.name or f"edge-fer {socket.gethostname()} {now.camera.name}",
+            f"{now.model} ({now.engine})",
+            now.version,
+            tuple(labels),
+            has_temperature=now.board.temperature_celsius is not None,
+        )
+        self._heartbeat_seconds = max(HEARTBEAT_SECONDS, settings.interval_seconds)
+        self._mood, self._told_mood = Mood(), Mood()
+        self._up, self._told_up = now.camera.up, False
+        self._known_connections = 0
+        self._born = False
+        self._next_look_at = self._next_at = self._heartbeat_at = float("-inf")
+        self._link = connect(self.topics, self._hear)
+
+    def write(self, observation: Observation) -> None:
+        """Take the newest observation; publish it when it is time."""
+        self._mood = mood(observation)
+        self._up = True
+        self._turn()
+
+    def idle(self) -> None:
+        """Publish what became due while no frame came."""
+        self._turn()
+
+    def close(self) -> None:
+        """Tell that the run has ended, and disconnect; may be called more than once."""
+        self._link.publish(self.topics.availability, "stopped", retain=True)
+        self._link.close()
+
+    def _hear(self, text: str) -> None:
+        if text == BIRTH:
+            self._born = True
+
+    def _turn(self) -> None:
+        now = self._clock.monotonic()
+        if now >= self._next_look_at:
+            self._next_look_at = now + LOOK_SECONDS
+            self._up = self._health().camera.up
+        connections = self._link.connections
+        if connections != self._known_connections:
+            self._known_connections, self._born = connections, True
+        if not self._link.ready:
+            return
+        if self._born:
+            self._born = False
+            self._announce()
+            self._tell_state(now)
+            return
+        if now < self._next_at:
+            return
+        mood = self._mood if self._up else Mood()
+        if mood.differs(self._told_mood) or self._up != self._told_up or now >= self._heartbeat_at:
+            self._tell_state(now)
+
+    def _announce(self) -> None:
+        settings, topics = self._settings, self.topics
+        if settings.discovery_prefix:
+            expire = int(self._heartbeat_seconds * EXPIRE_HEARTBEATS)
+            config = discovery(self._device, topics.state, topics.availability, expire)
+            self._link.publish(discovery_topic(settings.discovery_prefix, self._device), _json(config), retain=True)
+        self._link.publish(topics.availability, "online", retain=True)
+
+    def _tell_state(self, now: float) -> None:
+        health = self._health()
+        self._up = health.camera.up
+        mood = self._mood if self._up else Mood()
+        self._told_mood, self._told_up = mood, self._up
+        self._next_at = now + self._settings.interval_seconds
+        self._heartbeat_at = now + self._heartbeat_seconds
+        self._link.publish(self.topics.state, _json(state_record(mood, health, self._clock.wall_time())))
+
+
+@dataclass(frozen=True, slots=True)
+class MqttTopics:
+    """Where a device publishes, and what it listens to."""
+
+    state: str
+    availability: str
+    birth: str | None
+    """Where Home Assistant tells that it has started; None without discovery."""
+
+
+def state_record(mood: Mood, health: Health, wall_time: float) -> dict[str, Any]:
+    """The state as plain data; `score` is null without a face, `temperature` where the computer tells none."""
+    celsius = health.board.temperature_celsius
+    return {
+        "time": rfc3339(wall_time),
+        "camera": "up" if health.camera.up else "down",
+        "emotion": mood.emotion,
+        "score": None if mood.score is None else round(mood.score, 3),
+        "faces": mood.faces,
+        "fps": round(health.fps, 1),
+        "temperature": None if celsius is None else round(celsius, 1),
+    }
+
+
+def open_mqtt(
+    settings: MqttSettings,
+    labels: Sequence[str],
+    health: Callable[[], Health],
+    clock: Clock,
+    report: Callable[[str], None],
+    identity: str | None = None,
+) -> MqttSink:
+    """A sink that is connected by paho-mqtt; a broker that is not there yet is no fault.
+
+    Raises:
+        MissingExtra: paho-mqtt is not installed.
+        ConfigError: the CA file is unusable.
+    """
+    from edge_fer.sinks.mqtt_link import MqttLink
+
+    def connect(topics: MqttTopics, hear: Callable[[str], None]) -> Link:
+        # Two runs on the same camera name would otherwise throw each other out for ever.
+        name = f"{topics.state.split('/')[-2]}-{secrets.token_hex(2)}"
+        will = (topics.availability, "offline")
+        return MqttLink(settings, name, will=will, listen=topics.birth, heard=hear, report=report)
+
+    return MqttSink(settings, labels, health, clock, connect, identity)
+
+
+def _json(record: dict[str, Any]) -> str:
+    return json.dumps(record, separators=(",", ":"), allow_nan=False, ensure_ascii=False)

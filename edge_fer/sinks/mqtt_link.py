@@ -1,0 +1,161 @@
+"""The connection to a broker: paho-mqtt with a network thread of its own, which connects again by itself.
+
+Nothing is kept for a broker that is away: the one who publishes tells everything anew after each connection. So memory
+stays as it is however long that takes, and nobody gets old news.
+"""
+
+from __future__ import annotations
+
+import random
+import ssl
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from edge_fer.errors import ConfigError, MissingExtra
+from edge_fer.sinks.mqtt_settings import PASSWORD_OPTION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_fer.sinks.mqtt_settings import MqttSettings
+
+BACKOFF_SECONDS = (1, 120)
+"""First and longest pause between attempts to connect; it doubles in between."""
+KEEPALIVE_SECONDS = 30
+"""A connection without a word for 1.5 times as long is given up, by the broker or by us."""
+GOODBYE_SECONDS = 0.4
+END_SECONDS = 0.3
+
+
+class MqttLink:
+    """Publishes to a broker while it is there; every method returns at once but `close`, which takes 0.7 s at most."""
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        client_id: str,
+        *,
+        will: tuple[str, str],
+        listen: str | None,
+        heard: Callable[[str], None],
+        report: Callable[[str], None],
+    ) -> None:
+        """Begin to connect, in the background.
+
+        Args:
+            settings: where the broker is.
+            client_id: must differ from that of every other client, or the broker throws out one after the other.
+            will: topic and text that the broker publishes, retained, when this link breaks.
+            listen: topic to subscribe to after each connection; None for none.
+            heard: takes the text of a message on it; called in the network thread.
+            report: is told once of each kind of trouble, in one line.
+
+        Raises:
+            MissingExtra: paho-mqtt is not installed.
+            ConfigError: the CA file is unusable.
+        """
+        try:
+            from paho.mqtt.client import Client
+            from paho.mqtt.enums import CallbackAPIVersion
+        except ImportError:
+            raise MissingExtra("--mqtt", "mqtt") from None
+        self.connections = 0
+        """How many connections were made so far: each time it grows, everything must be told anew."""
+        self._settings, self._listen, self._heard, self._report = settings, listen, heard, report
+        self._told: set[str] = set()
+        self._connected = self._closed = False
+        self._newest: Any = None
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id=client_id)
+        if settings.user is not None:
+            self._client.username_pw_set(settings.user, settings.password)
+        if settings.tls:
+            self._client.tls_set_context(_tls_context(settings))
+        self._client.will_set(*will, qos=1, retain=True)
+        first, longest = BACKOFF_SECONDS
+        # A fleet whose broker restarts must not come back all in the same second.
+        self._client.reconnect_delay_set(first, longest - random.randrange(longest // 4))
+        self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = self._on_connect_fail
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+        if settings.password is not None and not settings.tls and not settings.local:
+            self._tell(f"the password goes to {settings.address} for anybody to read: use mqtts://")
+        self._client.connect_async(settings.host, settings.port, keepalive=KEEPALIVE_SECONDS)
+        self._client.loop_start()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the broker is there and has taken what was published before."""
+        return self._connected and (self._newest is None or _is_sent(self._newest))
+
+    def publish(self, topic: str, text: str, *, retain: bool = False) -> None:
+        """Hand over one message; it is lost where the broker is away."""
+        if self._connected:
+            self._newest = self._client.publish(topic, text.encode(), qos=0, retain=retain)
+
+    def close(self) -> None:
+        """Send what was handed over, say goodbye, so that the broker keeps the will to itself, and disconnect."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._connected and self._newest is not None:
+            try:
+                self._newest.wait_for_publish(GOODBYE_SECONDS)
+            except (RuntimeError, ValueError):
+                self._connected = False
+        self._client.disconnect()
+        # The network thread may hang in a connection attempt; it is a daemon and ends with the process.
+        ending = threading.Thread(target=self._client.loop_stop, name="end of mqtt", daemon=True)
+        ending.start()
+        ending.join(END_SECONDS)
+
+    def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        if reason.is_failure:
+            hint = f" the user or the password; see {PASSWORD_OPTION}" if reason.value in (134, 135) else ""
+            self._tell(f"{self._settings.address} refuses{hint or ' us'} ({reason}); trying again")
+            return
+        if self._listen is not None:
+            client.subscribe(self._listen)
+        self._newest = None
+        self._connected = True
+        self.connections += 1
+        if self._told:
+            self._tell(f"connected to {self._settings.address}")
+
+    def _on_connect_fail(self, client: Any, userdata: Any) -> None:
+        # paho calls this while it handles the error, and gives it to nobody.
+        error = sys.exc_info()[1]
+        if isinstance(error, ssl.SSLCertVerificationError):
+            why = f"its certificate is not trusted ({error.verify_message}); see --mqtt-ca"
+        else:
+            why = str(getattr(error, "strerror", None) or error or "no answer")
+        self._tell(f"cannot reach {self._settings.address}: {why}; trying again")
+
+    def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        was_connected, self._connected = self._connected, False
+        if was_connected and not self._closed:
+            self._tell(f"lost {self._settings.address}; trying again")
+
+    def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
+        self._heard(message.payload[:100].decode(errors="replace"))
+
+    def _tell(self, message: str) -> None:
+        if message not in self._told and not self._closed:
+            self._told.add(message)
+            self._report(f"mqtt: {message}")
+
+
+def _is_sent(message: Any) -> bool:
+    try:
+        return bool(message.is_published())
+    except (RuntimeError, ValueError):  # it was lost with its connection
+        return True
+
+
+def _tls_context(settings: MqttSettings) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=None if settings.ca is None else str(settings.ca))
+    except (OSError, ssl.SSLError) as exc:
+        why = "it holds no certificate in PEM form" if isinstance(exc, ssl.SSLError) else exc.strerror or exc
+        raise ConfigError(f"--mqtt-ca {settings.ca}: {why}") from None

@@ -1,0 +1,134 @@
+"""Where the broker is, who we are to it, and the password that never stands on the command line."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from edge_fer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PORTS = {"mqtt": 1883, "mqtts": 8883}
+DEFAULT_PREFIX = "edge-fer"
+PASSWORD_OPTION = "--mqtt-password-file"
+CREDENTIAL = "mqtt-password"
+"""Name of the credential that a systemd unit loads with `LoadCredential=mqtt-password:/path`."""
+MOST_PASSWORD_BYTES = 4096
+MACHINE_ID = Path("/etc/machine-id")
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSettings:
+    """How to reach a broker and what to send."""
+
+    host: str
+    port: int = 1883
+    tls: bool = False
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    prefix: str = DEFAULT_PREFIX
+    """First levels of the topics of all devices."""
+    ca: Path | None = None
+    """Certificates that are trusted instead of the system's; only with TLS."""
+    interval_seconds: float = 1.0
+    """Shortest time between two states."""
+    discovery_prefix: str = "homeassistant"
+    """Where Home Assistant looks for devices; empty for no discovery."""
+    name: str | None = None
+    """What people call the device; None for the host's name and the camera's."""
+
+    @property
+    def address(self) -> str:
+        """Host and port as shown to people."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def local(self) -> bool:
+        """Whether nobody else can listen in: the broker is on this computer."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+
+def parse_mqtt_url(url: str) -> MqttSettings:
+    """Read `mqtt://[USER@]HOST[:PORT][/PREFIX]` or `mqtts://…`; no message repeats a password.
+
+    Raises:
+        ConfigError: it is no such address, or it holds a password.
+    """
+    example = "give mqtt://USER@HOST:PORT/PREFIX, or mqtts:// for TLS"
+    try:
+        parts = urlsplit(url)
+        port, host = parts.port, parts.hostname
+    except ValueError:
+        raise ConfigError(f"--mqtt: that is no address of a broker: {example}") from None
+    if parts.scheme not in PORTS:
+        raise ConfigError(f"--mqtt: that address does not begin with mqtt:// or mqtts://: {example}")
+    if parts.password is not None:
+        raise ConfigError(
+            "--mqtt: a password in an address can be read in the list of processes: "
+            f"leave it out, put it in a file and give {PASSWORD_OPTION} FILE"
+        )
+    if not host or port == 0 or parts.query or parts.fragment:
+        raise ConfigError(f"--mqtt: that is no address of a broker: {example}")
+    prefix = unquote(parts.path).strip("/") or DEFAULT_PREFIX
+    check_topic(prefix, "--mqtt: the prefix")
+    user = unquote(parts.username) if parts.username else None
+    return MqttSettings(host, port or PORTS[parts.scheme], parts.scheme == "mqtts", user, prefix=prefix)
+
+
+def check_topic(topic: str, what: str) -> None:
+    """Refuse what cannot stand at the beginning of a topic that is published.
+
+    Raises:
+        ConfigError: it holds a wildcard or a control character, begins with $, or is too long.
+    """
+    if re.search(r"[+#\x00-\x1f\x7f]", topic) or topic.startswith("$") or len(topic) > 200 or "//" in topic:
+        raise ConfigError(f"{what} may hold no + or # or control character, not begin with $, and be 200 long at most")
+
+
+def read_password(file: Path | None, environment: Mapping[str, str]) -> str | None:
+    """The password from the file given, or from systemd's credential `mqtt-password`; None where there is neither.
+
+    The file's last line end is no part of it.
+
+    Raises:
+        ConfigError: the file cannot be read, is empty, too long or no text.
+    """
+    if file is None:
+        folder = environment.get("CREDENTIALS_DIRECTORY")
+        if not folder or not (Path(folder) / CREDENTIAL).is_file():
+            return None
+        file = Path(folder) / CREDENTIAL
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(MOST_PASSWORD_BYTES + 1)
+    except OSError as exc:
+        raise ConfigError(f"cannot read the MQTT password in {file}: {exc.strerror or exc}") from None
+    try:
+        password = data.decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise ConfigError(f"the MQTT password in {file} is no text in UTF-8") from None
+    if not password or len(data) > MOST_PASSWORD_BYTES or "\n" in password:
+        raise ConfigError(f"{file} holds no MQTT password: it must be one line of 1 to {MOST_PASSWORD_BYTES} bytes")
+    return password
+
+
+def device_id(camera: str, machine_id_file: Path = MACHINE_ID, host: str | None = None) -> str:
+    """A name for this camera on this computer that stays and that no other has, such as `edge-fer-1f3a90c25b7e4d68`.
+
+    It is a keyed hash of the machine id, which systemd asks to keep from the network, and the camera's name; where
+    there is no machine id, as in some containers, of the host's name instead.
+    """
+    try:
+        machine = machine_id_file.read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        machine = ""
+    key = machine or f"host {host or socket.gethostname()}"
+    return "edge-fer-" + hmac.new(key.encode(), f"edge-fer {camera}".encode(), hashlib.sha256).hexdigest()[:16]
