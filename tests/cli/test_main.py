@@ -103,7 +103,7 @@ def test_an_unknown_command_like_no_other_is_told_with_all_known() -> None:
 def test_an_error_of_ours_is_one_line_and_its_exit_code(fakes: LazyGroup, capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(["lost"], fakes) == 3
     streams = capsys.readouterr()
-    assert streams.err == "edge-fer: no camera: plug one in\n"
+    assert streams.err == "edge-fer: no camera:\\n plug one in\n"
     assert streams.out == ""
 
 
