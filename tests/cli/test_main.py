@@ -73,6 +73,11 @@ def test_help_lists_every_command_with_its_line(capsys: pytest.CaptureFixture[st
         assert entry.summary in output
 
 
+def test_the_package_can_be_run_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "edge_fer", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"edge-fer {__version__}\n"
+
+
 def test_version_is_the_package_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(["--version"]) == 0
     assert capsys.readouterr().out == f"edge-fer {__version__}\n"

@@ -257,6 +257,7 @@ def test_ctrl_c_says_how_to_go_on(faces_npz: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     script = f"""
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
 from edge_fer_train import progress_bar
 class Bar(progress_bar.ProgressBar):
     def report(self, progress, step, steps, figures):
