@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
-import cv2
-
+# First of all imports: OpenCV reads how long a camera may block when it is loaded.
+from edge_fer.camera._opencv import use_threads
+from edge_fer.camera.live import is_live, open_watched
 from edge_fer.camera.opening import CameraSettings, open_source
 from edge_fer.camera.read_ahead import ReadAhead
+from edge_fer.camera.supervisor import SupervisedSource
 from edge_fer.device.board import ThrottleReader, temperature_celsius, throttled_before, throttled_now
 from edge_fer.errors import MissingExtra
 from edge_fer.faces.haar import HaarFaceDetector, HaarSettings
@@ -19,7 +22,7 @@ from edge_fer.pipeline import Pipeline, RunLimits
 from edge_fer.scores.loading import Backend, open_classifier
 from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.sinks.csv import CsvFileSink
-from edge_fer.sinks.health import Board, HealthMonitor
+from edge_fer.sinks.health import Board, CameraHealth, HealthMonitor
 from edge_fer.sinks.jsonl import JsonLinesSink
 from edge_fer.sinks.mqtt import open_mqtt
 from edge_fer.sinks.runner import Filling, SystemClock, run_sink, run_view_sink
@@ -54,6 +57,8 @@ class RunSettings:
     """`demo`, a video, a folder, a URL, or a camera by number, /dev/videoN or by-id name."""
     camera: CameraSettings = field(default_factory=CameraSettings)
     """What is asked of a camera."""
+    wait: bool = False
+    """Wait for a camera or stream that is not there at the start, too."""
     faces: HaarSettings = field(default_factory=HaarSettings)
     """How to search for faces."""
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
@@ -107,13 +112,13 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
     """
     clock = clock or SystemClock()
     # OpenCV would take every core for pictures too small to share out, and fight the engine for them.
-    cv2.setNumThreads(settings.threads)
+    use_threads(settings.threads)
     detector = HaarFaceDetector(settings.faces)
     looker = FaceLooker(settings.faces.cascade)
     classifier = open_classifier(settings.model, settings.backend, settings.threads)
     source: FrameSource | None = None
     try:
-        source = open_source(settings.source, settings.camera)
+        source = _source(settings, clock, streams)
         monitor = _monitor(source, classifier, clock)
         filling = Filling.DROP_OLDEST if source.info.live else Filling.WAIT
         view_sinks = _view_sinks(settings, source.info, filling, clock, streams)
@@ -124,6 +129,7 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
             source.close()
         classifier.close()
         raise
+    watched = isinstance(source, SupervisedSource)
     follower = None
     if source.info.live or source.info.fps is None or source.info.fps >= FOLLOW_FPS:
         search = HaarFaceDetector(replace(settings.faces, min_neighbors=TRACKER_AGREEING))
@@ -135,12 +141,19 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         sinks,
         clock,
         view_sinks=view_sinks,
-        limits=settings.limits,
+        # A source that is watched over sees to its silences by itself.
+        limits=replace(settings.limits, stall_seconds=None) if watched else settings.limits,
         truth=getattr(source, "truth", None),
         follower=follower,
         smoother=ScoreSmoother(settings.smoothing_seconds),
         note=monitor.note,
     )
+
+
+def _source(settings: RunSettings, clock: Clock, streams: Streams) -> FrameSource:
+    if is_live(settings.source):
+        return open_watched(settings.source, settings.camera, clock, streams.report, wait=settings.wait)
+    return open_source(settings.source, settings.camera)
 
 
 def _monitor(source: FrameSource, classifier: Classifier, clock: Clock) -> HealthMonitor:
@@ -156,7 +169,14 @@ def _monitor(source: FrameSource, classifier: Classifier, clock: Clock) -> Healt
 
     manifest = getattr(classifier, "manifest", None)
     engine, model = ("", "") if manifest is None else (manifest.engine, f"{manifest.name} {manifest.recipe}")
-    return HealthMonitor(lambda: source.info, clock, engine=engine, model=model, board=board)
+    camera = partial(_camera_health, source, clock) if isinstance(source, SupervisedSource) else None
+    return HealthMonitor(lambda: source.info, clock, engine=engine, model=model, camera=camera, board=board)
+
+
+def _camera_health(source: SupervisedSource, clock: Clock) -> CameraHealth:
+    state, info = source.state, source.info
+    problem = None if state.up else state.last_error
+    return CameraHealth(info.name, info.live, state.up, clock.monotonic() - state.since, state.reopened, problem)
 
 
 def _sinks(

@@ -46,8 +46,8 @@ class RunLimits:
     """After this many frames; None for no limit."""
     duration_seconds: float | None = None
     """After this long; None for no limit."""
-    stall_seconds: float = 15.0
-    """A source that gives no frame for this long counts as lost."""
+    stall_seconds: float | None = 15.0
+    """A source that gives no frame for this long counts as lost; None where the source sees to that itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ class Pipeline:
                 frame = self.source.read(READ_SECONDS)
             except SourceTimeout:
                 waited = clock.monotonic() - heard_at
-                if waited >= limits.stall_seconds:
+                if limits.stall_seconds is not None and waited >= limits.stall_seconds:
                     name = self.source.info.name
                     raise SourceLost(f"{name} gave no frame for {waited:.0f} s: is it still connected?") from None
                 continue

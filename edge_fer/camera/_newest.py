@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 FAILURES_UNTIL_LOST = 5
 """Reads in a row that may give nothing before the source counts as lost; a frame damaged on the wire is one."""
 PAUSE_AFTER_FAILURE_SECONDS = 0.02
-CLOSE_SECONDS = 1.5
-"""How long `close` waits for a read that is under way."""
+CLOSE_SECONDS = 1.0
+"""How long `close` waits for a read that is under way; with a stuck one, a run must still end within two seconds."""
 
 
 class NewestFrameReader:
@@ -36,8 +36,8 @@ class NewestFrameReader:
         describe: Callable[[Capture], SourceInfo],
         hint: str,
         name: str,
-        open_timeout_seconds: float,
-        stall_seconds: float | None = None,
+        open_timeout_seconds: float | None,
+        interrupt: Callable[[], None] = lambda: None,
     ) -> None:
         """Open the capture and wait for its first frame.
 
@@ -46,32 +46,32 @@ class NewestFrameReader:
             describe: asks the opened capture what it gives.
             hint: what a user can do when no frame comes.
             name: of the source, without passwords.
-            open_timeout_seconds: time allowed until the first frame is there.
-            stall_seconds: silence after which `read` says that the source is lost; None leaves it to the capture.
+            open_timeout_seconds: time allowed until the first frame is there; None does not wait, and `read` tells
+                what came of it.
+            interrupt: called by `close`, makes a read that is under way return; nothing where that is not possible.
 
         Raises:
             SourceError: it could not be opened, or gave no frame in time.
         """
         self._open_capture, self._describe = open_capture, describe
-        self._name, self._stall_seconds = name, stall_seconds
+        self._name, self._hint, self._interrupt = name, hint, interrupt
         self._info = SourceInfo(name, live=True, width=None, height=None, fps=None)
         self._changed = threading.Condition()
         self._newest: Frame | None = None
         self._captured = 0
-        self._last_captured_at = time.monotonic()
         self._ended: SourceError | None = None
         self._closing = False
         self.dropped = 0
         """Frames that were replaced by a newer one before anybody read them."""
         self._thread = threading.Thread(target=self._capture_frames, name=f"reader of {name}", daemon=True)
         self._thread.start()
+        if open_timeout_seconds is None:
+            return
         with self._changed:
             self._changed.wait_for(lambda: self._newest is not None or self._ended is not None, open_timeout_seconds)
             problem = self._ended
             if self._newest is None and problem is None:
                 problem = SourceError(f"no frame came from {name} within {open_timeout_seconds:g} s; {hint}")
-            elif isinstance(problem, SourceLost) and self._captured == 0:
-                problem = SourceError(f"{name} was opened but gives no frames; {hint}")
         if self._captured == 0 and problem is not None:
             self.close()
             raise problem
@@ -81,12 +81,18 @@ class NewestFrameReader:
         """What was asked for and what was obtained."""
         return self._info
 
+    @property
+    def released(self) -> bool:
+        """Whether the thread has ended, so that the device is free; False while a read or an opening hangs."""
+        return not self._thread.is_alive()
+
     def read(self, timeout_seconds: float) -> Frame:
         """Return the newest frame that was not read yet, waiting for one at most so long.
 
         Raises:
             SourceTimeout: none came in time.
-            SourceLost: the source broke, fell silent or was closed.
+            SourceLost: the source broke or was closed.
+            SourceError: it could not be opened.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._newest is not None or self._ended is not None, timeout_seconds)
@@ -95,18 +101,21 @@ class NewestFrameReader:
                 return frame
             if self._ended is not None:
                 raise self._ended
-            silent_seconds = time.monotonic() - self._last_captured_at
-        if self._stall_seconds is not None and silent_seconds > self._stall_seconds:
-            raise SourceLost(f"{self._name} has given nothing for {silent_seconds:.0f} s; open it anew")
         raise SourceTimeout(f"no frame from {self._name} within {timeout_seconds:g} s")
 
     def close(self) -> None:
-        """Stop reading and release the capture; waits 1.5 s at most, a stuck driver call ends with the process."""
+        """Stop reading and release the capture; waits for 1 s at most, and once.
+
+        A driver call that is stuck ends with the process.
+        """
         with self._changed:
-            self._closing = True
+            closed_before, self._closing = self._closing, True
             self._newest = None
             self._ended = self._ended or SourceLost(f"{self._name} was closed")
             self._changed.notify_all()
+        if closed_before:
+            return
+        self._interrupt()
         if threading.current_thread() is not self._thread:
             self._thread.join(CLOSE_SECONDS)
 
@@ -134,7 +143,9 @@ class NewestFrameReader:
                 continue
             failures += 1
             if failures >= FAILURES_UNTIL_LOST:
-                self._end(SourceLost(f"{self._name} gives no more frames; check that it is connected"))
+                mute = SourceError(f"{self._name} was opened but gives no frames; {self._hint}")
+                broken = SourceLost(f"{self._name} gives no more frames; check that it is connected")
+                self._end(broken if self._captured else mute)
                 return
             time.sleep(PAUSE_AFTER_FAILURE_SECONDS)
 
@@ -147,7 +158,6 @@ class NewestFrameReader:
             if self._closing:
                 return
             self._captured += 1
-            self._last_captured_at = now
             if self._newest is not None:
                 self.dropped += 1
             self._newest = frame

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
-# FFmpeg's level is read when the first video is opened (-8 is AV_LOG_QUIET); a camera's time-out when cv2 is loaded.
+# FFmpeg's level is read when the first video is opened (-8 is AV_LOG_QUIET). A camera's time-out is read when cv2 is
+# loaded, so a program that opens cameras imports this module before any other that imports cv2.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
 
@@ -40,6 +41,11 @@ class Capture(Protocol):
 
     def release(self) -> None:
         """Close the device or file."""
+
+
+def use_threads(count: int) -> None:
+    """Let OpenCV use so many threads, at least 1."""
+    cv2.setNumThreads(count)
 
 
 def is_picture(value: object) -> bool:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_fer.camera.live import is_live, open_live
 from edge_fer.camera.settings import CameraSettings
 from edge_fer.errors import SourceError
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CameraSettings", "open_source"]
 
-ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
+ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 
 
 def open_source(text: str, settings: CameraSettings | None = None) -> FrameSource:
@@ -30,22 +31,17 @@ def open_source(text: str, settings: CameraSettings | None = None) -> FrameSourc
     """
     # Imported here: a camera needs no video reader, and none of them the demo's faces.
     settings = settings or CameraSettings()
-    address = ADDRESS.match(text)
-    if address:
-        from edge_fer.camera.streams import SCHEMES, open_stream, redacted
+    if is_live(text):
+        return open_live(text, settings)
+    if ADDRESS.match(text):
+        from edge_fer.camera.streams import SCHEMES, redacted
 
-        if address[1].lower() not in SCHEMES:
-            known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
-            raise SourceError(f"unknown kind of address: {redacted(text)}; give {known} or a path")
-        return open_stream(text, settings)
+        known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+        raise SourceError(f"unknown kind of address: {redacted(text)}; give {known} or a path")
     if text == "demo":
         from edge_fer.camera.pattern import DemoSource
 
         return DemoSource(repeat=settings.demo_repeat, realtime=settings.demo_realtime)
-    if (text.isascii() and text.isdigit()) or is_device(text):
-        from edge_fer.camera.v4l2 import open_v4l2
-
-        return open_v4l2(text, settings)
     if not text:
         raise SourceError("no source named; give a camera number, a file, an address or `demo`")
     return open_path(Path(text), settings)
@@ -71,9 +67,3 @@ def open_path(path: Path, settings: CameraSettings) -> FrameSource:
     if suffix not in JPEGS_IN_A_ROW and (looks_like_picture(start) or suffix in PICTURE_SUFFIXES):
         return open_picture(path, settings)
     return open_video(path, settings.max_picture_px)
-
-
-def is_device(text: str) -> bool:
-    """Whether a name in /dev is to be opened as a camera; a file or folder there, as in /dev/shm, is none."""
-    path = Path(text)
-    return text.startswith("/dev/") and not path.is_file() and not path.is_dir()

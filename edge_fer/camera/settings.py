@@ -24,8 +24,8 @@ class CameraSettings:
     """Frames a second that a camera is asked for."""
     open_timeout_seconds: float = 10.0
     """How long a camera or stream may take from opening to its first frame."""
-    stream_stall_seconds: float = 10.0
-    """How long a stream may give nothing before it counts as lost."""
+    stall_seconds: float = 5.0
+    """How long a camera or stream may give nothing, or nothing new, before it counts as lost."""
     max_picture_px: int = 50_000_000
     """Pictures with more pixels are refused before they are decoded."""
     demo_repeat: bool = False
@@ -40,7 +40,7 @@ class CameraSettings:
             ("height", self.height, 16, 16_384),
             ("fps", self.fps, 0.1, 1000.0),
             ("open_timeout_seconds", self.open_timeout_seconds, 0.01, 3600.0),
-            ("stream_stall_seconds", self.stream_stall_seconds, 0.01, 3600.0),
+            ("stall_seconds", self.stall_seconds, 0.01, 3600.0),
             ("max_picture_px", self.max_picture_px, 1, 2**30),
         )
         for name, value, lowest, highest in limits:

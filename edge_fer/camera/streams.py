@@ -9,7 +9,7 @@ import cv2
 
 from edge_fer.camera._newest import NewestFrameReader
 from edge_fer.camera._opencv import Capture, positive
-from edge_fer.camera.files import VideoFile
+from edge_fer.camera.videos import VideoFile
 from edge_fer.errors import SourceError
 from edge_fer.types import SourceInfo
 
@@ -43,7 +43,7 @@ def redacted(address: str) -> str:
 
 
 def open_stream(
-    address: str, settings: CameraSettings, make_capture: Callable[[str], Capture] | None = None
+    address: str, settings: CameraSettings, make_capture: Callable[[str], Capture] | None = None, *, wait: bool = True
 ) -> NewestFrameReader | VideoFile:
     """Open a network address and wait for its first frame; a video with an end is read as a file is.
 
@@ -51,6 +51,7 @@ def open_stream(
         address: rtsp://, rtsps://, http:// or https://; user and password in it are shown nowhere.
         settings: time-outs.
         make_capture: opens an address; `cv2.VideoCapture` where not given.
+        wait: for the first frame; else `read` tells what came of it.
 
     Raises:
         SourceError: nothing answers, or what answers is no video.
@@ -66,7 +67,7 @@ def open_stream(
                 cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
                 int(settings.open_timeout_seconds * 1000),
                 cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-                int(settings.stream_stall_seconds * 1000),
+                int(settings.stall_seconds * 1000),
             ],
         )
 
@@ -79,11 +80,9 @@ def open_stream(
         capture.release()
         raise SourceError(f"cannot open {name}; {hint}")
     if positive(capture.get(cv2.CAP_PROP_FRAME_COUNT)):
-        return VideoFile(capture, name)
+        return VideoFile(capture, name, settings.max_picture_px)
 
     def describe(capture: Capture) -> SourceInfo:
         return SourceInfo(name, live=True, width=None, height=None, fps=positive(capture.get(cv2.CAP_PROP_FPS), 1000.0))
 
-    return NewestFrameReader(
-        lambda: capture, describe, hint, name, settings.open_timeout_seconds, settings.stream_stall_seconds
-    )
+    return NewestFrameReader(lambda: capture, describe, hint, name, settings.open_timeout_seconds if wait else None)

@@ -27,6 +27,8 @@ def open_v4l2(
     settings: CameraSettings,
     make_capture: Callable[[str], Capture] | None = None,
     devices: Path = DEVICES,
+    *,
+    wait: bool = True,
 ) -> NewestFrameReader:
     """Open a camera and wait for its first frame.
 
@@ -35,11 +37,12 @@ def open_v4l2(
         settings: size and rate to ask for; what was obtained stands in `info`.
         make_capture: opens a device file; `cv2.VideoCapture` where not given.
         devices: the folder of device files.
+        wait: for the first frame; else `read` tells what came of it.
 
     Raises:
         SourceError: there is no such camera, it may not be used, is busy, or gives no frame.
     """
-    named = devices / f"video{int(text)}" if text.isascii() and text.isdigit() else Path(text)
+    named = device_path(text, devices)
     check_device(named, devices)
     # The stable name is a link to a number that may change: resolved here, once for each opening.
     device = str(named.resolve())
@@ -68,7 +71,12 @@ def open_v4l2(
         )
 
     hint = "another program may use it, or it is a node without pictures: close that program or try the next number"
-    return NewestFrameReader(open_capture, describe, hint, str(named), settings.open_timeout_seconds)
+    return NewestFrameReader(open_capture, describe, hint, str(named), settings.open_timeout_seconds if wait else None)
+
+
+def device_path(text: str, devices: Path = DEVICES) -> Path:
+    """The device file, or the stable name of it, that a number or path means; it need not exist."""
+    return devices / f"video{int(text)}" if text.isascii() and text.isdigit() else Path(text)
 
 
 def check_device(device: Path, devices: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_fer.cli.camera_options import camera_name, camera_options, camera_settings
 from edge_fer.cli.configuration import config_option, prefer_given
 from edge_fer.cli.following import following_options, following_settings
 from edge_fer.cli.options import engine_options
@@ -27,7 +28,7 @@ OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.command("run", short_help="Read faces from a camera, video, stream, folder or the demo.")
 @click.argument("source", required=False)
-@click.option("--camera", metavar="N|DEVICE", help="Camera: a number, /dev/videoN or a name in /dev/v4l/by-id.")
+@camera_options
 @click.option("--json/--no-json", "as_json", default=False, help="Print one JSON line a frame on standard output.")
 @click.option("--csv", type=OUTPUT_FILE, metavar="FILE", help="Write one row a face to a file.")
 @click.option("--save", type=OUTPUT_FILE, metavar="FILE", help="Write the annotated video, such as out.mp4.")
@@ -39,9 +40,6 @@ OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
 @engine_options
 @following_options
 @click.option("--cascade", type=click.Path(path_type=Path), metavar="FILE", help="Another face cascade (XML).")
-@click.option("--width", type=click.IntRange(16, 16_384), default=640, show_default=True, help="Asked of the camera.")
-@click.option("--height", type=click.IntRange(16, 16_384), default=480, show_default=True, help="Asked of the camera.")
-@click.option("--fps", type=click.FloatRange(0.1, 1000), default=30, show_default=True, help="Asked of the camera.")
 @output_options
 @config_option()
 @click.pass_context
@@ -81,18 +79,16 @@ def command(context: click.Context, /, source: str | None, camera: str | None, *
     context.exit(130 if signals.interrupted else 1 if report.failures else 0)
 
 
-def camera_name(text: str) -> str:
-    """What `--camera` means: a number and a path as they are, any other word a name in /dev/v4l/by-id."""
-    is_plain = text.isdigit() or "/" in text or not text
-    return text if is_plain else f"/dev/v4l/by-id/{text}"
-
-
 def source_text(info: SourceInfo) -> str:
     """One line on what was asked of a source and what it gives."""
     got = _size_and_rate(info.width, info.height, info.fps)
     if info.requested_width or info.requested_height or info.requested_fps:
         asked = _size_and_rate(info.requested_width, info.requested_height, info.requested_fps)
+        if info.live and info.width is None:
+            return f"{info.name}: asking for {asked}"
         return f"{info.name}: asked for {asked}, got {got}"
+    if info.live and info.width is None:
+        return f"{info.name}: connecting"
     frames = "" if info.frame_count is None else f", {info.frame_count} frames"
     return f"{info.name}: {got}{frames}"
 
@@ -109,7 +105,6 @@ def report_lines(report: RunReport) -> list[str]:
 
 def _settings(name: str, options: dict[str, Any]) -> RunSettings:
     from edge_fer.assembly import RunSettings
-    from edge_fer.camera.settings import CameraSettings
     from edge_fer.pipeline import RunLimits
     from edge_fer.sinks.window import screen_attached
 
@@ -122,9 +117,8 @@ def _settings(name: str, options: dict[str, Any]) -> RunSettings:
         show = screen_attached(os.environ) and not as_json
     return RunSettings(
         source=name,
-        camera=CameraSettings(
-            width=options["width"], height=options["height"], fps=options["fps"], demo_realtime=bool(show)
-        ),
+        wait=options["wait"],
+        camera=camera_settings(options, realtime=bool(show)),
         faces=faces,
         tracking=tracking,
         smoothing_seconds=options["smoothing"],

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import cv2
 import pytest
 
-from edge_fer.cli.run import camera_name, report_lines, source_text
+from edge_fer.cli.camera_options import camera_name
+from edge_fer.cli.run import report_lines, source_text
 from edge_fer.pipeline import RunReport
 from edge_fer.sinks.summary import Tally, TruthCheck
 from edge_fer.types import Image, SourceInfo
@@ -230,10 +231,28 @@ def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...]) -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_a_camera_that_is_not_there_is_waited_for_where_that_is_asked_and_sigterm_ends_it() -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-m", "edge_fer", "run", "--camera", "4242", "--wait", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stderr is not None
+    said = [child.stderr.readline(), child.stderr.readline()]
+    child.send_signal(signal.SIGTERM)
+    output, rest = child.communicate(timeout=60)
+    assert said[1].startswith("no camera /dev/video4242;")
+    assert said[1].endswith("; waiting for it\n")
+    assert (child.returncode, output, "Traceback" in rest) == (0, "", False)
+
+
 @pytest.mark.parametrize(
     ("text", "name"),
     [
         ("0", "0"),
+        ("rpicam", "rpicam"),
+        ("rpicam:1", "rpicam:1"),
         ("/dev/video2", "/dev/video2"),
         ("usb-Cam_1-video-index0", "/dev/v4l/by-id/usb-Cam_1-video-index0"),
         ("rtsp://host/live", "rtsp://host/live"),
@@ -241,6 +260,12 @@ def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...]) -> None:
 )
 def test_camera_names(text: str, name: str) -> None:
     assert camera_name(text) == name
+
+
+def test_a_camera_that_is_waited_for_has_no_size_yet() -> None:
+    asked = SourceInfo("camera 0", True, None, None, None, 640, 480, 30.0)
+    assert source_text(asked) == "camera 0: asking for 640x480 at 30 FPS"
+    assert source_text(SourceInfo("rtsp://host/live", True, None, None, None)) == "rtsp://host/live: connecting"
 
 
 def test_what_was_asked_for_and_what_came_are_both_told() -> None:

@@ -24,14 +24,12 @@ def open_reader() -> Iterator[Callable[..., NewestFrameReader]]:
     opened: list[tuple[FakeCapture, NewestFrameReader]] = []
 
     def open_one(
-        capture: FakeCapture, open_timeout_seconds: float = LONG, stall_seconds: float | None = None
+        capture: FakeCapture, open_timeout_seconds: float | None = LONG, interrupt: Callable[[], None] = lambda: None
     ) -> NewestFrameReader:
         def describe(_: object) -> SourceInfo:
             return SourceInfo("camera 7", live=True, width=None, height=None, fps=15.0)
 
-        reader = NewestFrameReader(
-            lambda: capture, describe, "plug it in", "camera 7", open_timeout_seconds, stall_seconds
-        )
+        reader = NewestFrameReader(lambda: capture, describe, "plug it in", "camera 7", open_timeout_seconds, interrupt)
         opened.append((capture, reader))
         return reader
 
@@ -113,11 +111,41 @@ def test_a_few_failed_reads_are_forgiven(open_reader):
     assert reader.read(LONG).seq == 1
 
 
-def test_silence_counts_as_loss_where_a_limit_is_set(open_reader):
-    _, reader = opened_with_one_frame(open_reader, stall_seconds=0.001)
-    reader.read(LONG)
-    with pytest.raises(SourceLost, match="has given nothing"):
-        reader.read(0.05)
+def test_without_waiting_it_is_there_at_once_and_reading_tells_what_came_of_it(open_reader):
+    capture = FakeCapture(permits=0)
+    reader = open_reader(capture, open_timeout_seconds=None)
+    assert (reader.info.name, reader.info.width) == ("camera 7", None)
+    with pytest.raises(SourceTimeout):
+        reader.read(0.01)
+    capture.allow()
+    assert reader.read(LONG).seq == 0
+    assert reader.info.width == 64
+
+
+def test_without_waiting_a_refusal_comes_with_the_first_read():
+    def refuses() -> FakeCapture:
+        raise SourceError("camera 7 is busy")
+
+    reader = NewestFrameReader(refuses, lambda _: SourceInfo("x", True, None, None, None), "", "camera 7", None)
+    with pytest.raises(SourceError, match="busy"):
+        reader.read(LONG)
+
+
+def test_it_tells_when_its_thread_has_let_go_of_the_device(open_reader):
+    capture, reader = opened_with_one_frame(open_reader)
+    reader.close()
+    assert not reader.released
+    capture.allow()
+    assert capture.released.wait(LONG)
+    reader._thread.join(LONG)
+    assert reader.released
+
+
+def test_closing_interrupts_a_read_where_that_is_possible(open_reader):
+    capture = FakeCapture(permits=1)
+    reader = open_reader(capture, interrupt=lambda: capture.allow(1))
+    reader.close()
+    assert reader.released
 
 
 def test_the_capture_is_released_on_close(open_reader):

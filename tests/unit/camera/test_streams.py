@@ -7,9 +7,9 @@ import traceback
 import cv2
 import pytest
 
-from edge_fer.camera.files import VideoFile
 from edge_fer.camera.settings import CameraSettings
 from edge_fer.camera.streams import open_stream, redacted
+from edge_fer.camera.videos import VideoFile
 from edge_fer.errors import EndOfStream, SourceError, SourceLost
 from tests.camera_fakes import FakeCapture, picture
 

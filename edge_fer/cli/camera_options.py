@@ -1,0 +1,71 @@
+"""Options that say what is asked of a camera, and what is done when it is not there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_fer.camera.settings import CameraSettings
+
+Function = TypeVar("Function", bound="Callable[..., Any]")
+
+CSI_CAMERA = "rpicam"
+"""What `--camera` calls a camera on a Raspberry Pi's camera connector."""
+
+
+def camera_options(function: Function) -> Function:
+    """Add --camera, --width, --height, --fps, --stall-seconds and --wait."""
+    options = (
+        click.option(
+            "--camera",
+            metavar="N|DEVICE",
+            help="Camera: a number, /dev/videoN or a name in /dev/v4l/by-id.",
+        ),
+        click.option(
+            "--width", type=click.IntRange(16, 16_384), default=640, show_default=True, help="Asked of the camera."
+        ),
+        click.option(
+            "--height", type=click.IntRange(16, 16_384), default=480, show_default=True, help="Asked of the camera."
+        ),
+        click.option(
+            "--fps", type=click.FloatRange(0.1, 1000), default=30, show_default=True, help="Asked of the camera."
+        ),
+        click.option(
+            "--stall-seconds",
+            type=click.FloatRange(0.5, 3600),
+            default=5.0,
+            show_default=True,
+            help="A camera or stream that gives nothing new for so long is opened anew.",
+        ),
+        click.option(
+            "--wait/--no-wait",
+            default=False,
+            help="Wait for a camera or stream that is not there at the start, as is done for one that goes away.",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def camera_settings(options: dict[str, Any], *, realtime: bool) -> CameraSettings:
+    """What is asked of the camera; `realtime` lets the demo take the time that it shows."""
+    from edge_fer.camera.settings import CameraSettings
+
+    return CameraSettings(
+        width=options["width"],
+        height=options["height"],
+        fps=options["fps"],
+        stall_seconds=options["stall_seconds"],
+        demo_realtime=realtime,
+    )
+
+
+def camera_name(text: str) -> str:
+    """What `--camera` means: a number, a path and `rpicam` as they are, any other word a name in /dev/v4l/by-id."""
+    is_plain = text.isdigit() or "/" in text or not text or text.partition(":")[0] == CSI_CAMERA
+    return text if is_plain else f"/dev/v4l/by-id/{text}"
