@@ -3,6 +3,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -107,7 +108,7 @@ def test_the_real_clip_runs(tiny_model: Path, shared_data: Path) -> None:
 def test_a_duration_ends_the_run(tiny_model: Path) -> None:
     result = run("demo", "--model", tiny_model, "--duration", "0.2")
     assert result.returncode == 0, result.stderr
-    assert "frames in" in result.stderr
+    assert re.search(r"\d frames? in ", result.stderr)
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
