@@ -30,6 +30,9 @@ class PictureHeader:
     height: int
     has_alpha: bool = False
     """Whether pixels may be transparent."""
+    orientation: int = 1
+    """How the picture must be turned to stand upright, 1 to 8 as in EXIF; read from PNG and WebP, where pixels may be
+    transparent."""
     complete: bool = True
     """False where the end of the file is missing; True also where the kind has no way to tell."""
 
@@ -92,15 +95,17 @@ def read_jpeg(data: bytes) -> PictureHeader:
 def read_png(data: bytes) -> PictureHeader:
     """Read IHDR, then walk the chunks to IEND."""
     width, height, _, colour_type = struct.unpack_from(">IIBB", data, 16)
-    position, has_alpha, complete = 8, colour_type in (4, 6), False
+    position, has_alpha, complete, orientation = 8, colour_type in (4, 6), False, 1
     while position + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, position)
         has_alpha |= kind == b"tRNS"
+        if kind == b"eXIf":
+            orientation = read_orientation(data[position + 8 : position + 8 + length])
         position += 12 + length
         if kind == b"IEND":
             complete = position <= len(data)
             break
-    return PictureHeader(width, height, has_alpha, complete)
+    return PictureHeader(width, height, has_alpha, orientation, complete)
 
 
 def read_webp(data: bytes) -> PictureHeader:
@@ -112,12 +117,23 @@ def read_webp(data: bytes) -> PictureHeader:
         return PictureHeader(width & 0x3FFF, height & 0x3FFF, complete=complete)
     if kind == b"VP8L":
         (bits,) = struct.unpack_from("<I", data, 21)
-        return PictureHeader((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1), complete)
+        return PictureHeader((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1), complete=complete)
     if kind == b"VP8X" and len(data) >= 30:
         width = int.from_bytes(data[24:27], "little") + 1
         height = int.from_bytes(data[27:30], "little") + 1
-        return PictureHeader(width, height, bool(data[20] & 0x10), complete)
+        return PictureHeader(width, height, bool(data[20] & 0x10), _webp_orientation(data), complete)
     raise ValueError(CUT_SHORT)
+
+
+def _webp_orientation(data: bytes) -> int:
+    position = 12
+    while position + 8 <= len(data):
+        kind, length = struct.unpack_from("<4sI", data, position)
+        if kind == b"EXIF":
+            # Some programs begin it as in a JPEG.
+            return read_orientation(data[position + 8 : position + 8 + length].removeprefix(b"Exif\0\0"))
+        position += 8 + length + length % 2
+    return 1
 
 
 def read_bmp(data: bytes) -> PictureHeader:
@@ -135,6 +151,19 @@ def read_bmp(data: bytes) -> PictureHeader:
 
 def read_tiff(data: bytes) -> PictureHeader:
     """Read width (256), height (257) and extra samples (338) from the first directory."""
+    values = _first_directory(data)
+    return PictureHeader(values.get(256, 0), values.get(257, 0), has_alpha=338 in values)
+
+
+def read_orientation(exif: bytes) -> int:
+    """The orientation (274) in EXIF data, which are laid out as a TIFF; 1 where there is none that can be read."""
+    try:
+        return _first_directory(exif).get(274, 1)
+    except (struct.error, IndexError):
+        return 1
+
+
+def _first_directory(data: bytes) -> dict[int, int]:
     order = "<" if data[:2] == b"II" else ">"
     (directory,) = struct.unpack_from(order + "I", data, 4)
     (count,) = struct.unpack_from(order + "H", data, directory)
@@ -142,7 +171,7 @@ def read_tiff(data: bytes) -> PictureHeader:
     for index in range(count):
         tag, kind, _, value = struct.unpack_from(order + "HHI4s", data, directory + 2 + 12 * index)
         values[tag] = struct.unpack_from(order + ("H" if kind == 3 else "I"), value)[0]
-    return PictureHeader(values.get(256, 0), values.get(257, 0), has_alpha=338 in values)
+    return values
 
 
 def read_netpbm(data: bytes) -> PictureHeader:

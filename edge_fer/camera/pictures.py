@@ -70,7 +70,7 @@ def read_picture(path: Path | str, max_picture_px: int = MAX_PICTURE_PX) -> Imag
     check_size(header, path, max_picture_px)
     if not header.complete:
         raise SourceError(f"{path} is cut short; copy or save it anew")
-    return decode(data, header.has_alpha, path)
+    return decode(data, header, path)
 
 
 def check_size(header: PictureHeader, path: Path, max_picture_px: int) -> None:
@@ -91,11 +91,11 @@ def _rest(file: BinaryIO, most_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def decode(data: bytes, has_alpha: bool, path: Path) -> Image:
+def decode(data: bytes, header: PictureHeader, path: Path) -> Image:
     """Decode a file whose header was checked; `path` is for messages."""
     buffer = np.frombuffer(data, np.uint8)
-    # Only IMREAD_UNCHANGED keeps transparency, but it does not turn the picture upright.
-    flags = cv2.IMREAD_UNCHANGED if has_alpha else cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+    # Only IMREAD_UNCHANGED keeps transparency, but it turns nothing but a TIFF upright, as the other flags do.
+    flags = cv2.IMREAD_UNCHANGED if header.has_alpha else cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
     try:
         pixels = cv2.imdecode(buffer, flags)
     except cv2.error as error:
@@ -107,12 +107,21 @@ def decode(data: bytes, has_alpha: bool, path: Path) -> Image:
     if pixels.dtype != np.uint8:
         raise SourceError(f"{path} has pixels of type {pixels.dtype}; save it with 8 or 16 bits a channel")
     if pixels.ndim == 3 and pixels.shape[2] == 4:
-        return on_white(pixels)
+        return upright(on_white(pixels), header.orientation)
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
     if pixels.ndim == 3 and pixels.shape[2] != 3:
         raise SourceError(f"{path} has {pixels.shape[2]} channels; save it as grey or colour")
     return pixels.astype(np.uint8, copy=False)
+
+
+def upright(pixels: Image, orientation: int) -> Image:
+    """Turn and mirror a picture as its EXIF orientation (1 to 8) says; others leave it as it is."""
+    if orientation in (5, 6, 7, 8):
+        pixels = cv2.transpose(pixels)  # type: ignore[assignment]
+    # What is left to do after the transposition: 6 is a quarter turn to the right, 8 to the left.
+    axis = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
+    return pixels if axis is None else cv2.flip(pixels, axis)  # type: ignore[return-value]
 
 
 def on_white(pixels: NDArray[Any]) -> Image:

@@ -61,6 +61,7 @@ def camera_settings(options: dict[str, Any], *, realtime: bool) -> CameraSetting
         height=options["height"],
         fps=options["fps"],
         stall_seconds=options["stall_seconds"],
+        max_picture_px=round(options["max_megapixels"] * 1e6),
         demo_realtime=realtime,
     )
 

@@ -13,6 +13,16 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
 
+max_megapixels_option = click.option(
+    "--max-megapixels",
+    type=click.FloatRange(0.001, 1000),
+    default=50,
+    show_default=True,
+    help="Refuse pictures and videos with more pixels, before they are decoded.",
+)
+"""Limits what a file may cost; 50 million pixels take 150 MB."""
+
+
 def engine_options(function: Function) -> Function:
     """Add --backend, --model and --threads."""
     for option in (

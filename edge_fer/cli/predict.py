@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_fer.cli.configuration import config_option
-from edge_fer.cli.options import engine_options
+from edge_fer.cli.options import engine_options, max_megapixels_option
 from edge_fer.cli.streams import on_terminal, open_output, tell
+from edge_fer.errors import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,7 +47,8 @@ EXIT_NONE_OPENED = 3
     help="Ignore faces smaller than this, in pixels of the picture.",
 )
 @click.option("--cascade", type=click.Path(path_type=Path), metavar="FILE", help="Another face cascade (XML).")
-@config_option("model", "backend", "threads")
+@max_megapixels_option
+@config_option("model", "backend", "threads", "max_megapixels")
 @click.pass_context
 def command(context: click.Context, /, pictures: tuple[str, ...], **options: Any) -> None:
     """Read the facial expression of every face in PICTURE...: files, folders, or patterns such as 'party/*.jpg'.
@@ -79,15 +81,17 @@ def expand(given: Sequence[str]) -> list[str]:
     """
     import glob
 
-    from edge_fer.camera.pictures import PICTURE_SUFFIXES
+    from edge_fer.camera.files import picture_names
 
     names: list[str] = []
     for text in given:
         path = Path(text)
-        inside = _inside(path)
+        try:
+            inside = picture_names(path) if path.is_dir() else None
+        except (OSError, ValueError):  # one that may not be read: told when it is opened
+            inside = None
         if inside is not None:
-            kept = (one for one in inside if one.suffix.lower() in PICTURE_SUFFIXES and not one.name.startswith("."))
-            names += [str(one) for one in kept] or [text]
+            names += [str(path / name) for name in inside] or [text]
         elif glob.has_magic(text) and not path.exists():
             names += sorted(glob.glob(text, recursive=True)) or [text]  # noqa: PTH207 - Path.glob takes no absolute one
         else:
@@ -100,13 +104,6 @@ def face_text(scored: ScoredFace, top: int) -> str:
     box = scored.face.box
     emotions = ", ".join(f"{label} {value * 100:.0f} %" for label, value in scored.scores.top_k(top))
     return f"{box.x},{box.y} {box.width}x{box.height}: {emotions}"
-
-
-def _inside(path: Path) -> list[Path] | None:
-    try:
-        return sorted(path.iterdir())
-    except (OSError, ValueError):  # no folder, or one that may not be read: told when it is opened
-        return None
 
 
 def _predict(names: Sequence[str], options: dict[str, Any]) -> tuple[int, int]:
@@ -127,7 +124,7 @@ def _predict(names: Sequence[str], options: dict[str, Any]) -> tuple[int, int]:
             if bar:
                 click.echo("\r" + progress_bar(number, len(names)), nl=False, err=True)
             try:
-                frame = _read(name, number)
+                frame = _read(name, number, round(options["max_megapixels"] * 1e6))
                 seen = _observe(fer, frame, options["whole"])
                 write(seen)
                 if folder is not None:
@@ -142,11 +139,11 @@ def _predict(names: Sequence[str], options: dict[str, Any]) -> tuple[int, int]:
     return failed, len(names)
 
 
-def _read(name: str, seq: int) -> Frame:
+def _read(name: str, seq: int, max_picture_px: int) -> Frame:
     from edge_fer.camera.pictures import read_picture
     from edge_fer.types import Frame
 
-    return Frame(read_picture(Path(name)), seq, 0.0, time.time(), name)
+    return Frame(read_picture(Path(name), max_picture_px), seq, 0.0, time.time(), name)
 
 
 def _observe(fer: EdgeFer, frame: Frame, whole: bool) -> Observation:
@@ -165,6 +162,6 @@ def _writer(output: ByteStream, labels: Sequence[str], options: dict[str, Any]) 
     def write_text(seen: Observation) -> None:
         texts = [face_text(scored, options["top"]) for scored in seen.faces] or ["no face"]
         for text in texts:
-            write_line(output, f"{seen.source}: {text}")
+            write_line(output, one_line(f"{seen.source}: {text}"))
 
     return write_text

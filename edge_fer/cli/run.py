@@ -13,7 +13,7 @@ import click
 from edge_fer.cli.camera_options import camera_name, camera_options, camera_settings
 from edge_fer.cli.configuration import config_option, prefer_given
 from edge_fer.cli.following import following_options, following_settings
-from edge_fer.cli.options import engine_options
+from edge_fer.cli.options import engine_options, max_megapixels_option
 from edge_fer.cli.output_options import mqtt_settings, output_options
 from edge_fer.cli.signals import stop_signals
 from edge_fer.cli.streams import on_terminal, open_output, tell
@@ -40,6 +40,7 @@ OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
 @engine_options
 @following_options
 @click.option("--cascade", type=click.Path(path_type=Path), metavar="FILE", help="Another face cascade (XML).")
+@max_megapixels_option
 @output_options
 @config_option()
 @click.pass_context

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from edge_fer.errors import SinkError
+from edge_fer.errors import SinkError, one_line
 
 if TYPE_CHECKING:
     from edge_fer.sinks.jsonl import ByteStream
@@ -35,7 +35,7 @@ def tell(message: str) -> None:
     """Write one line for people to standard error; a closed one is no fault."""
     try:
         clear = "\r\x1b[K" if on_terminal(sys.stderr) else ""
-        click.echo(clear + message, err=True)
+        click.echo(clear + one_line(message), err=True)
     except (OSError, ValueError):
         pass
 
