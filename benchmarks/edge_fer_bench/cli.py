@@ -97,6 +97,40 @@ def command(
         context.exit(EXIT_INTERRUPTED)
 
 
+@command.command("compare", short_help="Set two results side by side, as ratios.")
+@click.argument("first", type=click.Path(path_type=Path), metavar="A.json")
+@click.argument("second", type=click.Path(path_type=Path), metavar="B.json")
+@click.option(
+    "--fail-over",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="RATIO",
+    help="End with exit code 1 where B takes more than so many times as long as A, or lacks a format that A has.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the ratios as JSON instead of the table.")
+@click.pass_context
+def compare_command(context: click.Context, first: Path, second: Path, fail_over: float | None, as_json: bool) -> None:
+    """Print for each format how many times as long, or as large, B.json is as A.json.
+
+    With --fail-over it is a gate: latency, time a frame and processor time a frame count, loading and memory do not.
+
+    \b
+    Examples:
+      edge-fer bench compare before/result.json after/result.json
+      edge-fer bench compare main.json branch.json --fail-over 1.2
+    """
+    import json
+
+    from edge_fer_bench.compare import compare, comparison_record, comparison_table, over_limit
+    from edge_fer_bench.result_file import read_result
+
+    comparison = compare(read_result(first), read_result(second))
+    click.echo(json.dumps(comparison_record(comparison), indent=1) if as_json else comparison_table(comparison))
+    failures = [] if fail_over is None else over_limit(comparison, fail_over)
+    for failure in failures:
+        click.echo(f"over {fail_over:g}: {failure}", err=True)
+    context.exit(EXIT_FAILED if failures else 0)
+
+
 def effort_of(quick: bool, rounds: int | None, frames: int | None) -> Effort:
     """How long to measure."""
     from dataclasses import replace

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import types
-from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from edge_fer.errors import EdgeFerError, SourceError
 from edge_fer.scores.manifest import write_atomically
@@ -20,7 +20,9 @@ Value = TypeVar("Value")
 
 MOST_BYTES = 50_000_000
 
-UPGRADES: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+Upgrades: TypeAlias = "Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]"
+
+UPGRADES: Upgrades = {}
 """For each earlier schema a function from its JSON object to that of the next one."""
 
 
@@ -60,8 +62,8 @@ def read_result(path: Path) -> BenchResult:
     return parse_result(text, str(path))
 
 
-def parse_result(text: str, where: str) -> BenchResult:
-    """Read a result from JSON; `where` names it in errors.
+def parse_result(text: str, where: str, upgrades: Upgrades = UPGRADES) -> BenchResult:
+    """Read a result from JSON; `where` names it in errors, `upgrades` are those to the schema of this version.
 
     Raises:
         SourceError: as `read_result`.
@@ -72,9 +74,9 @@ def parse_result(text: str, where: str) -> BenchResult:
         raise SourceError(f"{where} is no benchmark result: it is not valid JSON") from None
     if not isinstance(value, dict) or not str(value.get("schema", "")).startswith("edge-fer-bench/"):
         raise SourceError(f"{where} is no benchmark result: give a result.json of `edge-fer bench --out`")
-    while value["schema"] in UPGRADES:
+    while value["schema"] in upgrades:
         try:
-            value = UPGRADES[value["schema"]](value)
+            value = upgrades[value["schema"]](value)
         except (KeyError, TypeError, AttributeError) as error:
             raise SourceError(f"{where}: not as {value['schema']!r} should be ({error}): measure anew") from None
     if value["schema"] != SCHEMA:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -172,7 +173,8 @@ def _faults_of(samples: Sequence[Samples]) -> Iterator[None]:
         yield
     except WorkerError as error:
         for mine in samples:
-            mine.problem = str(error)
+            # A result is shown to others: where the file lay is nobody's business.
+            mine.problem = str(error).replace(f"{mine.format.path.parent}{os.sep}", "")
 
 
 @contextlib.contextmanager

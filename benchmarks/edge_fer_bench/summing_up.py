@@ -30,6 +30,9 @@ BUSY_CORES = 0.25
 LEAST_ROUNDS, LEAST_CALLS, LEAST_FRAMES = 3, 60, 100
 """Below these a row is too short to be trusted."""
 
+LEAST_EXPLAINED = 0.95
+"""Share of a frame's time that its stages must make up; with less the benchmark itself was in the way."""
+
 
 def sum_up(
     plan: Plan,
@@ -76,10 +79,16 @@ def reasons_for_doubt(record: Record, after: Health, cores: int, rows: Sequence[
     if others is not None and others > max(BUSY_CORES, BUSY_SHARE * cores):
         reasons.append(f"busy: other work kept {others:.1f} of {cores} cores busy; end it and measure again")
     short = [row.file for row in rows if row.problem is None and _too_short(row)]
-    if short:
-        more = f" and {len(short) - 1} more" if len(short) > 1 else ""
-        reasons.append(f"too short: {short[0]}{more}; give a longer film or more rounds")
+    if short and record.complete:
+        reasons.append(f"too short: {_first_of(short)}; give a longer film or more rounds")
+    dark = [row.file for row in rows if row.film is not None and row.film.explained < LEAST_EXPLAINED]
+    if dark:
+        reasons.append(f"unexplained: stages make up less than {LEAST_EXPLAINED:.0%} of a frame: {_first_of(dark)}")
     return tuple(reasons)
+
+
+def _first_of(files: Sequence[str]) -> str:
+    return f"{files[0]} and {len(files) - 1} more" if len(files) > 1 else files[0]
 
 
 def _held_back(before: Health, later: Sequence[Health]) -> list[str]:

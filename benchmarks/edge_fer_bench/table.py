@@ -73,6 +73,8 @@ def _speed(result: BenchResult) -> list[str]:
     if several:
         columns.insert(2, ("threads", lambda row: str(row.threads)))
     measured = [row for row in result.rows if row.latency or row.film]
+    if not measured:
+        return ["Nothing was measured.", *(f"{row.file}: {row.problem}" for row in result.rows if row.problem)]
     lines = aligned([name for name, _ in columns], [[show(row) for _, show in columns] for row in measured], left=2)
     files = ["file", *(row.file for row in measured)]
     lines = [f"{line}  {file}" for line, file in zip(lines, files, strict=True)]

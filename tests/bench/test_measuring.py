@@ -1,0 +1,72 @@
+"""The clock around the runtime's own code, with the runtime's own parts and a clock that is told what to say."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from edge_fer_bench.measuring import STALL_SECONDS, demo_faces, run_film, time_calls
+
+from edge_fer.assembly import RunSettings, Streams, build_pipeline
+from edge_fer.errors import SourceTimeout
+from edge_fer.pipeline import Pipeline
+from edge_fer.types import Box
+from tests.fakes import EndlessSource, FakeClassifier, FakeClock, FakeDetector, FakeSource, picture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_calls_are_as_many_as_asked_for_and_as_long() -> None:
+    faces = demo_faces(every=60)
+    few = time_calls(FakeClassifier(), faces, 1, 7, 0.0, FakeClock(0.001).monotonic)
+    assert len(few) == 7
+    assert few == pytest.approx(np.ones(7))
+    # Each call looks at the clock three times: 30 ms are ten calls.
+    assert len(time_calls(FakeClassifier(), faces, 1, 0, 0.03, FakeClock(0.001).monotonic)) == 10
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_call_reads_as_many_faces_as_asked_for(batch: int) -> None:
+    classifier = FakeClassifier()
+    time_calls(classifier, demo_faces(every=60), batch, 5, 0.0)
+    assert {crops.shape[0] for crops in classifier.batches} == {batch}
+    assert len({crops.tobytes() for crops in classifier.batches}) > 1  # pictures take turns
+
+
+def test_a_film_ends_by_itself_or_after_so_many_frames() -> None:
+    for most, frames in ((100, 6), (4, 4)):
+        pipeline = Pipeline(
+            FakeSource([picture(seed=n) for n in range(6)]), FakeDetector(Box(2, 2, 40, 40)), FakeClassifier(), [],
+            FakeClock(),
+        )  # fmt: skip
+        turn = run_film(pipeline, most)
+        assert (turn.frames, turn.faces) == (frames, frames)
+
+
+def test_a_film_that_stalls_is_given_up() -> None:
+    pipeline = Pipeline(EndlessSource(None), FakeDetector(), FakeClassifier(), [], FakeClock())
+    clock = FakeClock(1.0)
+    with pytest.raises(SourceTimeout):
+        run_film(pipeline, 10, clock.monotonic)
+    assert clock.now < 100.0 + 3 * STALL_SECONDS
+
+
+@pytest.mark.parametrize("film", ["demo", "folder"])
+def test_stages_explain_the_frame(film: str, tiny_model: Path, tmp_path: Path) -> None:
+    cv2 = pytest.importorskip("cv2")
+    if film == "folder":
+        for number in range(20):
+            cv2.imwrite(str(tmp_path / f"{number:02}.png"), picture(640, 480, seed=number))
+        film = str(tmp_path)
+    streams = Streams(io.BytesIO(), io.StringIO(), lambda message: None)
+    pipeline = build_pipeline(RunSettings(source=film, model=tiny_model), streams)
+    try:
+        turn = run_film(pipeline, 120)
+    finally:
+        pipeline.close()
+    assert turn.frames >= 20
+    explained = (turn.read_seconds + turn.detect_seconds + turn.classify_seconds) / turn.wall_seconds
+    assert 0.95 <= explained <= 1.0
