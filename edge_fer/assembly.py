@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from edge_fer.camera._opencv import use_threads
 from edge_fer.camera.live import is_live, open_watched
 from edge_fer.camera.opening import CameraSettings, open_source
+from edge_fer.camera.picture_bytes import picture_from_bytes
 from edge_fer.camera.read_ahead import ReadAhead
 from edge_fer.camera.supervisor import SupervisedSource
 from edge_fer.device.board import ThrottleReader, temperature_celsius, throttled_before, throttled_now
@@ -18,7 +19,7 @@ from edge_fer.faces.haar import HaarFaceDetector, HaarSettings
 from edge_fer.faces.looking import FaceLooker
 from edge_fer.faces.tracking import FaceTracker
 from edge_fer.faces.tracking_settings import TrackingSettings
-from edge_fer.pipeline import Pipeline, RunLimits
+from edge_fer.pipeline import Pipeline, RunLimits, observe
 from edge_fer.scores.loading import Backend, open_classifier
 from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.sinks.csv import CsvFileSink
@@ -29,6 +30,7 @@ from edge_fer.sinks.runner import Filling, SystemClock, run_sink, run_view_sink
 from edge_fer.sinks.status import StatusLine
 from edge_fer.sinks.video import VideoSink
 from edge_fer.sinks.window import WindowSink, choose_screen
+from edge_fer.types import Frame, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +40,9 @@ if TYPE_CHECKING:
     from edge_fer.sinks.jsonl import ByteStream
     from edge_fer.sinks.mqtt_settings import MqttSettings
     from edge_fer.sinks.runner import SinkRunner
-    from edge_fer.types import Classifier, Clock, FrameSource, Observation, SourceInfo, View
+    from edge_fer.sinks.web.page import PageSink
+    from edge_fer.sinks.web.settings import WebSettings
+    from edge_fer.types import Classifier, Clock, FrameSource, Observation, SourceInfo
 
 
 FOLLOW_FPS = 2.0
@@ -81,6 +85,8 @@ class RunSettings:
     """File for the annotated video."""
     mqtt: MqttSettings | None = None
     """Broker to tell what is seen, never with a picture."""
+    serve: WebSettings | None = None
+    """Page in the browser, with the live picture."""
     show: bool = False
     """A window with the annotated frames."""
     status: bool = False
@@ -117,14 +123,20 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
     looker = FaceLooker(settings.faces.cascade)
     classifier = open_classifier(settings.model, settings.backend, settings.threads)
     source: FrameSource | None = None
+    page: PageSink | None = None
     try:
         source = _source(settings, clock, streams)
         monitor = _monitor(source, classifier, clock)
         filling = Filling.DROP_OLDEST if source.info.live else Filling.WAIT
         view_sinks = _view_sinks(settings, source.info, filling, clock, streams)
+        if settings.serve is not None:
+            page = _page(settings, settings.serve, monitor.snapshot, clock, streams)
+            view_sinks.append(run_view_sink("page", page, Filling.NEWEST, clock, streams.report))
         sinks = _sinks(settings, source.info, classifier, filling, clock, streams, monitor.snapshot)
         monitor.watch([*sinks, *view_sinks])
     except BaseException:
+        if page is not None:
+            page.close()
         if source is not None:
             source.close()
         classifier.close()
@@ -219,6 +231,31 @@ def _view_sinks(
         else:
             sinks.append(run_view_sink("window", window, filling, clock, streams.report))
     return sinks
+
+
+def _page(
+    settings: RunSettings, serve: WebSettings, health: Callable[[], Health], clock: Clock, streams: Streams
+) -> PageSink:
+    try:
+        from edge_fer.sinks.web.page import open_page
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] == "edge_fer":
+            raise
+        raise MissingExtra("--serve", "web") from error
+
+    def open_reader() -> Callable[[bytes], View]:
+        # Of their own: photos are read in another thread, and more thoroughly than frames.
+        detector = HaarFaceDetector(HaarSettings.for_pictures(settings.faces.cascade))
+        classifier = open_classifier(settings.model, settings.backend, settings.threads)
+
+        def read(photo: bytes) -> View:
+            image = picture_from_bytes(photo, "the photo", serve.limits.photo_px)
+            frame = Frame(image, 0, 0.0, clock.wall_time(), "photo")
+            return View(observe(frame, detector, classifier, clock), image)
+
+        return read
+
+    return open_page(serve, health, open_reader, clock, streams.report, top=settings.top)
 
 
 def _frames_to_come(settings: RunSettings, info: SourceInfo) -> int | None:

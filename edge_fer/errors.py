@@ -7,7 +7,9 @@
     ├── SourceError         3    no camera or input could be opened or decoded
     │   ├── SourceTimeout   3    no frame within the time asked for: try again
     │   ├── SourceLost      3    the source broke: close it and open it anew
-    │   └── EndOfStream     3    the source is finished: nothing more will come
+    │   ├── EndOfStream     3    the source is finished: nothing more will come
+    │   ├── NotAPicture     3    these bytes are no picture of a kind that is read
+    │   └── PictureTooLarge 3    a picture has more pixels than allowed
     └── SinkError           1    a result could not be written or sent
 
 Messages are one line: they name the thing and the way out.
@@ -77,6 +79,14 @@ class SourceLost(SourceError):
 
 class EndOfStream(SourceError):
     """The source is finished; no further frame will come."""
+
+
+class NotAPicture(SourceError):
+    """Bytes that are no picture of a kind that is read."""
+
+
+class PictureTooLarge(SourceError):
+    """A picture has more pixels than allowed."""
 
 
 class SinkError(EdgeFerError):

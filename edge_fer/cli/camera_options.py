@@ -52,8 +52,8 @@ def camera_options(function: Function) -> Function:
     return function
 
 
-def camera_settings(options: dict[str, Any], *, realtime: bool) -> CameraSettings:
-    """What is asked of the camera; `realtime` lets the demo take the time that it shows."""
+def camera_settings(options: dict[str, Any], *, realtime: bool, repeat: bool = False) -> CameraSettings:
+    """What is asked of the camera; `realtime` lets the demo take the time that it shows, `repeat` go round for ever."""
     from edge_fer.camera.settings import CameraSettings
 
     return CameraSettings(
@@ -63,6 +63,7 @@ def camera_settings(options: dict[str, Any], *, realtime: bool) -> CameraSetting
         stall_seconds=options["stall_seconds"],
         max_picture_px=round(options["max_megapixels"] * 1e6),
         demo_realtime=realtime,
+        demo_repeat=repeat,
     )
 
 

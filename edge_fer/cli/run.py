@@ -17,6 +17,7 @@ from edge_fer.cli.options import engine_options, max_megapixels_option
 from edge_fer.cli.output_options import mqtt_settings, output_options
 from edge_fer.cli.signals import stop_signals
 from edge_fer.cli.streams import on_terminal, open_output, tell
+from edge_fer.cli.web_options import web_options, web_settings
 
 if TYPE_CHECKING:
     from edge_fer.assembly import RunSettings
@@ -42,13 +43,14 @@ OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--cascade", type=click.Path(path_type=Path), metavar="FILE", help="Another face cascade (XML).")
 @max_megapixels_option
 @output_options
+@web_options
 @config_option()
 @click.pass_context
 def command(context: click.Context, /, source: str | None, camera: str | None, **options: Any) -> None:
     """Read the facial expressions in SOURCE, frame by frame.
 
     SOURCE is a video, a picture, a folder of pictures, an rtsp:// or http:// address, or `demo`, which needs no
-    camera and ends by itself. A camera is given with --camera 0.
+    camera and ends by itself, or goes round for ever with --serve. A camera is given with --camera 0.
 
     q in the window, Ctrl-C and SIGTERM end the run. JSON goes to standard output, all else to standard error.
 
@@ -57,6 +59,7 @@ def command(context: click.Context, /, source: str | None, camera: str | None, *
       edge-fer run demo
       edge-fer run --camera 0 --json
       edge-fer run party.mp4 --headless --save annotated.mp4
+      edge-fer run demo --serve 127.0.0.1:8080
     """
     source, camera = prefer_given(context, "source", "camera")
     if (source is None) == (camera is None):
@@ -116,10 +119,11 @@ def _settings(name: str, options: dict[str, Any]) -> RunSettings:
     elif show is None:
         # Lines that go to another program are not meant for eyes.
         show = screen_attached(os.environ) and not as_json
+    serve = web_settings(options)
     return RunSettings(
         source=name,
         wait=options["wait"],
-        camera=camera_settings(options, realtime=bool(show)),
+        camera=camera_settings(options, realtime=bool(show) or serve is not None, repeat=serve is not None),
         faces=faces,
         tracking=tracking,
         smoothing_seconds=options["smoothing"],
@@ -131,6 +135,7 @@ def _settings(name: str, options: dict[str, Any]) -> RunSettings:
         csv=options["csv"],
         mqtt=mqtt_settings(options),
         save=options["save"],
+        serve=serve,
         show=bool(show),
         status=on_terminal(sys.stderr) and not (as_json and on_terminal(sys.stdout)),
         top=options["top"],

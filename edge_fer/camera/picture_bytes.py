@@ -1,0 +1,42 @@
+"""Pictures that came over a network: as files are read, but never on a disk, and each refusal a class of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_fer.camera.picture_headers import READERS, read_header
+from edge_fer.camera.pictures import decode
+from edge_fer.errors import NotAPicture, PictureTooLarge, SourceError
+
+if TYPE_CHECKING:
+    from edge_fer.types import Image
+
+
+def picture_from_bytes(data: bytes, name: str, max_picture_px: int) -> Image:
+    """Decode a picture file that is in memory, after its header was checked.
+
+    Args:
+        data: the whole file: JPEG, PNG, WebP, BMP, TIFF, PGM or PPM.
+        name: what to call it in messages.
+        max_picture_px: pictures with more pixels are refused before they are decoded.
+
+    Returns:
+        uint8 [height, width, 3] in BGR order, or [height, width] where the file is grey.
+
+    Raises:
+        NotAPicture: it is of another kind.
+        PictureTooLarge: it has more pixels.
+        SourceError: it is cut short or damaged.
+    """
+    try:
+        header = read_header(data)
+    except ValueError as error:
+        kind = SourceError if any(magic.match(data) for magic, _ in READERS) else NotAPicture
+        raise kind(f"{name} {error}") from error
+    if header.width * header.height > max_picture_px:
+        size = f"{header.width}x{header.height} pixels"
+        raise PictureTooLarge(f"{name} has {size}, more than {max_picture_px} in all; scale it down")
+    if not header.complete:
+        raise SourceError(f"{name} is cut short; copy or save it anew")
+    return decode(data, header, Path(name))

@@ -1,0 +1,48 @@
+"""Options for the page in the browser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_fer.sinks.web.settings import WebSettings
+
+Function = TypeVar("Function", bound="Callable[..., Any]")
+
+
+def web_options(function: Function) -> Function:
+    """Add --serve and what belongs to it."""
+    options = (
+        click.option(
+            "--serve",
+            metavar="HOST:PORT",
+            help="Show the live picture and numbers on a page, and take photos there: 127.0.0.1:8080 for this computer "
+            "alone; any other address asks for a token.",
+        ),
+        click.option(
+            "--serve-name",
+            multiple=True,
+            metavar="NAME",
+            help="A further host name under which the page is reached, such as that of a proxy.",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def web_settings(options: dict[str, Any]) -> WebSettings | None:
+    """What is asked of the page; None where it is not asked for.
+
+    Raises:
+        ConfigError: an option is unusable.
+    """
+    from edge_fer.sinks.web.settings import WebSettings, parse_address
+
+    if options["serve"] is None:
+        return None
+    return WebSettings(parse_address(options["serve"]), tuple(options["serve_name"]))

@@ -1,0 +1,175 @@
+"""The API in words that programs read: OpenAPI 3.1."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edge_fer._version import __version__
+
+if TYPE_CHECKING:
+    from edge_fer.sinks.web.settings import WebLimits
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+
+
+def description(limits: WebLimits) -> dict[str, Any]:
+    """The whole description; the limits in it are those in force."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "edge-fer",
+            "version": __version__,
+            "description": "Facial expressions in a live picture and in photos. Nothing that is sent or seen is kept: "
+            "photos live in memory while they are looked at, the last five minutes of numbers until the run ends.",
+        },
+        "security": [{}, {"token": []}, {"session": []}],
+        "paths": {
+            "/api/predict": {"post": _predict(limits)},
+            "/api/state": {
+                "get": _get(
+                    "state", "The newest observation, the health of the run and the last minutes", JSON, "State"
+                )
+            },
+            "/api/events": {
+                "get": _get(
+                    "events",
+                    "The state as server-sent events named `state`, without the timeline",
+                    "text/event-stream",
+                    None,
+                    places=True,
+                )
+            },
+            "/stream.mjpg": {
+                "get": _get(
+                    "stream",
+                    "The annotated live picture, newest frame only",
+                    "multipart/x-mixed-replace",
+                    None,
+                    places=True,
+                )
+            },
+            "/healthz": {"get": _healthz()},
+            "/openapi.json": {"get": _get("openapi", "This description", JSON, None)},
+        },
+        "components": {
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": "edge_fer_session"},
+            },
+            "responses": {"Refused": _answer("Refused; `detail` says why and what to do", PROBLEM, "Problem")},
+            "schemas": _schemas(),
+        },
+    }
+
+
+def _get(name: str, summary: str, media_type: str, schema: str | None, *, places: bool = False) -> dict[str, Any]:
+    refused = ("401", "403", "503") if places else ("401", "403")
+    return {
+        "operationId": name,
+        "summary": summary,
+        "responses": {"200": _answer(summary, media_type, schema)} | _refusals(*refused),
+    }
+
+
+def _predict(limits: WebLimits) -> dict[str, Any]:
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    form = {"schema": {"type": "object", "properties": {"photo": {"type": "string", "format": "binary"}}}}
+    done = _answer("The faces, largest first; none is no error", JSON, "Prediction")
+    done["content"]["image/jpeg"] = binary
+    return {
+        "operationId": "predict",
+        "summary": "Find and read the faces in a photo",
+        "description": f"At most {limits.upload_bytes} bytes, {limits.photo_px} pixels and "
+        f"{limits.photos_per_minute} photos a minute. `Accept: image/jpeg` returns the annotated picture itself.",
+        "parameters": [
+            {
+                "name": "annotated",
+                "in": "query",
+                "description": "1 puts the annotated picture into the answer",
+                "schema": {"type": "string", "enum": ["0", "1"], "default": "0"},
+            }
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {"image/*": binary, "application/octet-stream": binary, "multipart/form-data": form},
+        },
+        "responses": {"200": done} | _refusals("400", "401", "403", "408", "413", "415", "422", "429", "503"),
+    }
+
+
+def _healthz() -> dict[str, Any]:
+    return {
+        "operationId": "healthz",
+        "summary": "Whether frames come; needs no token",
+        "security": [{}],
+        "responses": {
+            "200": _answer("Frames come", JSON, "Status"),
+            "503": _answer("No frames come", JSON, "Status"),
+            **_refusals("403"),
+        },
+    }
+
+
+def _answer(text: str, media_type: str, schema: str | None) -> dict[str, Any]:
+    content = {"schema": {"$ref": f"#/components/schemas/{schema}"}} if schema else {}
+    return {"description": text, "content": {media_type: content}}
+
+
+def _refusals(*statuses: str) -> dict[str, Any]:
+    return {status: {"$ref": "#/components/responses/Refused"} for status in statuses}
+
+
+def _object(*required: str, **properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": list(required), "properties": properties}
+
+
+def _schemas() -> dict[str, Any]:
+    number, integer, text = {"type": "number"}, {"type": "integer"}, {"type": "string"}
+    share = {"type": "number", "minimum": 0, "maximum": 1}
+    scores = {"type": "object", "additionalProperties": share}
+    integers = {"type": "array", "items": integer}
+    top = {
+        "type": "array",
+        "description": "The three best emotions with their probabilities; photos only",
+        "items": {"type": "array", "prefixItems": [text, share]},
+    }
+    face = _object(
+        "id", "box", "emotion", "score", "scores",
+        id={"type": ["integer", "null"]},
+        box={**integers, "description": "x, y, width, height in pixels"},
+        emotion=text, score=share, scores=scores, raw=scores, top=top,
+    )  # fmt: skip
+    milliseconds = _object("detect", "classify", "total", detect=number, classify=number, total=number)
+    faces = {"type": "array", "items": {"$ref": "#/components/schemas/Face"}}
+    observation = _object(
+        "schema", "seq", "time", "source", "size", "faces", "ms",
+        schema=text, seq=integer, time={**text, "format": "date-time"}, source=text, size=integers, faces=faces,
+        ms=milliseconds,
+    )  # fmt: skip
+    annotated = _object("type", "base64", type=text, base64=text)
+    point = _object("second", "faces", "scores", second=integer, faces=integer)
+    point["properties"]["scores"] = {"oneOf": [scores, {"type": "null"}]}
+    a_point = {"$ref": "#/components/schemas/Point"}
+    state = _object(
+        "second", "observation", "age_seconds", "health", "sign_in",
+        second=integer,
+        observation={"oneOf": [{"$ref": "#/components/schemas/Observation"}, {"type": "null"}]},
+        age_seconds={"type": ["number", "null"]},
+        health={"type": "object", "description": "How the run fares: camera, rates, stages, sinks, drops, board"},
+        sign_in={"type": "boolean", "description": "Whether a token is asked for"},
+        timeline={"type": "array", "items": a_point, "description": "One entry a second, at most five minutes"},
+        latest={"oneOf": [a_point, {"type": "null"}], "description": "The last entry of the timeline; in events"},
+    )  # fmt: skip
+    return {
+        "Face": face,
+        "Observation": observation,
+        "Prediction": {
+            "allOf": [{"$ref": "#/components/schemas/Observation"}],
+            "properties": {"annotated": annotated},
+        },
+        "Point": point,
+        "State": state,
+        "Status": _object("status", status={"type": "string", "enum": ["ok", "no frames"]}),
+        "Problem": _object("title", "status", "detail", title=text, status=integer, detail=text),
+    }
