@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_fer.camera.pictures import read_picture
+from edge_fer.errors import ModelError, one_line
 from edge_fer.faces.haar import HaarFaceDetector, HaarSettings
 from edge_fer.pipeline import observe, observe_whole
 from edge_fer.scores.loading import Backend, open_classifier
@@ -81,9 +82,12 @@ class EdgeFer:
         Raises:
             SourceError: the file cannot be read as a picture.
             ValueError: the array is not such a picture.
-            ModelError: the engine failed.
+            ModelError: the engine failed, or gave scores that are not finite.
         """
-        return self.observe_whole(_frame(image)).faces[0]
+        observation = self.observe_whole(_frame(image))
+        if not observation.faces:
+            raise ModelError(f"the model gave no finite scores for {one_line(observation.source)}")
+        return observation.faces[0]
 
     def observe(self, frame: Frame) -> Observation:
         """As `predict`, for a frame, and with timings."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 from edge_fer.errors import EndOfStream, SourceLost, SourceTimeout
 from edge_fer.faces.crop import crop_faces, whole_to_batch
 from edge_fer.faces.tracking import EachFrame
+from edge_fer.scores.decoding import ScoresNotFinite
 from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.sinks.summary import Tally, TruthCheck
 from edge_fer.types import Box, Face, Observation, ScoredFace, Timings, View
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from edge_fer.faces.tracking import FaceFollower
     from edge_fer.sinks.runner import SinkRunner
     from edge_fer.sinks.summary import TrueFace
-    from edge_fer.types import Classifier, Clock, FaceDetector, Frame, FrameSource, Scores
+    from edge_fer.types import Batch, Classifier, Clock, FaceDetector, Frame, FrameSource, Scores
 
 READ_SECONDS = 0.2
 """How long one read may wait, and so how late the wish to stop may be noticed."""
@@ -101,11 +102,26 @@ def observe_next(
     scored: tuple[ScoredFace, ...] = ()
     if followed.faces:
         pixels = followed.grey if spec.colour == "grey" and followed.grey is not None else frame.image
-        scores = classifier.classify(crop_faces(pixels, [face.box for face in followed.faces], spec))
+        scores = classify_finite(classifier, crop_faces(pixels, [face.box for face in followed.faces], spec))
         scored = tuple(
-            _steadied(face, raw, smoother, frame.captured_at) for face, raw in zip(followed.faces, scores, strict=True)
+            _steadied(face, raw, smoother, frame.captured_at)
+            for face, raw in zip(followed.faces, scores, strict=True)
+            if raw is not None
         )
-    return _observation(frame, scored, start, detected, clock.monotonic())
+    unscored = len(followed.faces) - len(scored)
+    return _observation(frame, scored, start, detected, clock.monotonic(), unscored)
+
+
+def classify_finite(classifier: Classifier, crops: Batch) -> Sequence[Scores | None]:
+    """Score all crops of a frame; None for those that the model gives NaN or infinite scores.
+
+    Raises:
+        ModelError: the engine failed, or gave values that are no scores.
+    """
+    try:
+        return classifier.classify(crops)
+    except ScoresNotFinite as error:
+        return error.scores
 
 
 def _steadied(face: Face, raw: Scores, smoother: ScoreSmoother, at: float) -> ScoredFace:
@@ -121,15 +137,18 @@ def observe_whole(frame: Frame, classifier: Classifier, clock: Clock) -> Observa
         ValueError: the picture is neither uint8 BGR nor grey.
     """
     start = clock.monotonic()
-    scores = classifier.classify(whole_to_batch([frame.image], classifier.input_spec))
-    scored = tuple(ScoredFace(Face(Box(0, 0, frame.width, frame.height)), one, one, one.top) for one in scores)
-    return _observation(frame, scored, start, start, clock.monotonic())
+    scores = classify_finite(classifier, whole_to_batch([frame.image], classifier.input_spec))
+    box = Box(0, 0, frame.width, frame.height)
+    scored = tuple(ScoredFace(Face(box), one, one, one.top) for one in scores if one is not None)
+    return _observation(frame, scored, start, start, clock.monotonic(), len(scores) - len(scored))
 
 
-def _observation(frame: Frame, faces: tuple[ScoredFace, ...], start: float, detected: float, end: float) -> Observation:
+def _observation(
+    frame: Frame, faces: tuple[ScoredFace, ...], start: float, detected: float, end: float, unscored: int
+) -> Observation:
     timings = Timings((detected - start) * 1e3, (end - detected) * 1e3, (end - start) * 1e3)
     return Observation(
-        frame.seq, frame.captured_at, frame.wall_time, frame.source, frame.width, frame.height, faces, timings
+        frame.seq, frame.captured_at, frame.wall_time, frame.source, frame.width, frame.height, faces, timings, unscored
     )
 
 

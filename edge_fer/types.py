@@ -148,6 +148,8 @@ class Observation:
     height: int
     faces: tuple[ScoredFace, ...]
     timings: Timings
+    unscored: int = 0
+    """Faces that were found and left out, because the model gave them NaN or infinite scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +245,8 @@ class Classifier(Protocol):
         """Score all crops of a frame in one call: float32 [N, height, width, channels], N may be 0.
 
         Raises:
-            ModelError: the engine failed, or gave values that are not finite.
+            ModelError: the engine failed, or gave values that are no scores; where only some are not finite, it is
+                a `ScoresNotFinite` that holds the others.
         """
 
     def close(self) -> None:

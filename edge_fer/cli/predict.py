@@ -127,6 +127,8 @@ def _predict(names: Sequence[str], options: dict[str, Any]) -> tuple[int, int]:
                 frame = _read(name, number, round(options["max_megapixels"] * 1e6))
                 seen = _observe(fer, frame, options["whole"])
                 write(seen)
+                if seen.unscored:
+                    tell(f"{name}: {seen.unscored} left out of the faces, the model gave no finite scores")
                 if folder is not None:
                     folder.save(Path(name), frame.image, seen)
             except SinkFinished:

@@ -26,7 +26,7 @@ def open_output() -> ByteStream:
     if sys.stdout is None or sys.stdout.closed:
         raise SinkError("standard output is closed: leave it open, or send it to /dev/null")
     try:
-        return os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+        return os.fdopen(sys.stdout.fileno(), "wb", buffering=0, closefd=False)
     except (OSError, io.UnsupportedOperation):
         return cast("ByteStream", sys.stdout.buffer)
 

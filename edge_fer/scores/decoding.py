@@ -10,12 +10,23 @@ from edge_fer.errors import ModelError
 from edge_fer.types import Batch, InputSpec, Scores
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from edge_fer.scores.manifest import Manifest
 
 # An int8 softmax is off by half a step (1/512); what is far below zero was never a probability.
 _LOWEST_PROBABILITY = -0.01
+
+
+class ScoresNotFinite(ModelError):  # noqa: N818 - it names what happened
+    """A model gave NaN or infinite scores for some crops; the others are none the worse for it."""
+
+    def __init__(self, message: str, scores: Sequence[Scores | None]) -> None:
+        super().__init__(message)
+        self.scores = scores
+        """One entry a crop, in their order; None for those without finite scores."""
 
 
 def check_crops(crops: Batch, spec: InputSpec) -> None:
@@ -54,15 +65,25 @@ def scores_from_outputs(outputs: NDArray[Any], name: str, manifest: Manifest) ->
     """Turn float outputs [N, labels] into probabilities that sum to 1, calibrated by the manifest's temperature.
 
     Raises:
-        ModelError: the shape is not that, or a value is not finite or cannot be a probability.
+        ScoresNotFinite: some values are NaN or infinite.
+        ModelError: the shape is not that, or a value cannot be a probability.
     """
     values = np.asarray(outputs, dtype=np.float64)
     if values.ndim > 2:
         values = values.reshape(values.shape[0], -1)
     if values.ndim != 2 or values.shape[1] != len(manifest.labels):
         raise label_mismatch(name, int(values.shape[-1]) if values.ndim else 1, manifest)
-    if not np.isfinite(values).all():
-        raise ModelError(f"{name} gave scores that are not finite: the model file is damaged or was badly converted")
+    finite = np.asarray(np.isfinite(values).all(axis=1))
+    if not finite.all():
+        good = iter(_probabilities(values[finite], name, manifest) if finite.any() else ())
+        raise ScoresNotFinite(
+            f"{name} gave scores that are not finite: the model file is damaged or was badly converted",
+            [next(good) if is_finite else None for is_finite in finite],
+        )
+    return _probabilities(values, name, manifest)
+
+
+def _probabilities(values: NDArray[np.float64], name: str, manifest: Manifest) -> list[Scores]:
     if manifest.output_kind == "logits":
         exponents = np.exp((values - values.max(axis=1, keepdims=True)) / manifest.temperature)
     else:

@@ -53,7 +53,10 @@ class LitertClassifier:
         self._name = str(model)
         self.manifest: Manifest = manifest_for_engine(model, "litert", data)
         self._interpreter: Any = _interpreter(data, model, threads)
-        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        try:
+            inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        except (ValueError, RuntimeError) as error:  # a tensor's name is no text, say
+            raise ModelError(f"LiteRT cannot load {model}: {first_line(error)}") from None
         if len(inputs) != 1 or len(outputs) != 1:
             raise ModelError(f"{model} has {len(inputs)} inputs and {len(outputs)} outputs: one of each is needed")
         self._input, self._output = inputs[0], outputs[0]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,14 @@ from edge_fer.types import ColourOrder, InputSpec, TensorLayout
 
 SCHEMA = "edge-fer-model/1"
 METADATA_KEY = "edge_fer_manifest"
+
+MOST_MODEL_BYTES = 2**31 - 1
+"""Neither a protobuf (ONNX) nor a flatbuffer (TFLite) holds more."""
+_NO_MODELS = (
+    (b"version https://git-lfs", "is a pointer of Git LFS and not the model: run `git lfs pull`"),
+    (b"<", "is a web page and not the model: download the file itself"),
+)
+"""How files begin that are fetched by mistake."""
 
 OutputKind: TypeAlias = Literal["probabilities", "logits"]
 Recipe: TypeAlias = Literal["fp32", "fp16", "dynamic_wi8_afp32", "static_wi8_ai8"]
@@ -130,15 +139,30 @@ def manifest_for_engine(model: Path, engine: Engine, model_bytes: bytes) -> Mani
 
 
 def read_model_bytes(model: Path) -> bytes:
-    """The content of a model file; a `ModelError` of one line where it cannot be read or is empty."""
+    """The content of a model file.
+
+    Raises:
+        ModelError: it is missing, no regular file, empty, too large, or plainly something else.
+    """
     try:
+        status = model.stat()
+        # A pipe would wait, and a device may act on opening.
+        if not stat.S_ISREG(status.st_mode):
+            raise ModelError(f"cannot read model file {model}: it is no regular file")
+        if status.st_size > MOST_MODEL_BYTES:
+            raise ModelError(f"{model} is larger than a model file can be: {status.st_size} bytes")
         data = model.read_bytes()
     except FileNotFoundError:
         raise ModelError(f"no such model file: {model}") from None
     except OSError as error:
         raise ModelError(f"cannot read model file {model}: {error.strerror}") from None
+    except ValueError:
+        raise ModelError(f"not a file name: {str(model)!r}") from None
     if not data:
         raise ModelError(f"{model} is empty: get or convert the model again")
+    for start, what in _NO_MODELS:
+        if data[:200].lstrip().startswith(start):
+            raise ModelError(f"{model} {what}")
     return data
 
 

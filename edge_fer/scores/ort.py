@@ -48,15 +48,21 @@ class OrtClassifier:
         self._name = str(model)
         self.manifest: Manifest = manifest_for_engine(model, "onnx", data)
         self._session: Any = _session(data, model, threads, self.manifest.recipe)
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        try:
+            inputs, outputs = (
+                [(node.name, node.type, list(node.shape)) for node in nodes]
+                for nodes in (self._session.get_inputs(), self._session.get_outputs())
+            )
+        except ValueError as error:  # a name in it is no text, say
+            raise ModelError(f"ONNX Runtime cannot load {model}: {first_line(error)}") from None
         if len(inputs) != 1 or len(outputs) != 1:
             raise ModelError(f"{model} has {len(inputs)} inputs and {len(outputs)} outputs: one of each is needed")
-        if inputs[0].type not in _INPUT_TYPES:
-            raise ModelError(f"{model} takes {inputs[0].type}: only float inputs are supported, convert it anew")
-        check_declared_shape(self._name, self.manifest, list(inputs[0].shape), list(outputs[0].shape))
-        self._input_name, self._output_name = inputs[0].name, outputs[0].name
-        self._input_type = _INPUT_TYPES[inputs[0].type]
-        batch = inputs[0].shape[0]
+        [(self._input_name, input_type, input_shape)], [(self._output_name, _, output_shape)] = inputs, outputs
+        if input_type not in _INPUT_TYPES:
+            raise ModelError(f"{model} takes {input_type}: only float inputs are supported, convert it anew")
+        check_declared_shape(self._name, self.manifest, input_shape, output_shape)
+        self._input_type = _INPUT_TYPES[input_type]
+        batch = input_shape[0]
         if isinstance(batch, int) and batch != 1:
             raise ModelError(f"{model} takes {batch} faces at a time: convert it anew with a batch of 1 or any size")
         self._one_by_one = batch == 1
@@ -112,13 +118,15 @@ def _session(data: bytes, model: Path, threads: int, recipe: Recipe) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    # Only what is fatal: all else comes as an exception, and is told in one line.
+    options.log_severity_level = 4
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     if recipe == "dynamic_wi8_afp32":
         # 8-bit weights become floats once, on loading, instead of on each call: 0.38 ms a face against 0.66.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
     try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        # Its fallback would try the same again, and print about it on standard output.
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:  # as above
         raise ModelError(f"ONNX Runtime cannot load {model}: {first_line(error)}") from None

@@ -109,6 +109,8 @@ class Health:
     """Frames of the source that were replaced by newer ones before they were looked at."""
     faces: int
     """Faces in the newest frame."""
+    unscored: int
+    """Faces over all frames that were left out, because the model gave them no finite scores."""
     fps: float
     """Frames looked at a second over the last two seconds; 0 while none come."""
     last_frame_seconds: float | None
@@ -122,8 +124,11 @@ class Health:
 
     @property
     def dropped(self) -> dict[str, int]:
-        """What was lost, by reason: `camera` for frames, the name of a sink for observations; only those above 0."""
-        counts = {"camera": self.frames_skipped} | {sink.name: sink.dropped for sink in self.sinks}
+        """What was lost, by reason, only those above 0: `camera` for frames, `scores` for faces, the name of a sink for
+        observations."""
+        counts = {"camera": self.frames_skipped, "scores": self.unscored} | {
+            sink.name: sink.dropped for sink in self.sinks
+        }
         return {reason: count for reason, count in counts.items() if count}
 
     def as_record(self) -> dict[str, Any]:
@@ -171,7 +176,7 @@ class HealthMonitor:
         self._last_at: float | None = None
         self._rate = RateMeter()
         self._fps = 0.0
-        self._frames = self._skipped = self._faces = 0
+        self._frames = self._skipped = self._faces = self._unscored = 0
         self._next_seq: int | None = None
         self._timings: Timings | None = None
         self._sums = [0.0] * len(STAGES)
@@ -195,6 +200,7 @@ class HealthMonitor:
                 self._skipped += max(0, observation.seq - self._next_seq)
             self._next_seq = observation.seq + 1
             self._faces = len(observation.faces)
+            self._unscored += observation.unscored
             self._timings = timings
             for stage, ms in enumerate((timings.detect_ms, timings.classify_ms, timings.total_ms)):
                 self._sums[stage] += ms / 1e3
@@ -217,6 +223,7 @@ class HealthMonitor:
                 frames=self._frames,
                 frames_skipped=self._skipped,
                 faces=self._faces,
+                unscored=self._unscored,
                 fps=self._fps if age is not None and age <= WINDOW_SECONDS else 0.0,
                 last_frame_seconds=age,
                 timings=self._timings,

@@ -45,6 +45,8 @@ class Tally:
     skipped: int = 0
     """Frames between the first and the last that were replaced by newer ones before they were looked at."""
     next_seq: int | None = None
+    unscored: int = 0
+    """Faces that were left out, because the model gave them no finite scores."""
 
     def add(self, observation: Observation) -> None:
         """Count one observation."""
@@ -53,6 +55,7 @@ class Tally:
         self.next_seq = observation.seq + 1
         self.frames += 1
         self.faces += len(observation.faces)
+        self.unscored += observation.unscored
         self.emotions.update(face.emotion for face in observation.faces)
         self.detect_ms += observation.timings.detect_ms
         self.classify_ms += observation.timings.classify_ms
@@ -77,6 +80,8 @@ class Tally:
         ]
         if self.skipped:
             lines.append(f"{_count(self.skipped, 'frame')} dropped: newer ones came before they were looked at")
+        if self.unscored:
+            lines.append(f"{_count(self.unscored, 'face')} left out: the model gave no finite scores")
         return lines
 
 
