@@ -96,7 +96,8 @@ def roc_chart(
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(-0.01, 1.01)
     axes.grid(color=FAINT, linewidth=0.6)
-    axes.legend(title="area under the curve", loc="lower right", frameon=False, fontsize=8, title_fontsize=8)
+    if len(axes.lines) > 1:
+        axes.legend(title="area under the curve", loc="lower right", frameon=False, fontsize=8, title_fontsize=8)
     return figure
 
 
@@ -154,6 +155,23 @@ def distribution_chart(counts: Mapping[str, Mapping[str, int]], title: str = "Pi
         axes.set_xticks([])
         axes.tick_params(axis="y", length=0)
     panels[0].invert_yaxis()
+    return figure
+
+
+def shares_chart(shares: Mapping[str, float], title: str) -> Figure:
+    """Bars of shares from 0 to 1 by name, the first of them the measure of the others."""
+    figure, axes = _new(7.4, 0.9 + 0.34 * len(shares), title)
+    names, values = list(shares), list(shares.values())
+    colours = [COLOURS[4], *[COLOURS[5]] * (len(names) - 1)]
+    bars = axes.barh(names, values, color=colours, height=0.72)
+    # Inside the bars, away from the line.
+    axes.bar_label(bars, [f"{value:.1%}" for value in values], padding=-38, fontsize=8, color=INK)
+    axes.axvline(values[0], color=INK, linewidth=0.8, linestyle=":")
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.grid(axis="x", color=FAINT, linewidth=0.6)
+    axes.tick_params(axis="y", length=0)
     return figure
 
 

@@ -37,6 +37,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "config": CommandEntry("edge_fer.cli.config:command", "Show which settings are in force, and where they are from."),
     "convert": CommandEntry("edge_fer_convert.cli:command", "Turn a trained Keras model into TFLite and ONNX files."),
     "train": CommandEntry("edge_fer_train.cli:command", "Train a small network on FER-2013 or your own pictures."),
+    "evaluate": CommandEntry("edge_fer_bench.evaluate_cli:command", "Tell how well a model reads labelled faces."),
     "bench": CommandEntry("edge_fer_bench.cli:command", "Measure speed and accuracy of every format on this machine."),
 }
 

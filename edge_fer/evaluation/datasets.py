@@ -104,6 +104,8 @@ def _load_class_folders(folder: Path, split: str, side_px: int) -> LabelledFaces
         raise ConfigError(f"{folder}: no folder for the split {split!r}")
     classes = [(canonical_label(child.name), _pictures(child)) for child in _folders(root or folder)]
     found = {name for name, pictures in classes if pictures}
+    if not found and any(find_sheet(folder, name) for name in SPLIT_NAMES):
+        raise ConfigError(f"{folder}: no sheet for the split {split!r}")
     if not found:
         raise SourceError(f"{root or folder}: holds no class folders with pictures, such as happy/ and sad/")
     names = FER_LABELS if found <= set(FER_LABELS) else tuple(sorted(found))

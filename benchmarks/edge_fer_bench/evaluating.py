@@ -1,0 +1,187 @@
+"""What a model is worth on labelled faces, and how much of it is left when the pictures are spoilt."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge_fer.evaluation.disturbances import DISTURBANCES, disturbed
+from edge_fer.evaluation.metrics import accuracy, confusion_matrix, macro_f1
+from edge_fer.evaluation.predicting import true_labels
+from edge_fer.evaluation.summary import ModelFigures, measure
+from edge_fer_bench.statistics import Estimate, loss_estimate
+from edge_fer_bench.table import RECIPE_WORDS, aligned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_fer.evaluation.labelled import LabelledFaces
+    from edge_fer.evaluation.metrics import Floats, Labels
+    from edge_fer_bench.reading import Reader
+
+SCHEMA = "edge-fer-evaluation/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Robustness:
+    """What is left of a model's accuracy under one disturbance."""
+
+    name: str
+    strength: str
+    accuracy: float
+    macro_f1: float
+    loss: Estimate
+    """Share of right answers that clean pictures have more, with its interval over the same pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All figures of one model on one set of labelled faces."""
+
+    schema: str
+    file: str
+    model: str
+    engine: str
+    recipe: str
+    sha256: str | None
+    data_set: str
+    """Name of the data and its split, without its folder."""
+    labels: tuple[str, ...]
+    """In the order of the model's outputs."""
+    figures: ModelFigures
+    robustness: tuple[Robustness, ...] = ()
+    guesses: tuple[str, ...] = ()
+    """What was assumed of the model, one sentence each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the model said, for the pictures of a report."""
+
+    probabilities: Floats
+    """float [N, labels]."""
+    truth: Labels
+    """int [N], positions in the model's labels."""
+
+
+def evaluate(
+    reader: Reader, faces: LabelledFaces, data_name: str, *, robustness: bool, say: Callable[[int, int, str], None]
+) -> tuple[Evaluation, Answers]:
+    """Read all faces, and once more under each disturbance where that is asked for.
+
+    Raises:
+        ConfigError: the data has a class that the model does not know.
+        ModelError: the model fails.
+    """
+    manifest = reader.manifest
+    truth = true_labels(faces, manifest.labels, data_name, reader.file)
+    steps = 1 + (len(DISTURBANCES) if robustness else 0)
+    try:
+        say(0, steps, f"{len(faces)} faces of {data_name}")
+        probabilities = reader.read(list(faces.images))
+        right = probabilities.argmax(axis=1) == truth
+        spoilt = []
+        for number, one in enumerate(DISTURBANCES if robustness else (), start=1):
+            say(number, steps, one.name)
+            found = reader.read(disturbed(faces.images, one))
+            loss = loss_estimate(found.argmax(axis=1) == truth, right)
+            share = accuracy(found, truth), macro_f1(confusion_matrix(found, truth))
+            spoilt.append(Robustness(one.name, one.strength, *share, loss))
+    finally:
+        say(steps, steps, "")
+    evaluation = Evaluation(
+        schema=SCHEMA,
+        file=reader.file,
+        model=manifest.name,
+        engine=manifest.engine,
+        recipe=manifest.recipe,
+        sha256=manifest.sha256,
+        data_set=f"{data_name} ({faces.split})" if faces.split else data_name,
+        labels=manifest.labels,
+        figures=measure(probabilities, truth, manifest.labels),
+        robustness=tuple(spoilt),
+        guesses=reader.guesses,
+    )
+    return evaluation, Answers(probabilities, truth)
+
+
+def evaluation_json(evaluation: Evaluation) -> str:
+    """The evaluation as JSON; a figure that does not exist, such as the ROC area of an absent class, is null."""
+    return json.dumps(_plain(dataclasses.asdict(evaluation)), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def evaluation_table(evaluation: Evaluation) -> str:
+    """The evaluation for a terminal."""
+    figures = evaluation.figures
+    low, high = figures.accuracy_interval
+    recipe = RECIPE_WORDS.get(evaluation.recipe, evaluation.recipe)
+    lines = [
+        f"{evaluation.file} ({evaluation.engine}, {recipe}) on {figures.pictures:,} faces of {evaluation.data_set}:",
+        f"accuracy {figures.accuracy:.2%} (95 %: {low:.1%} to {high:.1%}), macro-F1 {figures.macro_f1:.3f}, "
+        f"log loss {figures.log_loss:.3f}, calibration error {figures.calibration_error:.3f}",
+        "",
+        *class_lines(evaluation),
+        "",
+        "Confusion matrix, true classes down, predicted ones across:",
+        *_confusion(evaluation),
+    ]
+    if evaluation.robustness:
+        lines += ["", "Robustness:", *robustness_lines(evaluation)]
+    return "\n".join(lines)
+
+
+def class_lines(evaluation: Evaluation) -> list[str]:
+    """Precision, recall, F1 and ROC area of each class."""
+    header, rows = class_cells(evaluation)
+    return aligned(header, rows, left=1)
+
+
+def class_cells(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
+    """The same as a heading and cells."""
+    rows = [
+        [one.label, f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", _area(area), f"{one.support:,}"]
+        for one, area in zip(evaluation.figures.classes, evaluation.figures.roc_areas, strict=True)
+    ]
+    return ["class", "precision", "recall", "F1", "ROC area", "faces"], rows
+
+
+def robustness_lines(evaluation: Evaluation) -> list[str]:
+    """Accuracy under each disturbance against that on clean pictures."""
+    header, rows = robustness_cells(evaluation)
+    return [line.rstrip() for line in aligned(header, rows, left=2)]
+
+
+def robustness_cells(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
+    """The same as a heading and cells."""
+    rows = [["clean", "", f"{evaluation.figures.accuracy:.2%}", f"{evaluation.figures.macro_f1:.3f}", ""]]
+    for one in evaluation.robustness:
+        value, low, high = (-100 * bound for bound in (one.loss.value, one.loss.high, one.loss.low))
+        points = f"{value:+.1f} points ({low:+.1f} to {high:+.1f})"
+        rows.append([one.name, one.strength, f"{one.accuracy:.2%}", f"{one.macro_f1:.3f}", points])
+    return ["faces", "strength", "accuracy", "macro-F1", "against clean"], rows
+
+
+def _confusion(evaluation: Evaluation) -> list[str]:
+    rows = [
+        [label, *map(str, counts)]
+        for label, counts in zip(evaluation.labels, evaluation.figures.confusion, strict=True)
+    ]
+    return aligned(["", *evaluation.labels], rows, left=1)
+
+
+def _area(area: float) -> str:
+    return f"{area:.3f}" if np.isfinite(area) else "-"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if np.isfinite(value) else None
+    return value

@@ -1,0 +1,179 @@
+"""`edge-fer evaluate` as a user meets it, on pictures whose emotion their brightness decides."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from edge_fer_bench.evaluate_cli import command
+from edge_fer_bench.evaluating import evaluate
+from edge_fer_bench.evaluation_report import write_evaluation
+from edge_fer_bench.reading import Reader
+
+from edge_fer.errors import EdgeFerError
+from edge_fer.evaluation.disturbances import DISTURBANCES
+from edge_fer.evaluation.labelled import LabelledFaces
+from edge_fer.scores.manifest import read_manifest
+from edge_fer.types import FER_LABELS
+from tests.make_models import MODELS, brightness_model, pictures, save_trained
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ONNX, TFLITE = (MODELS / f"brightness-tiny-48x48-fp32.{suffix}" for suffix in ("onnx", "tflite"))
+PICTURES = ("confusion_matrix", "classes", "roc", "reliability", "worst_mistakes")
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(command, [str(one) for one in arguments])
+
+
+def figures(*arguments: object) -> dict[str, Any]:
+    done = invoke(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """70 faces, ten of each emotion, seven of which have a wrong label."""
+    images, labels = pictures(70)
+    labels = labels.copy()
+    labels[::10] = (labels[::10] + 1) % 7
+    path = tmp_path_factory.mktemp("data") / "brightness.npz"
+    np.savez(path, images=images, labels=labels, split=np.array(["PublicTest"] * 70))
+    return path
+
+
+@pytest.mark.parametrize("model", [ONNX, TFLITE], ids=["onnx", "tflite"])
+def test_figures_of_a_model_whose_mistakes_are_known(model: Path, data: Path) -> None:
+    found = figures(model, "--data", data)
+    assert found["schema"] == "edge-fer-evaluation/1"
+    assert (found["file"], found["data_set"]) == (model.name, "brightness.npz (PublicTest)")
+    assert found["figures"]["pictures"] == 70
+    assert found["figures"]["accuracy"] == pytest.approx(0.9, abs=0.03)
+    low, high = found["figures"]["accuracy_interval"]
+    assert low < found["figures"]["accuracy"] < high
+    confusion = np.array(found["figures"]["confusion"])
+    assert confusion.sum() == 70
+    assert np.trace(confusion) == round(70 * found["figures"]["accuracy"])
+    assert found["robustness"] == []
+
+
+def test_a_trained_keras_model_gives_the_same(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("keras", reason="a Keras model needs Keras")
+    model = save_trained(tmp_path, brightness_model())
+    trained, converted = figures(model, "--data", data), figures(TFLITE, "--data", data)
+    assert trained["engine"] == "keras"
+    assert trained["figures"]["confusion"] == converted["figures"]["confusion"]
+    (tmp_path / "brightness-tiny.keras.json").unlink()
+    done = invoke(model, "--data", data, "--scale", "129,64", "--json")
+    assert json.loads(done.stdout)["figures"]["confusion"] == converted["figures"]["confusion"]
+    assert "labels are taken to be FER-2013's" in done.stderr
+    assert json.loads(done.stdout)["guesses"]
+
+
+def test_the_table_has_every_class_and_the_confusion_matrix(data: Path) -> None:
+    done = invoke(TFLITE, "--data", data, "--robustness")
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert re.match(r"brightness-tiny-48x48-fp32\.tflite \(litert, fp32\) on 70 faces of brightness\.npz", lines[0])
+    assert re.match(r"accuracy 9\d\.\d\d% \(95 %: ", lines[1]) or re.match(r"accuracy 8[789]", lines[1])
+    for label in FER_LABELS:
+        assert len([line for line in lines if line.startswith(f"{label} ")]) == 2
+    for one in DISTURBANCES:
+        assert any(line.startswith(one.name) and one.strength in line for line in lines)
+    assert max(len(line) for line in lines) <= 120
+
+
+def test_robustness_is_the_share_that_is_left(data: Path) -> None:
+    found = figures(TFLITE, "--data", data, "--robustness")
+    left = {one["name"]: one for one in found["robustness"]}
+    assert set(left) == {one.name for one in DISTURBANCES}
+    # The mean brightness is all that this model sees: light undoes it, turning and shrinking do not.
+    assert left["dark"]["accuracy"] < 0.5
+    assert left["small"]["accuracy"] == pytest.approx(found["figures"]["accuracy"], abs=0.05)
+    for one in left.values():
+        assert one["loss"]["value"] == pytest.approx(found["figures"]["accuracy"] - one["accuracy"], abs=1e-5)
+        assert one["loss"]["low"] <= one["loss"]["value"] <= one["loss"]["high"]
+
+
+def test_a_report_has_every_picture_and_stands_alone(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="reports need matplotlib")
+    done = invoke(TFLITE, "--data", data, "--robustness", "--out", tmp_path / "report")
+    assert done.exit_code == 0, done.output
+    names = {*PICTURES, "robustness"}
+    expected = {"evaluation.json", "report.html", *(f"{name}.png" for name in names)}
+    assert {path.name for path in (tmp_path / "report").iterdir()} == expected
+    for name in names:
+        picture = cv2.imread(str(tmp_path / "report" / f"{name}.png"), cv2.IMREAD_GRAYSCALE)
+        assert min(picture.shape) > 150
+        assert picture.std() > 5
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert all(f'id="{name}"' in page for name in names)
+    assert not re.search(r"""(src|href)="(?!data:)""", page)
+
+
+def test_a_model_without_mistakes_has_an_empty_sheet(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="reports need matplotlib")
+    faces = LabelledFaces(np.zeros((2, 48, 48), np.uint8), np.array([3, 3]), FER_LABELS, None, "test")
+    reader = Reader("sure.onnx", read_manifest(ONNX), lambda pictures: np.tile(np.eye(7)[3], (len(pictures), 1)))
+    evaluation, answers = evaluate(reader, faces, "faces", robustness=False, say=lambda *what: None)
+    assert write_evaluation(tmp_path, evaluation, answers, faces)
+    assert evaluation.figures.accuracy == 1.0
+    record = json.loads((tmp_path / "evaluation.json").read_text())
+    assert record["figures"]["roc_areas"] == [None] * 7  # one class alone has no curve
+
+
+def test_without_matplotlib_the_figures_are_still_written(data: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys, importlib.util as u; real = u.find_spec\n"
+        "u.find_spec = lambda name, *rest: None if name == 'matplotlib' else real(name, *rest)\n"
+        "from edge_fer.cli.main import exit_code; sys.exit(exit_code(sys.argv[1:]))"
+    )
+    line = [sys.executable, "-c", code, "evaluate", str(ONNX), "--data", str(data), "--out", str(tmp_path / "out")]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "pip install 'edge-fer[bench]'" in done.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["evaluation.json"]
+
+
+def fault(*arguments: object) -> str:
+    done = invoke(*arguments)
+    assert isinstance(done.exception, EdgeFerError), done.output
+    return f"{done.exception.exit_code} {done.exception}"
+
+
+def test_faults_are_one_line(data: Path, tmp_path: Path) -> None:
+    assert fault("nothing", "--data", data).startswith("4 nothing is no model: give a .keras")
+    assert fault(tmp_path / "x.onnx", "--data", data).startswith("4 no such model file")
+    assert fault(ONNX, "--data", tmp_path / "none").startswith("3 ")
+    assert fault(ONNX, "--data", data, "--split", "train").startswith("78 ")
+    assert "are for Keras models" in fault(ONNX, "--data", data, "--labels", "a,b")
+    assert fault(ONNX, "--data", data, "--out", data / "x").startswith("1 cannot write to")
+    (tmp_path / "x.tflite").write_bytes(b"junk")
+    assert fault(tmp_path / "x.tflite", "--data", data).startswith("4 ")
+
+
+def test_a_class_that_the_model_does_not_know(tmp_path: Path) -> None:
+    for name in ("calm", "happy"):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "a.png"), np.full((48, 48), 99, np.uint8))
+    assert "has the class 'calm'" in fault(ONNX, "--data", tmp_path)
+
+
+def test_a_sheet_of_another_split_is_told(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "publictest.png"), np.zeros((48, 96), np.uint8))
+    with (tmp_path / "publictest.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["emotion"], [3], [4]])
+    assert figures(ONNX, "--data", tmp_path)["figures"]["pictures"] == 2
+    assert "no sheet for the split 'test'" in fault(ONNX, "--data", tmp_path, "--split", "test")
