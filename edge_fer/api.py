@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edge_fer.camera.pictures import read_picture
 from edge_fer.errors import ModelError, one_line
 from edge_fer.faces.haar import HaarFaceDetector, HaarSettings
-from edge_fer.pipeline import observe, observe_whole
+from edge_fer.observing import observe, observe_whole
 from edge_fer.scores.loading import Backend, open_classifier
 from edge_fer.sinks.runner import SystemClock
 from edge_fer.types import Frame

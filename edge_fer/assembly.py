@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 # First of all imports: OpenCV reads how long a camera may block when it is loaded.
 from edge_fer.camera._opencv import use_threads
-from edge_fer.camera.live import is_live, open_watched
-from edge_fer.camera.opening import CameraSettings, open_source
 from edge_fer.camera.picture_bytes import picture_from_bytes
 from edge_fer.camera.read_ahead import ReadAhead
-from edge_fer.camera.supervisor import SupervisedSource
-from edge_fer.device.board import ThrottleReader, temperature_celsius, throttled_before, throttled_now
+from edge_fer.camera.settings import CameraSettings
 from edge_fer.errors import MissingExtra
 from edge_fer.faces.haar import HaarFaceDetector, HaarSettings
 from edge_fer.faces.looking import FaceLooker
 from edge_fer.faces.tracking import FaceTracker
 from edge_fer.faces.tracking_settings import TrackingSettings
-from edge_fer.pipeline import Pipeline, RunLimits, observe
+from edge_fer.observing import observe
+from edge_fer.pipeline import Pipeline, RunLimits
 from edge_fer.scores.loading import Backend, open_classifier
 from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.sinks.csv import CsvFileSink
-from edge_fer.sinks.health import Board, CameraHealth, HealthMonitor
 from edge_fer.sinks.jsonl import JsonLinesSink
 from edge_fer.sinks.mqtt import open_mqtt
 from edge_fer.sinks.runner import Filling, SystemClock, run_sink, run_view_sink
@@ -31,11 +27,13 @@ from edge_fer.sinks.status import StatusLine
 from edge_fer.sinks.video import VideoSink
 from edge_fer.sinks.window import WindowSink, choose_screen
 from edge_fer.types import Frame, View
+from edge_fer.watching import both, is_watched, listen_to, monitor_of, open_watched_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from edge_fer.device.notify import ServiceManager
     from edge_fer.sinks.health import Health
     from edge_fer.sinks.jsonl import ByteStream
     from edge_fer.sinks.mqtt_settings import MqttSettings
@@ -105,6 +103,8 @@ class Streams:
     """Takes the status line."""
     report: Callable[[str], None]
     """Takes messages for people, one line each."""
+    manager: ServiceManager | None = None
+    """Is told that the run is alive."""
 
 
 def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None = None) -> Pipeline:
@@ -125,8 +125,8 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
     source: FrameSource | None = None
     page: PageSink | None = None
     try:
-        source = _source(settings, clock, streams)
-        monitor = _monitor(source, classifier, clock)
+        source = open_watched_source(settings.source, settings.camera, clock, streams.report, wait=settings.wait)
+        monitor = monitor_of(source, classifier, clock)
         filling = Filling.DROP_OLDEST if source.info.live else Filling.WAIT
         view_sinks = _view_sinks(settings, source.info, filling, clock, streams)
         if settings.serve is not None:
@@ -141,7 +141,7 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
             source.close()
         classifier.close()
         raise
-    watched = isinstance(source, SupervisedSource)
+    heartbeat = None if streams.manager is None else listen_to(source, streams.manager, clock)
     follower = None
     if source.info.live or source.info.fps is None or source.info.fps >= FOLLOW_FPS:
         search = HaarFaceDetector(replace(settings.faces, min_neighbors=TRACKER_AGREEING))
@@ -154,41 +154,14 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         clock,
         view_sinks=view_sinks,
         # A source that is watched over sees to its silences by itself.
-        limits=replace(settings.limits, stall_seconds=None) if watched else settings.limits,
+        limits=replace(settings.limits, stall_seconds=None) if is_watched(source) else settings.limits,
         truth=getattr(source, "truth", None),
         follower=follower,
         smoother=ScoreSmoother(settings.smoothing_seconds),
-        note=monitor.note,
+        note=monitor.note if heartbeat is None else both(monitor.note, heartbeat.note),
+        heartbeat=heartbeat,
+        services=() if heartbeat is None else (heartbeat,),
     )
-
-
-def _source(settings: RunSettings, clock: Clock, streams: Streams) -> FrameSource:
-    if is_live(settings.source):
-        return open_watched(settings.source, settings.camera, clock, streams.report, wait=settings.wait)
-    return open_source(settings.source, settings.camera)
-
-
-def _monitor(source: FrameSource, classifier: Classifier, clock: Clock) -> HealthMonitor:
-    throttled = ThrottleReader(clock.monotonic)
-
-    def board() -> Board:
-        word = throttled()
-        return Board(
-            temperature_celsius(),
-            None if word is None else throttled_now(word),
-            None if word is None else throttled_before(word),
-        )
-
-    manifest = getattr(classifier, "manifest", None)
-    engine, model = ("", "") if manifest is None else (manifest.engine, f"{manifest.name} {manifest.recipe}")
-    camera = partial(_camera_health, source, clock) if isinstance(source, SupervisedSource) else None
-    return HealthMonitor(lambda: source.info, clock, engine=engine, model=model, camera=camera, board=board)
-
-
-def _camera_health(source: SupervisedSource, clock: Clock) -> CameraHealth:
-    state, info = source.state, source.info
-    problem = None if state.up else state.last_error
-    return CameraHealth(info.name, info.live, state.up, clock.monotonic() - state.since, state.reopened, problem)
 
 
 def _sinks(

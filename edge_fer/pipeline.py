@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from edge_fer.errors import EndOfStream, SourceLost, SourceTimeout
-from edge_fer.faces.crop import crop_faces, whole_to_batch
 from edge_fer.faces.tracking import EachFrame
-from edge_fer.scores.decoding import ScoresNotFinite
+from edge_fer.observing import observe_next
 from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.sinks.summary import Tally, TruthCheck
-from edge_fer.types import Box, Face, Observation, ScoredFace, Timings, View
+from edge_fer.types import View
 
 if TYPE_CHECKING:
     import threading
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from edge_fer.faces.tracking import FaceFollower
     from edge_fer.sinks.runner import SinkRunner
     from edge_fer.sinks.summary import TrueFace
-    from edge_fer.types import Batch, Classifier, Clock, FaceDetector, Frame, FrameSource, Scores
+    from edge_fer.types import Classifier, Clock, FaceDetector, Frame, FrameSource, Observation
 
 READ_SECONDS = 0.2
 """How long one read may wait, and so how late the wish to stop may be noticed."""
@@ -30,6 +29,26 @@ FINISH_SECONDS = 1.0
 
 Ending: TypeAlias = Literal["source", "limit", "stop", "sink"]
 """Why a run ended: the source was finished, a limit was reached, a stop was asked for, or a sink had enough."""
+
+
+class Heartbeat(Protocol):
+    """Is told that the loop is alive, so that a service manager can end one that is not."""
+
+    def beat(self) -> None:
+        """The loop goes round: called for each frame, and at least every `READ_SECONDS` while none comes."""
+
+    def stopping(self) -> None:
+        """The loop has ended; sinks may still write."""
+
+
+class NoHeartbeat:
+    """Nobody listens."""
+
+    def beat(self) -> None:
+        """Do nothing."""
+
+    def stopping(self) -> None:
+        """Do nothing."""
 
 
 class Service(Protocol):
@@ -76,82 +95,6 @@ class _Progress:
     last_at: float = 0.0
 
 
-def observe(frame: Frame, detector: FaceDetector, classifier: Classifier, clock: Clock) -> Observation:
-    """Find and read all faces of a frame; the clock is only for the timings.
-
-    Raises:
-        ModelError: the engine failed.
-        ValueError: the picture is neither uint8 BGR nor grey.
-    """
-    return observe_next(frame, EachFrame(detector), classifier, ScoreSmoother(0.0), clock)
-
-
-def observe_next(
-    frame: Frame, follower: FaceFollower, classifier: Classifier, smoother: ScoreSmoother, clock: Clock
-) -> Observation:
-    """Find and read all faces of a frame that follows the last one; the clock is only for the timings.
-
-    Raises:
-        ModelError: the engine failed.
-        ValueError: the picture is neither uint8 BGR nor grey.
-    """
-    spec = classifier.input_spec
-    start = clock.monotonic()
-    followed = follower.follow(frame)
-    detected = clock.monotonic()
-    scored: tuple[ScoredFace, ...] = ()
-    if followed.faces:
-        pixels = followed.grey if spec.colour == "grey" and followed.grey is not None else frame.image
-        scores = classify_finite(classifier, crop_faces(pixels, [face.box for face in followed.faces], spec))
-        scored = tuple(
-            _steadied(face, raw, smoother, frame.captured_at)
-            for face, raw in zip(followed.faces, scores, strict=True)
-            if raw is not None
-        )
-    unscored = len(followed.faces) - len(scored)
-    return _observation(frame, scored, start, detected, clock.monotonic(), unscored)
-
-
-def classify_finite(classifier: Classifier, crops: Batch) -> Sequence[Scores | None]:
-    """Score all crops of a frame; None for those that the model gives NaN or infinite scores.
-
-    Raises:
-        ModelError: the engine failed, or gave values that are no scores.
-    """
-    try:
-        return classifier.classify(crops)
-    except ScoresNotFinite as error:
-        return error.scores
-
-
-def _steadied(face: Face, raw: Scores, smoother: ScoreSmoother, at: float) -> ScoredFace:
-    shown = smoother.steady(face.track_id, raw, at)
-    return ScoredFace(face, shown.scores, raw, shown.emotion)
-
-
-def observe_whole(frame: Frame, classifier: Classifier, clock: Clock) -> Observation:
-    """Read the whole picture as one face that is already cropped, as in FER-2013.
-
-    Raises:
-        ModelError: the engine failed.
-        ValueError: the picture is neither uint8 BGR nor grey.
-    """
-    start = clock.monotonic()
-    scores = classify_finite(classifier, whole_to_batch([frame.image], classifier.input_spec))
-    box = Box(0, 0, frame.width, frame.height)
-    scored = tuple(ScoredFace(Face(box), one, one, one.top) for one in scores if one is not None)
-    return _observation(frame, scored, start, start, clock.monotonic(), len(scores) - len(scored))
-
-
-def _observation(
-    frame: Frame, faces: tuple[ScoredFace, ...], start: float, detected: float, end: float, unscored: int
-) -> Observation:
-    timings = Timings((detected - start) * 1e3, (end - detected) * 1e3, (end - start) * 1e3)
-    return Observation(
-        frame.seq, frame.captured_at, frame.wall_time, frame.source, frame.width, frame.height, faces, timings, unscored
-    )
-
-
 class Pipeline:
     """A source, a detector, a classifier and sinks at work together; it uses nothing that it was not given."""
 
@@ -170,6 +113,7 @@ class Pipeline:
         smoother: ScoreSmoother | None = None,
         note: Callable[[Observation], None] = lambda observation: None,
         services: Sequence[Service] = (),
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         """Join the parts; nothing runs yet.
 
@@ -186,6 +130,7 @@ class Pipeline:
             smoother: steadies the scores of each id; None leaves them as they are.
             note: is told each observation in the loop itself, so it must be quick and never raise.
             services: run beside the loop and take no observations; closed by `close`.
+            heartbeat: is told that the loop is alive; must be quick and never raise.
         """
         self.source = source
         self._follower = follower or EachFrame(detector)
@@ -194,6 +139,7 @@ class Pipeline:
         self._sinks, self._view_sinks = tuple(sinks), tuple(view_sinks)
         self._limits = limits or RunLimits()
         self._note, self._services = note, tuple(services)
+        self._heartbeat = heartbeat or NoHeartbeat()
         self._truth = truth
 
     def step(self, frame: Frame) -> Observation:
@@ -225,6 +171,7 @@ class Pipeline:
         try:
             ending = self._loop(stop, progress, check)
         finally:
+            self._heartbeat.stopping()
             self.source.close()
             _finish(runners, stop, self._clock)
         return RunReport(
@@ -250,6 +197,7 @@ class Pipeline:
         limits, clock = self._limits, self._clock
         started_at = heard_at = clock.monotonic()
         while not stop.is_set():
+            self._heartbeat.beat()
             now = clock.monotonic()
             if limits.max_frames is not None and progress.tally.frames >= limits.max_frames:
                 return "limit"

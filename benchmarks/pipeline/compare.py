@@ -27,7 +27,7 @@ from edge_fer.faces.haar import HaarFaceDetector, HaarSettings, bundled_cascade
 from edge_fer.faces.looking import FaceLooker
 from edge_fer.faces.tracking import FaceTracker
 from edge_fer.faces.tracking_settings import PRESETS, TrackingSettings
-from edge_fer.pipeline import observe_next
+from edge_fer.observing import observe_next
 from edge_fer.scores.loading import open_classifier
 from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.sinks.runner import SystemClock

@@ -66,12 +66,13 @@ def command(context: click.Context, /, source: str | None, camera: str | None, *
         raise click.UsageError("give one source: demo, a video, folder or address, or --camera 0")
     name = source if source is not None else camera_name(camera or "")
     from edge_fer.assembly import Streams, build_pipeline
+    from edge_fer.device.notify import service_manager
 
     settings = _settings(name, options)
     with stop_signals() as signals:
         # A run that prints no results needs no standard output, such as one started by a service manager.
         output = open_output() if settings.json else io.BytesIO()
-        pipeline = build_pipeline(settings, Streams(output, sys.stderr, tell))
+        pipeline = build_pipeline(settings, Streams(output, sys.stderr, tell, service_manager(os.environ)))
         try:
             tell(source_text(pipeline.source.info))
             signals.running = True

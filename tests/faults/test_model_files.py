@@ -15,7 +15,7 @@ import pytest
 
 from edge_fer.cli.main import exit_code
 from edge_fer.errors import ModelError
-from edge_fer.pipeline import observe, observe_whole
+from edge_fer.observing import observe, observe_whole
 from edge_fer.scores.decoding import ScoresNotFinite, scores_from_outputs
 from edge_fer.scores.manifest import manifest_path, read_manifest, write_manifest
 from edge_fer.sinks.health import HealthMonitor

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from edge_fer.errors import ModelError, SinkError, SourceLost, SourceTimeout
-from edge_fer.pipeline import Pipeline, RunLimits, observe_whole
+from edge_fer.observing import observe_whole
+from edge_fer.pipeline import Pipeline, RunLimits
 from edge_fer.sinks.runner import Filling, SinkFinished, run_sink, run_view_sink
 from edge_fer.types import Box, Frame, Image, InputSpec
 from tests.fakes import Collector, EndlessSource, FakeClassifier, FakeClock, FakeDetector, FakeSource, Gate, picture

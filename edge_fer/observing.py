@@ -1,0 +1,93 @@
+"""One frame in, one observation out: find the faces, cut them out, read them, steady what was read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge_fer.faces.crop import crop_faces, whole_to_batch
+from edge_fer.faces.tracking import EachFrame
+from edge_fer.scores.decoding import ScoresNotFinite
+from edge_fer.scores.smoothing import ScoreSmoother
+from edge_fer.types import Box, Face, Observation, ScoredFace, Timings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge_fer.faces.tracking import FaceFollower
+    from edge_fer.types import Batch, Classifier, Clock, FaceDetector, Frame, Scores
+
+
+def observe(frame: Frame, detector: FaceDetector, classifier: Classifier, clock: Clock) -> Observation:
+    """Find and read all faces of a frame; the clock is only for the timings.
+
+    Raises:
+        ModelError: the engine failed.
+        ValueError: the picture is neither uint8 BGR nor grey.
+    """
+    return observe_next(frame, EachFrame(detector), classifier, ScoreSmoother(0.0), clock)
+
+
+def observe_next(
+    frame: Frame, follower: FaceFollower, classifier: Classifier, smoother: ScoreSmoother, clock: Clock
+) -> Observation:
+    """Find and read all faces of a frame that follows the last one; the clock is only for the timings.
+
+    Raises:
+        ModelError: the engine failed.
+        ValueError: the picture is neither uint8 BGR nor grey.
+    """
+    spec = classifier.input_spec
+    start = clock.monotonic()
+    followed = follower.follow(frame)
+    detected = clock.monotonic()
+    scored: tuple[ScoredFace, ...] = ()
+    if followed.faces:
+        pixels = followed.grey if spec.colour == "grey" and followed.grey is not None else frame.image
+        scores = classify_finite(classifier, crop_faces(pixels, [face.box for face in followed.faces], spec))
+        scored = tuple(
+            _steadied(face, raw, smoother, frame.captured_at)
+            for face, raw in zip(followed.faces, scores, strict=True)
+            if raw is not None
+        )
+    unscored = len(followed.faces) - len(scored)
+    return _observation(frame, scored, start, detected, clock.monotonic(), unscored)
+
+
+def classify_finite(classifier: Classifier, crops: Batch) -> Sequence[Scores | None]:
+    """Score all crops of a frame; None for those that the model gives NaN or infinite scores.
+
+    Raises:
+        ModelError: the engine failed, or gave values that are no scores.
+    """
+    try:
+        return classifier.classify(crops)
+    except ScoresNotFinite as error:
+        return error.scores
+
+
+def _steadied(face: Face, raw: Scores, smoother: ScoreSmoother, at: float) -> ScoredFace:
+    shown = smoother.steady(face.track_id, raw, at)
+    return ScoredFace(face, shown.scores, raw, shown.emotion)
+
+
+def observe_whole(frame: Frame, classifier: Classifier, clock: Clock) -> Observation:
+    """Read the whole picture as one face that is already cropped, as in FER-2013.
+
+    Raises:
+        ModelError: the engine failed.
+        ValueError: the picture is neither uint8 BGR nor grey.
+    """
+    start = clock.monotonic()
+    scores = classify_finite(classifier, whole_to_batch([frame.image], classifier.input_spec))
+    box = Box(0, 0, frame.width, frame.height)
+    scored = tuple(ScoredFace(Face(box), one, one, one.top) for one in scores if one is not None)
+    return _observation(frame, scored, start, start, clock.monotonic(), len(scores) - len(scored))
+
+
+def _observation(
+    frame: Frame, faces: tuple[ScoredFace, ...], start: float, detected: float, end: float, unscored: int
+) -> Observation:
+    timings = Timings((detected - start) * 1e3, (end - detected) * 1e3, (end - start) * 1e3)
+    return Observation(
+        frame.seq, frame.captured_at, frame.wall_time, frame.source, frame.width, frame.height, faces, timings, unscored
+    )
