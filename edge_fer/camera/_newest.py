@@ -128,6 +128,8 @@ class NewestFrameReader:
             return
         try:
             self._read_until_end(capture)
+        except SourceError as error:
+            self._end(error)
         except Exception as error:  # a fault in a driver's binding must reach the reader, not die with this thread
             self._end(SourceLost(f"reading {self._name} failed: {type(error).__name__}"))
         finally:

@@ -49,6 +49,10 @@ def open_live(text: str, settings: CameraSettings, *, wait: bool = True) -> Fram
         from edge_fer.camera.streams import open_stream
 
         return open_stream(text, settings, wait=wait)
+    if CSI_CAMERA.fullmatch(text):
+        from edge_fer.camera.rpicam import open_rpicam
+
+        return open_rpicam(text, settings, wait=wait)
     from edge_fer.camera.v4l2 import open_v4l2
 
     return open_v4l2(text, settings, wait=wait)

@@ -22,8 +22,8 @@ def camera_options(function: Function) -> Function:
     options = (
         click.option(
             "--camera",
-            metavar="N|DEVICE",
-            help="Camera: a number, /dev/videoN or a name in /dev/v4l/by-id.",
+            metavar="N|DEVICE|rpicam",
+            help="Camera: a number, /dev/videoN, a name in /dev/v4l/by-id, or rpicam for a Raspberry Pi camera module.",
         ),
         click.option(
             "--width", type=click.IntRange(16, 16_384), default=640, show_default=True, help="Asked of the camera."
