@@ -152,7 +152,20 @@ click.version_option(__version__, message="edge-fer %(version)s")(cli)
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with its exit code."""
+    reserve_standard_streams()
     sys.exit(exit_code(arguments))
+
+
+def reserve_standard_streams() -> None:
+    """Put /dev/null where standard input, output or error is closed.
+
+    A file or camera that is opened would get the number of the closed one, and what libraries print would go there.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
 
 
 def exit_code(arguments: Sequence[str] | None = None, group: click.Group = cli) -> int:

@@ -112,7 +112,6 @@ def _predict(names: Sequence[str], options: dict[str, Any]) -> tuple[int, int]:
     from edge_fer.faces.haar import HaarSettings
     from edge_fer.sinks.annotated import AnnotatedFolder
     from edge_fer.sinks.progress import progress_bar
-    from edge_fer.sinks.runner import SinkFinished
 
     output, failed = open_output(), 0
     folder = AnnotatedFolder(options["annotate"], top=options["top"]) if options["annotate"] else None
@@ -126,14 +125,18 @@ def _predict(names: Sequence[str], options: dict[str, Any]) -> tuple[int, int]:
             try:
                 frame = _read(name, number, round(options["max_megapixels"] * 1e6))
                 seen = _observe(fer, frame, options["whole"])
-                write(seen)
                 if seen.unscored:
                     tell(f"{name}: {seen.unscored} left out of the faces, the model gave no finite scores")
+            except SourceError as exc:
+                failed += 1
+                tell(str(exc))
+                continue
+            # Outside of any `try`: an output that fails once will fail for every picture.
+            write(seen)
+            try:
                 if folder is not None:
                     folder.save(Path(name), frame.image, seen)
-            except SinkFinished:
-                raise
-            except (SourceError, SinkError) as exc:
+            except SinkError as exc:
                 failed += 1
                 tell(str(exc))
     if bar:

@@ -19,7 +19,7 @@ def quiet_stderr() -> Iterator[None]:
 
     It holds for all threads, so keep what is inside short, or alone.
     """
-    sys.stderr.flush()
+    _flush()
     try:
         kept = os.dup(_STDERR)
     except OSError:  # closed: nothing to silence
@@ -31,6 +31,11 @@ def quiet_stderr() -> Iterator[None]:
         os.close(nowhere)
         yield
     finally:
-        sys.stderr.flush()
+        _flush()
         os.dup2(kept, _STDERR)
         os.close(kept)
+
+
+def _flush() -> None:
+    if sys.stderr is not None:  # it was closed when Python started
+        sys.stderr.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import cv2
@@ -10,8 +11,10 @@ import numpy as np
 
 from edge_fer.errors import SinkError
 from edge_fer.sinks.draw import annotate
+from edge_fer.sinks.runner import SinkFinished
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from edge_fer.types import Image, SourceInfo, View
@@ -21,6 +24,12 @@ CODEC_BY_SUFFIX = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v
 
 PICTURES_FPS = 2.0
 """Frames a second for sources that have no rate of their own, such as a folder of pictures."""
+
+LEAST_FREE_BYTES = 8_000_000
+"""With less room on the disk a video is finished while its index still fits."""
+
+FRAMES_TO_LOOK = 25
+"""How often it is looked how much room there is."""
 
 LONGEST_GAP_SECONDS = 10.0
 """A camera that was away longer than this does not get its absence filled with copies of its last frame."""
@@ -33,8 +42,16 @@ class VideoSink:
     frames at an uneven rate: frames are then repeated or left out so that the video plays at the speed of life.
     """
 
-    def __init__(self, path: Path, info: SourceInfo, *, top: int = 1) -> None:
+    def __init__(
+        self, path: Path, info: SourceInfo, *, top: int = 1, free_bytes: Callable[[Path], int] | None = None
+    ) -> None:
         """Check that the file can be written; it is begun with the first frame.
+
+        Args:
+            path: where the complete file will be.
+            info: of the source, for the rate.
+            top: emotions shown a face.
+            free_bytes: tells the room that is left in a folder; None asks the system.
 
         Raises:
             SinkError: the folder does not exist or cannot be written, or the suffix is none that can be written.
@@ -45,23 +62,37 @@ class VideoSink:
             raise SinkError(f"cannot write {path}: {path.parent} is no folder that can be written to")
         if path.is_dir():
             raise SinkError(f"cannot write {path}: it is a folder")
-        self._path = path
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            raise SinkError(f"cannot write {path}: OpenCV takes no name that is not UTF-8; choose another") from None
+        # Absolute, because FFmpeg takes `http:out.mp4` for an address.
+        self._path = path = path.absolute()
         # The suffix stays last: OpenCV chooses the container by it.
         self._part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
         self._fps = info.fps if info.fps and info.fps > 0 else (30.0 if info.live else PICTURES_FPS)
         self._live = info.live
-        self._top = top
+        self._top, self._free_bytes = top, free_bytes or free
+        self._full = False
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
         self._started_at = 0.0
-        self._frames = 0
+        self._frames = self._looks = 0
 
     def write_view(self, view: View) -> None:
         """Append one picture.
 
         Raises:
-            SinkError: the file cannot be written.
+            SinkError: the file cannot be written, or ends here because the disk is nearly full.
+            SinkFinished: it has ended.
         """
+        if self._full:
+            raise SinkFinished("", ends_run=False)
+        if self._looks % FRAMES_TO_LOOK == 0 and self._free_bytes(self._path.parent) < LEAST_FREE_BYTES:
+            self._full = True
+            self.close()
+            raise SinkError(f"the disk is nearly full: {self._path} ends after {self._frames} frames")
+        self._looks += 1
         picture = annotate(view.image, view.observation, top=self._top)
         captured_at = view.observation.captured_at
         if self._writer is None:
@@ -84,9 +115,10 @@ class VideoSink:
         self._writer.release()
         self._writer = None
         try:
+            # OpenCV does not say where it could not write.
+            if not holds_frames(self._part, self._frames):
+                raise SinkError(f"cannot write {self._path}: not all of it arrived on the disk; is it full?")
             with self._part.open("rb") as file:
-                if os.fstat(file.fileno()).st_size == 0:
-                    raise SinkError(f"cannot write {self._path}: nothing arrived on the disk; is it full?")
                 os.fsync(file.fileno())
             self._part.replace(self._path)
         except OSError as exc:
@@ -112,6 +144,24 @@ class VideoSink:
             self._started_at = captured_at - self._frames / self._fps
             return 1
         return max(0, due)
+
+
+def holds_frames(path: Path, frames: int) -> bool:
+    """Whether a video file can be opened and its index names about so many frames."""
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    try:
+        # A Matroska file tells its length in time only.
+        return abs(capture.get(cv2.CAP_PROP_FRAME_COUNT) - frames) <= max(1.0, 0.02 * frames)
+    finally:
+        capture.release()
+
+
+def free(folder: Path) -> int:
+    """Bytes that are left in a folder for who is no administrator; a sane number where nobody knows."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return LEAST_FREE_BYTES
 
 
 def _fit(picture: Image, size: tuple[int, int]) -> Image:
