@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_fer.cli.streams import tell
 from edge_fer_bench.progress import ProgressLine, make_folder
 
 if TYPE_CHECKING:
     from edge_fer_bench.result import BenchResult, Effort
+    from edge_fer_bench.run import Request
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 
@@ -48,6 +50,12 @@ EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Write result.json, report.html and plots there."
 )
+@click.option(
+    "--apply",
+    "apply_winner",
+    is_flag=True,
+    help="Write the fastest format and its threads into your configuration, for `edge-fer run` to use.",
+)
 @click.pass_context
 def command(
     context: click.Context,
@@ -62,6 +70,7 @@ def command(
     frames: int | None,
     as_json: bool,
     out: Path | None,
+    apply_winner: bool,
 ) -> None:
     """Measure latency, frames a second, processor time, memory and accuracy of every format on this machine.
 
@@ -72,10 +81,13 @@ def command(
     Examples:
       edge-fer bench --quick
       edge-fer bench --data fer2013.csv --out results
+      edge-fer bench --sweep threads --apply
       edge-fer bench compare old/result.json new/result.json --fail-over 1.2
     """
     if context.invoked_subcommand is not None:
         return
+    from edge_fer_bench.page import WITHOUT_PLOTS
+    from edge_fer_bench.report import write_report
     from edge_fer_bench.result_file import result_json
     from edge_fer_bench.run import Request, bench
     from edge_fer_bench.table import result_table
@@ -86,11 +98,13 @@ def command(
         models, video or "demo", data, split, thread_counts(threads, sweep), effort_of(quick, rounds, frames), quick
     )
     result = bench(request, ProgressLine(sys.stderr))
-    if out is not None:
-        write_all(out, result)
+    if out is not None and not write_report(out, result):
+        tell(WITHOUT_PLOTS)
     click.echo(result_json(result) if as_json else result_table(result), nl=not as_json)
     if not result.complete:
         context.exit(EXIT_INTERRUPTED)
+    if apply_winner:
+        tell(applied(result, request))
 
 
 @command.command("compare", short_help="Set two results side by side, as ratios.")
@@ -148,8 +162,12 @@ def thread_counts(threads: int, sweep: str | None) -> tuple[int, ...]:
     return tuple(sorted(counts | {cores}))
 
 
-def write_all(folder: Path, result: BenchResult) -> None:
-    """Write result.json."""
-    from edge_fer_bench.result_file import write_result
+def applied(result: BenchResult, request: Request) -> str:
+    """Write the winner into the user's configuration and say so in one line."""
+    from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER
+    from edge_fer_bench.apply import apply, choose
+    from edge_fer_bench.run import find_formats
 
-    write_result(folder / "result.json", result)
+    winner = choose(result, find_formats(request.models or (BUNDLED_MODELS_FOLDER,)))
+    file = apply(winner)
+    return f"{file}: model = {winner.setting}, threads = {winner.threads}"

@@ -46,7 +46,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation, answers: Answers, fac
 
 def draw(evaluation: Evaluation, answers: Answers, faces: LabelledFaces) -> dict[str, Figure]:
     """The pictures of an evaluation by the name of their file."""
-    from edge_fer_bench import plots
+    from edge_fer_bench import plots, speed_plots
 
     names, figures = evaluation.labels, evaluation.figures
     probabilities, truth = answers.probabilities, answers.truth
@@ -59,7 +59,7 @@ def draw(evaluation: Evaluation, answers: Answers, faces: LabelledFaces) -> dict
     }
     if evaluation.robustness:
         shares = {"clean": figures.accuracy, **{one.name: one.accuracy for one in evaluation.robustness}}
-        drawn["robustness"] = plots.shares_chart(shares, "Accuracy on spoilt pictures")
+        drawn["robustness"] = speed_plots.shares_chart(shares, "Accuracy on spoilt pictures")
     return drawn
 
 

@@ -55,14 +55,14 @@ _PAGE = """<!doctype html>
 <link rel="icon" href="data:,">
 <title>{title}</title>
 <style>
-body {{ font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 66rem; margin: 2rem auto;
+body {{ font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 80rem; margin: 2rem auto;
   padding: 0 1rem; }}
 h1 {{ margin-bottom: 0; }}
 .wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; margin: 1.2rem 0; font-variant-numeric: tabular-nums; white-space: nowrap; }}
 th, td {{ padding: .25rem 1rem .25rem 0; border-bottom: 1px solid #ddd; text-align: right; }}
 th:first-child, td:first-child {{ text-align: left; }}
-img {{ display: block; max-width: 100%; margin: 1.6rem 0; }}
+img {{ display: block; max-width: min(100%, 62rem); margin: 1.6rem 0; }}
 .note {{ color: #666; }}
 .doubt {{ color: #8a1c00; font-weight: 600; }}
 </style>

@@ -1,11 +1,10 @@
-"""Pictures of figures: the same for a finished training, an evaluation and a benchmark.
+"""Pictures of what a model is worth and how it was trained: the same for a training, an evaluation and a benchmark.
 
 Every function returns a matplotlib figure and keeps no state; `png` turns it into bytes.
 """
 
 from __future__ import annotations
 
-import io
 import itertools
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from edge_fer.evaluation.metrics import roc_curve
+from edge_fer_bench.chart_style import COLOURS, FAINT, INK, colour_of, legend_below, new_chart, png, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,24 +23,22 @@ if TYPE_CHECKING:
 
     from edge_fer.evaluation.metrics import Calibration, ClassFigures, Floats, Labels
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D4D4D", "#8C6D31")
-"""Okabe and Ito's palette, which people with colour-blindness can tell apart, and a brown."""
-INK, FAINT = "#222222", "#D0D0D0"
-DPI = 130
-
-
-def png(figure: Figure) -> bytes:
-    """The figure as a PNG file."""
-    buffer = io.BytesIO()
-    # Without its own version in the file, the same figures give the same bytes.
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
-    return buffer.getvalue()
+__all__ = [
+    "class_chart",
+    "confusion_chart",
+    "contact_sheet",
+    "curves_chart",
+    "distribution_chart",
+    "png",
+    "reliability_chart",
+    "roc_chart",
+]
 
 
 def confusion_chart(confusion: Labels, label_names: Sequence[str], title: str = "Confusion matrix") -> Figure:
     """Counts by true class (rows) and predicted class (columns), coloured by the share of the row."""
     side = 2.6 + 0.62 * len(label_names)
-    figure, axes = _new(side + 0.7, side, title)
+    figure, axes = new_chart(side + 0.7, side, title)
     totals = confusion.sum(axis=1, keepdims=True)
     shares = np.divide(confusion, totals, out=np.zeros(confusion.shape), where=totals > 0)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -64,7 +62,7 @@ def confusion_chart(confusion: Labels, label_names: Sequence[str], title: str = 
 
 def class_chart(classes: Sequence[ClassFigures], title: str = "Precision, recall and F1 of each class") -> Figure:
     """Three bars a class, with the number of its pictures."""
-    figure, axes = _new(1.6 + 1.0 * len(classes), 3.9, title)
+    figure, axes = new_chart(1.6 + 1.0 * len(classes), 3.9, title)
     places = np.arange(len(classes))
     for number, name in enumerate(("precision", "recall", "f1")):
         values = [getattr(one, name) for one in classes]
@@ -76,7 +74,7 @@ def class_chart(classes: Sequence[ClassFigures], title: str = "Precision, recall
     axes.set_yticks(np.arange(0, 1.01, 0.2))
     axes.grid(axis="y", color=FAINT, linewidth=0.6)
     axes.tick_params(axis="x", length=0)
-    _legend(axes, ncols=3)
+    legend_below(axes, ncols=3)
     return figure
 
 
@@ -84,12 +82,12 @@ def roc_chart(
     probabilities: Floats, labels: Labels, label_names: Sequence[str], title: str = "ROC, each class against the rest"
 ) -> Figure:
     """A curve for each class that occurs, with the area under it."""
-    figure, axes = _new(6.2, 5.2, title)
+    figure, axes = new_chart(6.2, 5.2, title)
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle="--")
     for number, name in enumerate(label_names):
         false_rate, true_rate, area = roc_curve(probabilities[:, number], labels == number)
         if np.isfinite(area):
-            axes.plot(false_rate, true_rate, color=_colour(number), linewidth=1.5, label=f"{name}  {area:.3f}")
+            axes.plot(false_rate, true_rate, color=colour_of(number), linewidth=1.5, label=f"{name}  {area:.3f}")
     axes.set_xlabel("false positive rate")
     axes.set_ylabel("true positive rate")
     axes.set_aspect("equal")
@@ -116,15 +114,17 @@ def reliability_chart(curves: Mapping[str, Calibration], title: str = "Reliabili
     for number, (name, curve) in enumerate(curves.items()):
         full = curve.count > 0
         label = f"{name}  (ECE {curve.expected_error:.3f})"
-        axes.plot(curve.confidence[full], curve.accuracy[full], "o-", color=_colour(number), markersize=4, label=label)
+        axes.plot(
+            curve.confidence[full], curve.accuracy[full], "o-", color=colour_of(number), markersize=4, label=label
+        )
         bins = len(curve.count)
         middles = (np.arange(bins) + 0.5 + (number - (len(curves) - 1) / 2) * width) / bins
-        counts.bar(middles, curve.count, width / bins, color=_colour(number))
+        counts.bar(middles, curve.count, width / bins, color=colour_of(number))
     axes.set_ylabel("share that was right")
     counts.set_ylabel("pictures")
     counts.set_xlabel("highest score")
     for one in (axes, counts):
-        _tidy(one)
+        tidy(one)
         one.grid(color=FAINT, linewidth=0.6)
         one.set_xlim(0, 1)
     axes.set_ylim(0, 1)
@@ -146,32 +146,15 @@ def distribution_chart(counts: Mapping[str, Mapping[str, int]], title: str = "Pi
     for axes, (split, of_class) in zip(panels, counts.items(), strict=True):
         total = max(1, sum(of_class.values()))
         names, sizes = list(of_class), list(of_class.values())
-        bars = axes.barh(names, sizes, color=[_colour(number) for number in range(len(names))], height=0.72)
+        bars = axes.barh(names, sizes, color=[colour_of(number) for number in range(len(names))], height=0.72)
         axes.bar_label(bars, [f"{size:,}  {size / total:.1%}" for size in sizes], padding=3, fontsize=7.5)
         axes.set_xlim(0, max(sizes) * 1.32)
         axes.set_title(f"{split}, {total:,} pictures", fontsize=9, color=INK)
-        _tidy(axes)
+        tidy(axes)
         axes.spines["bottom"].set_visible(False)
         axes.set_xticks([])
         axes.tick_params(axis="y", length=0)
     panels[0].invert_yaxis()
-    return figure
-
-
-def shares_chart(shares: Mapping[str, float], title: str) -> Figure:
-    """Bars of shares from 0 to 1 by name, the first of them the measure of the others."""
-    figure, axes = _new(7.4, 0.9 + 0.34 * len(shares), title)
-    names, values = list(shares), list(shares.values())
-    colours = [COLOURS[4], *[COLOURS[5]] * (len(names) - 1)]
-    bars = axes.barh(names, values, color=colours, height=0.72)
-    # Inside the bars, away from the line.
-    axes.bar_label(bars, [f"{value:.1%}" for value in values], padding=-38, fontsize=8, color=INK)
-    axes.axvline(values[0], color=INK, linewidth=0.8, linestyle=":")
-    axes.invert_yaxis()
-    axes.set_xlim(0, 1)
-    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.grid(axis="x", color=FAINT, linewidth=0.6)
-    axes.tick_params(axis="y", length=0)
     return figure
 
 
@@ -197,7 +180,7 @@ def curves_chart(
     shares.set_ylabel("accuracy")
     shares.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     for axes in (losses, shares):
-        _tidy(axes)
+        tidy(axes)
         axes.axvline(best_epoch + 1, color=INK, linewidth=0.8, linestyle=":", label=f"kept: epoch {best_epoch + 1}")
         axes.set_xlabel("epoch")
         axes.grid(color=FAINT, linewidth=0.6)
@@ -227,34 +210,9 @@ def contact_sheet(images: Sequence[NDArray[np.uint8]], captions: Sequence[str], 
     return figure
 
 
-def _new(width: float, height: float, title: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots()
-    axes.set_title(title, fontsize=11, color=INK, fontweight="bold", pad=12)
-    _tidy(axes)
-    return figure, axes
-
-
-def _tidy(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(FAINT)
-    axes.tick_params(labelsize=8, color=FAINT, labelcolor=INK)
-    for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set(fontsize=9, color=INK)
-    axes.set_axisbelow(True)
-
-
 def _curve(axes: Axes, history: Sequence[Mapping[str, float]], key: str, label: str, colour: str) -> None:
     points = [(one["epoch"] + 1, one[key]) for one in history if key in one]
     # A curve of one or two points is not to be seen without marks.
     if points:
         marker = "o" if len(points) < 3 else ""
         axes.plot(*zip(*points, strict=True), marker=marker, color=colour, linewidth=1.5, label=label)
-
-
-def _legend(axes: Axes, ncols: int) -> None:
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=ncols, frameon=False, fontsize=8)
-
-
-def _colour(number: int) -> str:
-    return COLOURS[number % len(COLOURS)]

@@ -21,11 +21,12 @@ RECIPE_WORDS = {
 def result_table(result: BenchResult) -> str:
     """What was measured, on what, and loudly why not to trust it."""
     doubts = [f"INVALID: {reason}" for reason in result.invalid]
-    lines = [*doubts, *_machine(result), "", *_speed(result), *_accuracy(result)]
+    lines = [*doubts, *machine_lines(result), "", *_speed(result), *_accuracy(result)]
     return "\n".join([*lines, *(["", *doubts] if doubts else [])])
 
 
-def _machine(result: BenchResult) -> list[str]:
+def machine_lines(result: BenchResult) -> list[str]:
+    """What it was measured on, how long, and how the machine fared."""
     machine = result.environment
     where = [machine.board, machine.processor, f"{machine.cores} cores", ", ".join(machine.features)]
     lines = [", ".join(part for part in where if part)]
@@ -53,8 +54,19 @@ def _health(when: str, health: Health) -> str:
 
 
 def _speed(result: BenchResult) -> list[str]:
+    measured = [row for row in result.rows if row.latency or row.film]
+    if not measured:
+        return ["Nothing was measured.", *(f"{row.file}: {row.problem}" for row in result.rows if row.problem)]
+    header, cells = speed_cells(result)
+    lines = with_files(aligned(header[1:], [line[1:] for line in cells], left=2), [row.file for row in measured])
+    return [*lines, *problems(result), speed_note(result)]
+
+
+def speed_cells(result: BenchResult) -> tuple[list[str], list[list[str]]]:
+    """A heading and a line for each row that was measured, the file first."""
     several = len({row.threads for row in result.rows}) > 1
     columns: list[tuple[str, Callable[[Row], str]]] = [
+        ("file", lambda row: row.file),
         ("engine", lambda row: row.engine or "-"),
         ("recipe", lambda row: RECIPE_WORDS.get(row.recipe or "", row.recipe or "-")),
         ("kB", lambda row: f"{row.size_bytes / 1000:.0f}"),
@@ -71,44 +83,66 @@ def _speed(result: BenchResult) -> list[str]:
         ("CPU ms", lambda row: _number(row.film.cpu_ms if row.film else None, ".2f")),
     ]
     if several:
-        columns.insert(2, ("threads", lambda row: str(row.threads)))
+        columns.insert(3, ("threads", lambda row: str(row.threads)))
     measured = [row for row in result.rows if row.latency or row.film]
-    if not measured:
-        return ["Nothing was measured.", *(f"{row.file}: {row.problem}" for row in result.rows if row.problem)]
-    lines = aligned([name for name, _ in columns], [[show(row) for _, show in columns] for row in measured], left=2)
-    files = ["file", *(row.file for row in measured)]
-    lines = [f"{line}  {file}" for line, file in zip(lines, files, strict=True)]
-    lines += [f"{row.file}: not measured: {row.problem}" for row in result.rows if row.problem and row not in measured]
-    lines += [f"{row.file}: not to the end: {row.problem}" for row in measured if row.problem]
+    return [name for name, _ in columns], [[show(row) for _, show in columns] for row in measured]
+
+
+def problems(result: BenchResult) -> list[str]:
+    """What was not measured, or not to the end, and why."""
+    return [
+        f"{row.file}: {'not to the end' if row.latency or row.film else 'not measured'}: {row.problem}"
+        for row in result.rows
+        if row.problem
+    ]
+
+
+def speed_note(result: BenchResult) -> str:
+    """What the columns are."""
     note = "Milliseconds from boxes to scores; FPS, shares and processor time of the whole way, a frame."
-    return [*lines, note if several else f"{note} Threads: {result.rows[0].threads}."]
+    several = len({row.threads for row in result.rows}) > 1
+    return note if several else f"{note} Threads: {result.rows[0].threads}."
 
 
 def _accuracy(result: BenchResult) -> list[str]:
-    judged = {row.file: row for row in result.rows if row.accuracy is not None}
-    if not judged:
+    judged = [row for row in result.rows if row.accuracy is not None]
+    if not judged or judged[0].accuracy is None:
         return []
-    header = ["accuracy", "95 %", "macro-F1", "ECE", "loss against fp32"]
-    rows, classes = [], []
-    for row in judged.values():
+    files = [row.file for row in judged]
+    header, cells = accuracy_cells(result)
+    lines = ["", f"On {judged[0].accuracy.pictures:,} pictures of {result.data_set}:"]
+    lines += with_files(aligned(header[1:], [line[1:] for line in cells]), files)
+    header, cells = class_cells(result)
+    return [*lines, "", "F1 of each class:", *with_files(aligned(header[1:], [line[1:] for line in cells]), files)]
+
+
+def accuracy_cells(result: BenchResult) -> tuple[list[str], list[list[str]]]:
+    """A heading and a line for each row with accuracy, the file first."""
+    cells = []
+    for row in result.rows:
         figures = row.accuracy
-        assert figures is not None
+        if figures is None:
+            continue
         interval = f"{figures.accuracy.low:.1%} to {figures.accuracy.high:.1%}"
         loss = "-"
         if figures.loss is not None:
             low, high = figures.loss.low * 100, figures.loss.high * 100
             loss = f"{figures.loss.value * 100:+.2f} points ({low:+.2f} to {high:+.2f})"
-        shown = [f"{figures.accuracy.value:.2%}", interval, f"{figures.macro_f1:.3f}"]
-        rows.append([*shown, f"{figures.calibration_error:.3f}", loss])
-        classes.append([f"{one.f1:.3f}" for one in figures.classes])
-    first = next(iter(judged.values())).accuracy
-    assert first is not None
-    lines = ["", f"On {first.pictures:,} pictures of {result.data_set}:"]
-    files = ["file", *judged]
-    lines += [f"{line}  {file}" for line, file in zip(aligned(header, rows), files, strict=True)]
-    lines += ["", "F1 of each class:"]
-    table = aligned([one.label for one in first.classes], classes)
-    return lines + [f"{line}  {file}" for line, file in zip(table, files, strict=True)]
+        shown = [row.file, f"{figures.accuracy.value:.2%}", interval, f"{figures.macro_f1:.3f}"]
+        cells.append([*shown, f"{figures.calibration_error:.3f}", loss])
+    return ["file", "accuracy", "95 %", "macro-F1", "ECE", "loss against fp32"], cells
+
+
+def class_cells(result: BenchResult) -> tuple[list[str], list[list[str]]]:
+    """F1 of each class, likewise."""
+    judged = [(row.file, row.accuracy.classes) for row in result.rows if row.accuracy is not None]
+    header = [one.label for one in judged[0][1]] if judged else []
+    return ["file", *header], [[file, *(f"{one.f1:.3f}" for one in classes)] for file, classes in judged]
+
+
+def with_files(lines: Sequence[str], files: Sequence[str]) -> list[str]:
+    """Aligned lines, a heading first, with the files at their ends."""
+    return [f"{line}  {file}" for line, file in zip(lines, ["file", *files], strict=True)]
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 0) -> list[str]:

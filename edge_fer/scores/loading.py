@@ -1,7 +1,8 @@
 """Which model file and which engine: the one place that chooses.
 
-LiteRT comes first because it was the faster one: 0.06 to 0.11 ms a face in int8 on one thread, against 0.18 to
-0.28 ms in ONNX Runtime, on the same networks and machine.
+Among the files of one model the format that was measured to be the fastest on this kind of processor comes first
+(`fastest.py`), then what the manifests prefer. Without a measurement LiteRT comes before ONNX Runtime, because it was
+the faster one wherever both were measured.
 """
 
 from __future__ import annotations
@@ -10,20 +11,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from edge_fer.errors import ConfigError, EdgeFerError, MissingExtra, ModelError
+from edge_fer.scores.fastest import cost_of
 from edge_fer.scores.litert import LitertClassifier
 from edge_fer.scores.manifest import read_manifest
 from edge_fer.scores.ort import OrtClassifier
+from edge_fer.scores.processor import read_processor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from edge_fer.scores.processor import Kind
     from edge_fer.types import Classifier
 
 Backend: TypeAlias = Literal["auto", "onnx", "litert"]
 
 BUNDLED_MODELS_FOLDER = Path(__file__).parent.parent / "models"
 
-SUFFIX_OF_ENGINE = {"litert": ".tflite", "onnx": ".onnx"}  # in order of preference
+SUFFIX_OF_ENGINE = {"litert": ".tflite", "onnx": ".onnx"}
+"""In the order in which engines are tried where nothing else decides."""
+
 _SOURCE_SUFFIXES = (".keras", ".h5", ".hdf5", ".pb")
 
 
@@ -37,16 +43,19 @@ def open_classifier(
     threads: int = 1,
     folder: Path = BUNDLED_MODELS_FOLDER,
     engines: Mapping[str, Callable[[Path, int], Classifier]] | None = None,
+    kind: Kind | Literal["this"] | None = "this",
 ) -> Classifier:
     """Open a model with an engine that works here; an engine is tried by loading the model with it.
 
     Args:
-        model: a .tflite or .onnx file with its manifest, or the name of a bundled model such as `nano`; None for
-            the bundled model that is most accurate.
-        backend: the engine, or "auto" for the one that fits the file, LiteRT before ONNX Runtime for bundled models.
+        model: a .tflite or .onnx file with its manifest, or the name of a bundled model such as `nano`, or of a file
+            of one; None for the bundled model that is most accurate.
+        backend: the engine, or "auto" for the one that fits the file, and for bundled models the one whose format is
+            the fastest on this kind of processor.
         threads: threads the engine may use, at least 1.
         folder: where bundled models lie.
         engines: how to open a model, by engine; tests bring their own.
+        kind: of processor; "this" for that of this machine, None for one of which nothing is known.
 
     Raises:
         ModelError: no usable model file.
@@ -56,9 +65,11 @@ def open_classifier(
     if threads < 1:
         raise ConfigError(f"threads must be at least 1, not {threads}")
     known = _engines() if engines is None else engines
-    named = bundled_models(folder) if model is None else bundled_models_named(model, folder)
-    if model is not None and not named:
-        return known[_engine_of(model, backend)](model, threads)
+    kind = read_processor().kind if kind == "this" else kind
+    named = bundled_models(folder, kind) if model is None else bundled_models_named(model, folder, kind)
+    if model is not None and (model.suffix or not named):
+        path = named[0] if named else model
+        return known[_engine_of(path, backend)](path, threads)
     candidates = [path for path in named if backend in ("auto", _engine_of(path, "auto"))]
     if not candidates:
         wanted = "" if backend == "auto" else f" for {backend}"
@@ -73,30 +84,45 @@ def open_classifier(
     raise next((error for error in failures if isinstance(error, ModelError)), failures[0])
 
 
-def bundled_models(folder: Path = BUNDLED_MODELS_FOLDER) -> list[Path]:
-    """The model files in a folder in the order in which to try them: LiteRT first, preferred ones first, by name.
+def bundled_models(folder: Path = BUNDLED_MODELS_FOLDER, kind: Kind | None = None) -> list[Path]:
+    """The model files in a folder in the order in which to try them on that kind of processor.
+
+    A model of which a file is preferred comes before the others. Among its files the fastest by measurement come
+    first, then preferred ones, LiteRT before ONNX Runtime.
 
     Raises:
         ModelError: a manifest is missing or malformed.
     """
-    ordered: list[Path] = []
-    for suffix in SUFFIX_OF_ENGINE.values():
-        files = sorted(folder.glob(f"*{suffix}"))
-        ordered += sorted(files, key=lambda path: not read_manifest(path).preferred)
-    return ordered
+    manifests = {
+        path: read_manifest(path) for suffix in SUFFIX_OF_ENGINE.values() for path in sorted(folder.glob(f"*{suffix}"))
+    }
+    preferred = {manifest.name for manifest in manifests.values() if manifest.preferred}
+    # Sorting keeps the order of the engines and of the names where nothing else differs.
+    return sorted(
+        manifests,
+        key=lambda path: (
+            manifests[path].name not in preferred,
+            manifests[path].name,
+            cost_of(manifests[path], kind),
+            not manifests[path].preferred,
+        ),
+    )
 
 
-def bundled_models_named(name: Path, folder: Path = BUNDLED_MODELS_FOLDER) -> list[Path]:
-    """The bundled files of one model, by its whole name (`fer2013-nano`) or the last word of it (`nano`).
+def bundled_models_named(name: Path, folder: Path = BUNDLED_MODELS_FOLDER, kind: Kind | None = None) -> list[Path]:
+    """The bundled files of one model, by its whole name (`fer2013-nano`) or the last word of it (`nano`), or one of
+    them by the name of the file.
 
     Empty where a file of that name exists, or no bundled model has it.
 
     Raises:
         ModelError: a manifest is missing or malformed.
     """
-    if name.suffix or name.exists():
+    if name.exists() or len(name.parts) != 1:
         return []
-    names = {path: read_manifest(path).name for path in bundled_models(folder)}
+    if name.suffix:
+        return [folder / name] if name.suffix in SUFFIX_OF_ENGINE.values() and (folder / name).is_file() else []
+    names = {path: read_manifest(path).name for path in bundled_models(folder, kind)}
     return [path for path, whole in names.items() if str(name) in (whole, whole.rpartition("-")[2])]
 
 

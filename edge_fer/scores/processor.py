@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Set
 
 FEATURES = frozenset(
     {"asimd", "asimddp", "i8mm", "sve", "avx2", "avx512f", "avx512_vnni", "avx512vnni", "avx_vnni", "amx_int8"}
@@ -50,10 +53,11 @@ def read_processor(root: Path = Path("/")) -> Processor:
     flags = set((fields.get("flags") or fields.get("Features") or "").split())
     part = fields.get("CPU part")
     model = fields.get("model name") or (ARM_PARTS.get(part, f"Arm part {part}") if part else None)
-    return Processor(model, FEATURES & flags, _kind(flags))
+    return Processor(model, FEATURES & flags, kind_of(flags))
 
 
-def _kind(flags: set[str]) -> Kind | None:
+def kind_of(flags: Set[str]) -> Kind | None:
+    """The kind of a processor with these flags of /proc/cpuinfo; None where it is of none that is known."""
     fast = bool(flags & DOT_PRODUCT)
     if "asimd" in flags:
         return "arm64 with dot product" if fast else "arm64"

@@ -169,6 +169,16 @@ def test_bundled_models_go_by_name() -> None:
     assert all("nano" in path.name for path in short)
 
 
+def test_a_bundled_file_goes_by_its_name() -> None:
+    [found] = bundled_models_named(Path("fer2013-nano-48x48-static_wi8_ai8.onnx"))
+    assert found.is_file()
+    with pytest.raises(ConfigError, match="leave --backend at auto"):
+        open_classifier(Path(found.name), "litert", engines=engines())
+    assert opened(open_classifier(Path(found.name), engines=engines())).model == found
+    assert bundled_models_named(Path("none.onnx")) == []
+    assert bundled_models_named(Path("elsewhere") / found.name) == []
+
+
 def test_a_name_that_no_bundled_model_has_names_none(tmp_path: Path) -> None:
     assert bundled_models_named(Path("huge")) == []
     with pytest.raises(ModelError, match="huge is neither"):
