@@ -79,6 +79,8 @@ class RunSettings:
     """One JSON line a frame on stdout."""
     csv: Path | None = None
     """File for one row a face."""
+    append: bool = False
+    """Go on with that file instead of replacing it."""
     save: Path | None = None
     """File for the annotated video."""
     mqtt: MqttSettings | None = None
@@ -177,7 +179,15 @@ def _sinks(
     if settings.json:
         sinks.append(run_sink("json", JsonLinesSink(streams.output), filling, clock, streams.report))
     if settings.csv is not None:
-        sinks.append(run_sink("csv", CsvFileSink(settings.csv, classifier.labels), filling, clock, streams.report))
+        sinks.append(
+            run_sink(
+                "csv",
+                CsvFileSink(settings.csv, classifier.labels, append=settings.append),
+                filling,
+                clock,
+                streams.report,
+            )
+        )
     if settings.status:
         line = StatusLine(streams.terminal, clock, frame_count=_frames_to_come(settings, info), top=settings.top)
         # Nobody waits for a terminal: a status that is late is no status.

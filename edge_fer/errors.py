@@ -10,7 +10,8 @@
     │   ├── EndOfStream     3    the source is finished: nothing more will come
     │   ├── NotAPicture     3    these bytes are no picture of a kind that is read
     │   └── PictureTooLarge 3    a picture has more pixels than allowed
-    └── SinkError           1    a result could not be written or sent
+    ├── SinkError           1    a result could not be written or sent
+    └── ServiceError        1    the service manager is missing, refuses, or could not start the service
 
 Messages are one line: they name the thing and the way out.
 """
@@ -91,3 +92,7 @@ class PictureTooLarge(SourceError):
 
 class SinkError(EdgeFerError):
     """A result could not be written or sent."""
+
+
+class ServiceError(EdgeFerError):
+    """The service manager is missing, refuses, or could not start the service."""

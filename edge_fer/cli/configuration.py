@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,8 +21,19 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The environment that a command takes settings from, where it is not that of the process: `obj` of its context."""
+
+    environment: Mapping[str, str]
+
+
 NOT_KEYS = ("headless", "config")
 """Options of `run` that are no keys: the first is another word for `show = false`."""
+
+ARGUMENTS = f"{__name__}.arguments"
+"""Where a context keeps the arguments of a `RereadableCommand`."""
 
 RIVALS = {"source": "camera", "camera": "source"}
 
@@ -87,7 +99,8 @@ def config_option(*only: str) -> Callable[[Function], Function]:
     def take_defaults(context: click.Context, _parameter: click.Parameter, given: Path | None) -> None:
         if context.resilient_parsing:
             return
-        settings = settings_in_force(given)
+        surroundings = context.find_object(Surroundings)
+        settings = settings_in_force(given, None if surroundings is None else surroundings.environment)
         context.default_map = {
             key.parameter: settings[key.name].value
             for key in run_keys()
@@ -103,6 +116,25 @@ def config_option(*only: str) -> Callable[[Function], Function]:
         callback=take_defaults,
         help="Settings, read instead of /etc/edge-fer/config.toml and those of the user.",
     )
+
+
+class RereadableCommand(click.Command):
+    """A command that remembers its arguments, so that what stands in files can be read anew below them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments."""
+        ctx.meta[ARGUMENTS] = tuple(args)
+        return super().parse_args(ctx, args)
+
+
+def parsed_anew(context: click.Context) -> click.Context:
+    """The same arguments of the same command over the files and the environment as they are now.
+
+    Raises:
+        click.UsageError: an option is wrong.
+        ConfigError: a file or variable is unusable.
+    """
+    return context.command.make_context(context.info_name, list(context.meta[ARGUMENTS]), parent=context.parent)
 
 
 def prefer_given(context: click.Context, first: str, second: str) -> tuple[Any, Any]:

@@ -5,29 +5,34 @@ from __future__ import annotations
 import io
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge_fer.cli.camera_options import camera_name, camera_options, camera_settings
-from edge_fer.cli.configuration import config_option, prefer_given
+from edge_fer.cli.configuration import RereadableCommand, config_option, parsed_anew, prefer_given
 from edge_fer.cli.following import following_options, following_settings
 from edge_fer.cli.options import engine_options, max_megapixels_option
 from edge_fer.cli.output_options import mqtt_settings, output_options
 from edge_fer.cli.signals import stop_signals
 from edge_fer.cli.streams import on_terminal, open_output, tell
 from edge_fer.cli.web_options import web_options, web_settings
+from edge_fer.errors import EdgeFerError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edge_fer.assembly import RunSettings
-    from edge_fer.pipeline import RunReport
+    from edge_fer.cli.signals import StopSignals
+    from edge_fer.pipeline import Pipeline, RunReport
     from edge_fer.types import SourceInfo
 
 OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.command("run", short_help="Read faces from a camera, video, stream, folder or the demo.")
+@click.command("run", cls=RereadableCommand, short_help="Read faces from a camera, video, stream, folder or the demo.")
 @click.argument("source", required=False)
 @camera_options
 @click.option("--json/--no-json", "as_json", default=False, help="Print one JSON line a frame on standard output.")
@@ -46,13 +51,14 @@ OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
 @web_options
 @config_option()
 @click.pass_context
-def command(context: click.Context, /, source: str | None, camera: str | None, **options: Any) -> None:
+def command(context: click.Context, /, **_options: Any) -> None:
     """Read the facial expressions in SOURCE, frame by frame.
 
     SOURCE is a video, a picture, a folder of pictures, an rtsp:// or http:// address, or `demo`, which needs no
     camera and ends by itself, or goes round for ever with --serve. A camera is given with --camera 0.
 
-    q in the window, Ctrl-C and SIGTERM end the run. JSON goes to standard output, all else to standard error.
+    q in the window, Ctrl-C and SIGTERM end the run; SIGHUP lets a run without a terminal read its settings anew. JSON
+    goes to standard output, all else to standard error.
 
     \b
     Examples:
@@ -61,27 +67,66 @@ def command(context: click.Context, /, source: str | None, camera: str | None, *
       edge-fer run party.mp4 --headless --save annotated.mp4
       edge-fer run demo --serve 127.0.0.1:8080
     """
-    source, camera = prefer_given(context, "source", "camera")
-    if (source is None) == (camera is None):
-        raise click.UsageError("give one source: demo, a video, folder or address, or --camera 0")
-    name = source if source is not None else camera_name(camera or "")
     from edge_fer.assembly import Streams, build_pipeline
     from edge_fer.device.notify import service_manager
 
-    settings = _settings(name, options)
-    with stop_signals() as signals:
-        # A run that prints no results needs no standard output, such as one started by a service manager.
-        output = open_output() if settings.json else io.BytesIO()
-        pipeline = build_pipeline(settings, Streams(output, sys.stderr, tell, service_manager(os.environ)))
-        try:
-            tell(source_text(pipeline.source.info))
-            signals.running = True
-            report = pipeline.run(signals.stop)
-        finally:
-            pipeline.close()
+    settings = settings_of(context)
+    # Who is started again and again, as a service is, must not begin a file anew; and a video cannot go on.
+    settings = replace(settings, append="NOTIFY_SOCKET" in os.environ)
+    with stop_signals(may_begin_anew=settings.save is None) as signals:
+
+        def open_run(wanted: RunSettings) -> Pipeline:
+            # A run that prints no results needs no standard output, such as one started by a service manager.
+            output = open_output() if wanted.json else io.BytesIO()
+            manager = service_manager(os.environ, reloading=lambda: signals.again)
+            return build_pipeline(wanted, Streams(output, sys.stderr, tell, manager))
+
+        report = _work(open_run(settings), signals)
+        while signals.begin_again():
+            settings, pipeline = _open_anew(context, settings, open_run)
+            report = _work(pipeline, signals)
+    context.exit(130 if signals.interrupted else 1 if report.failures else 0)
+
+
+def settings_of(context: click.Context) -> RunSettings:
+    """What a context of this command asks for, whether it is to run now or as a service.
+
+    Raises:
+        click.UsageError: it names no source, or two.
+        ConfigError: an option or setting is unusable.
+    """
+    source, camera = prefer_given(context, "source", "camera")
+    if (source is None) == (camera is None):
+        raise click.UsageError("give one source: demo, a video, folder or address, or --camera 0", context)
+    return _settings(source if source is not None else camera_name(camera or ""), context.params)
+
+
+def _work(pipeline: Pipeline, signals: StopSignals) -> RunReport:
+    """Run to the end, and tell how it went."""
+    try:
+        tell(source_text(pipeline.source.info))
+        signals.running = True
+        report = pipeline.run(signals.stop)
+    finally:
+        pipeline.close()
     for line in report_lines(report):
         tell(line)
-    context.exit(130 if signals.interrupted else 1 if report.failures else 0)
+    return report
+
+
+def _open_anew(
+    context: click.Context, before: RunSettings, open_run: Callable[[RunSettings], Pipeline]
+) -> tuple[RunSettings, Pipeline]:
+    """The run with its settings as they are now; with those from before where the new ones cannot be used."""
+    try:
+        settings = replace(settings_of(parsed_anew(context)), append=True)
+        pipeline = open_run(settings)
+    except (EdgeFerError, click.UsageError) as error:
+        why = error.format_message() if isinstance(error, click.UsageError) else str(error)
+        tell(f"{why}; going on with the settings as they were")
+        return before, open_run(replace(before, append=True))
+    tell("the settings were read anew")
+    return settings, pipeline
 
 
 def source_text(info: SourceInfo) -> str:

@@ -1,7 +1,8 @@
-"""Ctrl-C and SIGTERM as a wish to stop, so that the camera is released and files are finished."""
+"""Signals as wishes: Ctrl-C and SIGTERM to stop, so that camera and files are finished; SIGHUP to begin anew."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from contextlib import contextmanager
@@ -15,23 +16,45 @@ if TYPE_CHECKING:
 class StopSignals:
     """Turns the first signal during a run into an event; before the run, and at the second, it ends at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, detached: bool = False) -> None:
+        """Nothing was received yet.
+
+        Args:
+            detached: no terminal can be closed on us, so SIGHUP is the wish to read the settings anew, as of daemons.
+        """
         self.stop = threading.Event()
+        """Set when the run is to end; another one after `begin_again`."""
         self.received: int | None = None
         self.running = False
         """Set while someone looks at `stop`."""
+        self.again = False
+        """Whether the run is to end only to begin anew."""
+        self._detached = detached
+
+    def begin_again(self) -> bool:
+        """Whether the run ended only to begin anew; then nobody has asked to stop since."""
+        if not self.again or self.received is not None:
+            return False
+        self.again = self.running = False
+        self.stop = threading.Event()
+        # A signal may have come in between and have set the old event.
+        return self.received is None
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Take a signal.
 
         Raises:
             KeyboardInterrupt: Ctrl-C with nobody looking at `stop`, or again.
-            SystemExit: SIGTERM with nobody looking at `stop`, or again; exit code 0, as a service manager expects.
+            SystemExit: the same for SIGTERM and for the end of the terminal; exit code 0, as a service manager expects.
         """
-        again = self.received is not None
+        if number == signal.SIGHUP and self._detached:
+            self.again = True
+            self.stop.set()
+            return
+        repeated = self.received is not None
         self.received = number
         self.stop.set()
-        if again or not self.running:
+        if repeated or not self.running:
             raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(0)
 
     @property
@@ -41,15 +64,29 @@ class StopSignals:
 
 
 @contextmanager
-def stop_signals() -> Iterator[StopSignals]:
-    """Handle SIGINT and SIGTERM inside the block; outside the main thread, where Python forbids it, do nothing."""
-    signals = StopSignals()
+def stop_signals(*, may_begin_anew: bool = False) -> Iterator[StopSignals]:
+    """Handle SIGINT, SIGTERM and SIGHUP inside the block; outside the main thread, where Python forbids it, nothing.
+
+    SIGHUP ends the run like SIGTERM where a terminal was closed, or where the run may not begin anew; where it is
+    ignored, as under nohup, that stays so.
+    """
+    signals = StopSignals(detached=may_begin_anew and not has_terminal())
     if threading.current_thread() is not threading.main_thread():
         yield signals
         return
-    before = {number: signal.signal(number, signals.handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    before = {number: signal.signal(number, signals.handle) for number in (signal.SIGINT, signal.SIGTERM, *hangup)}
     try:
         yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def has_terminal() -> bool:
+    """Whether this process has a controlling terminal, whose end sends SIGHUP."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

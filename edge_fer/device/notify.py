@@ -60,20 +60,25 @@ class ServiceManager:
     notifier: Notifier
     watchdog_seconds: float | None = None
     """Silence after which it ends this process; None where it does not watch."""
+    reloading: Callable[[], bool] = lambda: False
+    """Whether a loop that ends does so only to begin anew with other settings."""
 
 
-def service_manager(environment: Mapping[str, str], process: int | None = None) -> ServiceManager | None:
+def service_manager(
+    environment: Mapping[str, str], process: int | None = None, reloading: Callable[[], bool] = lambda: False
+) -> ServiceManager | None:
     """The manager that the environment names by NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID; None where it does not.
 
     Args:
         environment: of this process.
         process: its number, where it is another one's.
+        reloading: whether a loop that ends does so only to begin anew.
     """
     address = environment.get("NOTIFY_SOCKET", "")
     # Other kinds of sockets (vsock:) are for virtual machines.
     if not address.startswith(("/", "@")) or len(address) < 2:
         return None
-    return ServiceManager(Notifier(address), _watchdog_seconds(environment, process or os.getpid()))
+    return ServiceManager(Notifier(address), _watchdog_seconds(environment, process or os.getpid()), reloading)
 
 
 def _watchdog_seconds(environment: Mapping[str, str], process: int) -> float | None:
@@ -98,6 +103,7 @@ class ServiceHeartbeat:
             problem: why the camera is away, in one line; None while it is there or being opened. Must be quick.
         """
         self._notifier, self._clock, self._problem = manager.notifier, clock, problem
+        self._reloading = manager.reloading
         watchdog = manager.watchdog_seconds
         self._alive_every = None if watchdog is None else min(watchdog / 4, LONGEST_WATCHDOG_SECONDS)
         self._began_at: float | None = None
@@ -138,7 +144,10 @@ class ServiceHeartbeat:
 
     def stopping(self) -> None:
         """The loop has ended."""
-        self._notifier.send("STOPPING=1", "STATUS=stopping")
+        if self._reloading():
+            self._notifier.send("RELOADING=1", "STATUS=reading the settings anew")
+        else:
+            self._notifier.send("STOPPING=1", "STATUS=stopping")
 
     def close(self) -> None:
         """Close the socket; may be called more than once."""

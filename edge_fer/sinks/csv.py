@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from typing import TYPE_CHECKING
 
-from edge_fer.errors import SinkError
+from edge_fer.errors import ConfigError, SinkError
 from edge_fer.sinks.jsonl import rfc3339, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from io import FileIO
     from pathlib import Path
 
     from edge_fer.sinks.jsonl import ByteStream
@@ -19,12 +21,17 @@ if TYPE_CHECKING:
 FIXED_COLUMNS = ("seq", "time", "source", "face", "id", "x", "y", "width", "height", "emotion", "score")
 """Columns before those of the labels; `face` counts the faces of a frame from 0, largest first."""
 
+LONGEST_ROW_BYTES = 65_536
+"""Further back nobody looks for the end of a row that was cut."""
+
 
 class CsvSink:
     """Writes a heading and one row a face; a frame without a face has no row unless `empty_rows` is set."""
 
-    def __init__(self, stream: ByteStream, labels: Sequence[str], *, empty_rows: bool = False) -> None:
-        """Write the heading.
+    def __init__(
+        self, stream: ByteStream, labels: Sequence[str], *, empty_rows: bool = False, heading: bool = True
+    ) -> None:
+        """Write the heading, where asked.
 
         Raises:
             SinkFinished: whoever read the stream has closed it.
@@ -33,7 +40,8 @@ class CsvSink:
         self._stream = stream
         self._labels = tuple(labels)
         self._empty_rows = empty_rows
-        write_line(stream, csv_line([*FIXED_COLUMNS, *labels]))
+        if heading:
+            write_line(stream, csv_line([*FIXED_COLUMNS, *labels]))
 
     def write(self, observation: Observation) -> None:
         """Write the rows of one observation.
@@ -61,21 +69,48 @@ class CsvSink:
 class CsvFileSink(CsvSink):
     """Writes rows to a file as they come, so that a long run can be followed and a power cut costs one row."""
 
-    def __init__(self, path: Path, labels: Sequence[str]) -> None:
+    def __init__(self, path: Path, labels: Sequence[str], *, append: bool = False) -> None:
         """Create or replace the file and write the heading.
+
+        Args:
+            path: the file.
+            labels: as the model has them.
+            append: go on behind the rows that are there already, as a service does that is started again.
 
         Raises:
             SinkError: the file cannot be created.
+            ConfigError: the file to go on with has other columns.
         """
         try:
-            self._file = path.open("wb", buffering=0)
+            self._file = path.open("r+b" if append and path.exists() else "w+b", buffering=0)
+            has_heading = append and _go_to_end(self._file, csv_line([*FIXED_COLUMNS, *labels]), path)
         except OSError as exc:
             raise SinkError(f"cannot write {path}: {exc.strerror or exc}") from exc
-        super().__init__(self._file, labels)
+        super().__init__(self._file, labels, heading=not has_heading)
 
     def close(self) -> None:
         """Close the file; may be called more than once."""
         self._file.close()
+
+
+def _go_to_end(file: FileIO, heading: str, path: Path) -> bool:
+    """Go behind the last whole row, cutting off what a loss of power left of another; whether there is a heading."""
+    line = heading.encode() + b"\n"
+    begin = file.read(len(line))
+    if begin != line:
+        if line.startswith(begin):  # nothing, or a heading that was cut
+            file.seek(0)
+            file.truncate()
+            return False
+        file.close()
+        raise ConfigError(f"{path} has other columns, those of another model: move it away, or name another file")
+    end = file.seek(0, os.SEEK_END)
+    begins_at = max(0, end - LONGEST_ROW_BYTES)
+    file.seek(begins_at)
+    end_of_row = begins_at + file.read().rfind(b"\n") + 1
+    file.seek(end_of_row)
+    file.truncate()
+    return True
 
 
 def csv_line(fields: Sequence[str]) -> str:

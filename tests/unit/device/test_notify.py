@@ -155,6 +155,14 @@ def test_the_end_is_told(rig):
     assert rig.manager.heard()[0] == "STOPPING=1"
 
 
+def test_an_end_that_is_none_is_told_as_such(manager):
+    again = ServiceManager(Notifier(manager.address), None, lambda: True)
+    heartbeat = ServiceHeartbeat(again, FakeClock(), lambda: None)
+    heartbeat.stopping()
+    assert manager.heard() == ["RELOADING=1", "STATUS=reading the settings anew"]
+    heartbeat.close()
+
+
 def test_a_name_in_the_abstract_namespace():
     manager = FakeManager(f"@edge-fer-test-{os.getpid()}")
     rig = Rig(manager)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_fer.errors import SinkError
+from edge_fer.errors import ConfigError, SinkError
 from edge_fer.sinks.csv import CsvFileSink, CsvSink
 from edge_fer.types import FER_LABELS, Box
 from tests.fakes import observation, scored_face
@@ -58,3 +58,60 @@ def test_rows_are_in_the_file_before_it_is_closed(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match=r"cannot write .*faces\.csv: No such file or directory"):
         CsvFileSink(tmp_path / "none" / "faces.csv", FER_LABELS)
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Path:
+    """A file with a heading and two rows."""
+    path = tmp_path / "faces.csv"
+    sink = CsvFileSink(path, FER_LABELS)
+    sink.write(TWO)
+    sink.close()
+    return path
+
+
+def write_more(path: Path) -> list[str]:
+    sink = CsvFileSink(path, FER_LABELS, append=True)
+    sink.write(TWO)
+    sink.close()
+    return path.read_text().splitlines()
+
+
+def test_a_file_is_gone_on_with_where_asked(begun: Path) -> None:
+    before = begun.read_text().splitlines()
+
+    assert write_more(begun) == [*before, *before[1:]]
+
+
+def test_a_file_is_replaced_where_not_asked(begun: Path) -> None:
+    CsvFileSink(begun, FER_LABELS).close()
+
+    assert len(begun.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("content", [None, b"", b"seq,ti"], ids=["absent", "empty", "half a heading"])
+def test_a_file_to_go_on_with_that_is_hardly_one_is_begun(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "faces.csv"
+    if content is not None:
+        path.write_bytes(content)
+
+    lines = write_more(path)
+
+    assert len(lines) == 3
+    assert lines[0].startswith("seq,time,")
+
+
+def test_a_row_that_a_loss_of_power_cut_is_taken_away(begun: Path) -> None:
+    before = begun.read_text()
+    begun.write_text(before + "4,2026-11-21T0")
+
+    assert write_more(begun)[:3] == before.splitlines()
+
+
+def test_rows_of_another_model_are_not_mixed_with_ours(begun: Path) -> None:
+    content = begun.read_bytes()
+
+    with pytest.raises(ConfigError, match=r"other columns.*move it away"):
+        CsvFileSink(begun, ("bad", "good"), append=True)
+
+    assert begun.read_bytes() == content

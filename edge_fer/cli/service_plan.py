@@ -1,0 +1,158 @@
+"""What `edge-fer run` is to do as a service: its options checked by its own command, before anything is written."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from edge_fer.cli.configuration import Surroundings
+from edge_fer.device.unit import Credential
+from edge_fer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from edge_fer.assembly import RunSettings
+    from edge_fer.device.unit import Scope
+
+WRITTEN = ("csv", "save")
+"""Options for files that a run writes."""
+SECRET_ENDINGS = ("_password_file", "_token_file")
+NETWORK_WORDS = ("URL", "HOST", "PORT", "ADDRESS")
+"""An option whose value is one of these, by its metavar, needs the network."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """A run as a service."""
+
+    options: tuple[str, ...]
+    """What the user gave, with whole paths."""
+    arguments: tuple[str, ...]
+    """What the unit gives `edge-fer run`, beside the credentials."""
+    credentials: tuple[Credential, ...]
+    network: bool
+    csi: bool
+    reads: tuple[Path, ...]
+    """The files that it must be able to read."""
+    settings: RunSettings
+    """All that it is asked for, from the options and the files."""
+
+
+def plan_run(given: Sequence[str], scope: Scope, environment: Mapping[str, str]) -> RunPlan:
+    """Check the options of a run, with the settings that the service will find in files.
+
+    Args:
+        given: the options as on the command line of `edge-fer run`.
+        scope: whose service it is; that of the machine has no home, and one folder to write into.
+        environment: what the service will see; not that of this process.
+
+    Raises:
+        click.UsageError: an option is wrong.
+        ConfigError: a setting is unusable, or needs what the service may not do.
+    """
+    from edge_fer.cli.run import command, settings_of
+
+    surroundings = Surroundings(environment)
+    options = tuple(_whole_paths(_given(command, given, surroundings), scope))
+    texts = [text for _, words in options for text in words]
+    context = command.make_context("edge-fer service install", list(texts), obj=surroundings)
+    settings = settings_of(context)
+    if settings.save is not None:
+        raise ConfigError("--save: a video is finished at the end of a run, and a service has none: leave it out")
+    parameters = {parameter.name: parameter for parameter in command.params}
+    values = {name: value for name, value in context.params.items() if value is not None}
+    credentials = tuple(
+        Credential(parameters[name].opts[0], Path(os.path.abspath(value)))  # noqa: PTH100 - no link is followed
+        for name, value in values.items()
+        if scope == "system" and name.endswith(SECRET_ENDINGS)
+    )
+    secret = {credential.option for credential in credentials}
+    arguments = [word for parameter, words in options if parameter.opts[0] not in secret for word in words]
+    waits = parameters.get("wait")
+    if waits is not None and context.get_parameter_source("wait") is ParameterSource.DEFAULT:
+        arguments.insert(0, waits.opts[0])
+    network = "://" in settings.source or any(
+        value and _needs_network(parameters[name]) for name, value in values.items()
+    )
+    csi = settings.source.partition(":")[0] == "rpicam"
+    reads = _check_places(parameters, values, scope)
+    # The file of --config is no value of the run.
+    reads += [Path(words[-1]) for parameter, words in options if parameter.name == "config"]
+    source = Path(settings.source)
+    if source.is_absolute() and not settings.source.startswith("/dev/"):
+        reads.append(source)
+    return RunPlan(tuple(texts), tuple(arguments), credentials, network, csi, tuple(reads), settings)
+
+
+def _given(
+    command: click.Command, arguments: Sequence[str], surroundings: Surroundings
+) -> list[tuple[click.Parameter, Any]]:
+    """What was given, option by option in the order given; the source last."""
+    context = click.Context(command, info_name="edge-fer service install", obj=surroundings)
+    values, left, order = command.make_parser(context).parse_args(list(arguments))
+    if left:
+        raise click.UsageError(f"unexpected: {' '.join(left)}", context)
+    found = {parameter.name: parameter for parameter in order if isinstance(parameter, click.Parameter)}
+    ordered = sorted(found.values(), key=lambda parameter: isinstance(parameter, click.Argument))
+    return [(parameter, values[parameter.name or ""]) for parameter in ordered]
+
+
+def _whole_paths(given: Sequence[tuple[click.Parameter, Any]], scope: Scope) -> list[tuple[click.Parameter, list[str]]]:
+    """The options as words, with names of files that do not depend on the folder in which they were typed."""
+    result = []
+    for parameter, value in given:
+        texts = [value] if isinstance(value, str) else list(value) if isinstance(value, (list, tuple)) else []
+        is_file = isinstance(parameter.type, click.Path) or parameter.name == "source"
+        if is_file and not (parameter.name in WRITTEN and scope == "system"):  # those go into the service's folder
+            texts = [_whole(text, must_exist=parameter.name in ("source", "model")) for text in texts]
+        if isinstance(parameter, click.Argument):
+            words = ["--", *texts] if texts and texts[0].startswith("-") else texts
+        elif getattr(parameter, "is_flag", False):
+            words = [parameter.opts[0] if value else parameter.secondary_opts[0]]
+        else:
+            words = [word for text in texts for word in (parameter.opts[0], text)]
+        result.append((parameter, words))
+    return result
+
+
+def _whole(text: str, *, must_exist: bool) -> str:
+    """The whole path of a file; a word that may mean something else, such as `demo`, only where there is one."""
+    if must_exist and (text in ("demo", "-") or not Path(text).exists()):
+        return text
+    return os.path.abspath(text)  # noqa: PTH100 - links stay as they are named
+
+
+def _check_places(parameters: Mapping[str, click.Parameter], values: Mapping[str, Any], scope: Scope) -> list[Path]:
+    """The files that are read; one that is written elsewhere than allowed, or named by half a path, is an error."""
+    reads = []
+    for name, value in values.items():
+        if not isinstance(parameters[name].type, click.Path) or name.endswith(SECRET_ENDINGS):
+            continue
+        path, option = Path(value), parameters[name].opts[0]
+        if name in WRITTEN:
+            if scope == "system" and (path.is_absolute() or ".." in path.parts):
+                raise ConfigError(
+                    f"{option}: a service may write only into /var/lib/edge-fer: give {path.name}, which goes there"
+                )
+            if scope == "user" and not path.is_absolute():
+                raise _half_a_path(option, path)
+        elif path.is_absolute():
+            reads.append(path)
+        elif path.suffix:  # else a bundled model
+            raise _half_a_path(option, path)
+    return reads
+
+
+def _half_a_path(option: str, path: Path) -> ConfigError:
+    return ConfigError(f"{option}: a service has no folder that it starts from: give the whole path of {path}")
+
+
+def _needs_network(parameter: click.Parameter) -> bool:
+    metavar = getattr(parameter, "metavar", None) or ""
+    return any(word in metavar for word in NETWORK_WORDS)
