@@ -49,7 +49,7 @@ feed() {
 
 step "The wheel in /opt/edge-fer"
 [ -x /opt/edge-fer/bin/pip ] || python3 -m venv /opt/edge-fer
-/opt/edge-fer/bin/python -m pip install --quiet --no-compile --no-index --find-links "$folder/wheels" edge-fer || exit 1
+/opt/edge-fer/bin/python -m pip install --quiet --no-compile --no-index --find-links "$folder/wheels" "edge-fer[mqtt]" || exit 1
 began=$(now)
 $edge_fer --version
 echo "an interpreter with the command line starts in $(since "$began") s here"
@@ -150,6 +150,19 @@ sleep 3
 echo vivid.0 >/sys/bus/platform/drivers/vivid/bind
 till 30 "back, frames" frames
 check "it was never started again" same "$(show NRestarts)" 0
+
+step "A broker, which is away, and a password for root alone"
+echo swordfish >/etc/edge-fer/mqtt-password
+chmod 600 /etc/edge-fer/mqtt-password
+$edge_fer service install --camera 0 --mqtt mqtt://visitor@127.0.0.1 --mqtt-password-file /etc/edge-fer/mqtt-password
+till 40 "frames" frames
+$edge_fer service logs -n 20 | grep mqtt | tail -1
+check "the password is handed over by systemd" grep -q -z 'mqtt-password-file=/run/credentials/' "/proc/$(show MainPID)/cmdline"
+systemd-analyze security --no-pager edge-fer.service | tail -1
+$edge_fer doctor | grep -A1 broker
+$edge_fer service install --camera 0
+check "the network is closed again" same "$(show PrivateNetwork)" yes
+till 40 "frames" frames
 
 step "What it holds"
 process=$(show MainPID)
