@@ -46,6 +46,8 @@ def value(settings: UnitSettings, key: str) -> str:
 def analyze(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("needs systemd-analyze, from Debian's package systemd")
+    if not Path("/bin/kill").exists():
+        pytest.skip("needs /bin/kill, which the unit names, from Debian's package procps")
     runtime = folder / "runtime"
     runtime.mkdir(exist_ok=True, mode=0o700)
     return subprocess.run(
