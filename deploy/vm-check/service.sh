@@ -49,7 +49,7 @@ feed() {
 
 step "The wheel in /opt/edge-fer"
 [ -x /opt/edge-fer/bin/pip ] || python3 -m venv /opt/edge-fer
-/opt/edge-fer/bin/python -m pip install --quiet --no-compile --no-index --find-links "$folder/wheels" "edge-fer[mqtt]" || exit 1
+/opt/edge-fer/bin/python -m pip install --quiet --no-index --find-links "$folder/wheels" "edge-fer[mqtt]" || exit 1
 began=$(now)
 $edge_fer --version
 echo "an interpreter with the command line starts in $(since "$began") s here"
