@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edge_fer_convert.calibration import CalibrationSet, calibration_set
-    from edge_fer_convert.conversion import ConversionResult, ConvertedFile, convert
+    from edge_fer_convert.conversion import convert
     from edge_fer_convert.inputs import InputOptions
+    from edge_fer_convert.result import ConversionResult, ConvertedFile, LayerError, Operations
     from edge_fer_convert.verify import Agreement, CheckSet
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "ConversionResult",
     "ConvertedFile",
     "InputOptions",
+    "LayerError",
+    "Operations",
     "calibration_set",
     "convert",
 ]
@@ -31,9 +34,11 @@ _HOMES = {
     "Agreement": "verify",
     "CalibrationSet": "calibration",
     "CheckSet": "verify",
-    "ConversionResult": "conversion",
-    "ConvertedFile": "conversion",
+    "ConversionResult": "result",
+    "ConvertedFile": "result",
     "InputOptions": "inputs",
+    "LayerError": "result",
+    "Operations": "result",
     "calibration_set": "calibration",
     "convert": "conversion",
 }

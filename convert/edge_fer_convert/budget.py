@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edge_fer.scores.manifest import Manifest
-    from edge_fer_convert.conversion import ConvertedFile
+    from edge_fer_convert.result import ConvertedFile
 
 WORTH_A_WARNING = 1.5
 """Points of accuracy; what good int8 models lose stays below (0.0 to 0.6 on the networks measured here)."""
 AGREEMENT_WORTH_A_WARNING = 10.0
 """Points of agreement: synthetic faces are less clear than real ones, so that close calls turn more often."""
+
+_CLEARLY_SLOWER = 1.1
+"""Times of the float file; below it, two runs of one file differ as much."""
 
 
 def loss_points(file: ConvertedFile, trained: Manifest, *, measured: bool) -> tuple[float, str]:
@@ -37,3 +40,14 @@ def complaint(file: ConvertedFile, trained: Manifest, *, measured: bool, max_los
     if lost <= limit:
         return None
     return f"{file.path.name} loses {lost:.2f} points of {what}, more than {limit:g}"
+
+
+def slowness(file: ConvertedFile) -> str | None:
+    """What to say of an int8 file that is slower than its float twin on this machine; None where it is not."""
+    own, of_float = file.milliseconds_per_face, file.float_milliseconds_per_face
+    if file.manifest.recipe != "static_wi8_ai8" or of_float is None or own <= of_float * _CLEARLY_SLOWER:
+        return None
+    return (
+        f"{file.path.name} is slower here than the same in float ({own:.2f} ms a face against {of_float:.2f}): "
+        "give --fp32 or --dynamic where speed counts more than size"
+    )

@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import shutil
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from edge_fer import errors
 from edge_fer.errors import EdgeFerError, ModelError
+from edge_fer_convert.package import STAGING_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from multiprocessing.connection import Connection
 
-    from edge_fer_convert.conversion import ConversionResult
+    from edge_fer_convert.result import ConversionResult
 
 _POLL_SECONDS = 0.2
 
@@ -57,7 +59,7 @@ def convert_in_child(
         if child.is_alive():
             child.kill()
             child.join()
-            for left in out.glob(f".edge-fer-convert-{child.pid}-*"):
+            for left in out.glob(f"{STAGING_PREFIX}{child.pid}-*"):
                 shutil.rmtree(left, ignore_errors=True)
             if not existed:
                 with contextlib.suppress(OSError):  # not there, or not empty
@@ -99,6 +101,9 @@ def _work(sending: Connection, arguments: dict[str, Any], work: Callable[..., An
         from edge_fer_convert.conversion import convert
 
         work = convert
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:
         message: tuple[str, Any] = ("done", work(**arguments, say=lambda text: sending.send(("say", text))))
     except EdgeFerError as error:
@@ -109,6 +114,12 @@ def _work(sending: Connection, arguments: dict[str, Any], work: Callable[..., An
         message = ("error", ("", traceback.format_exc(), None))
     with contextlib.suppress(OSError):  # the parent has gone
         sending.send(message)
+
+
+def _end_with(parent: Any) -> None:
+    """Where the parent is killed, nobody waits for the files: they must not appear afterwards."""
+    parent.join()
+    os._exit(1)
 
 
 def _rebuilt(name: str, message: str, extra: str | None) -> Exception:

@@ -12,7 +12,6 @@ from edge_fer.errors import ConfigError
 if TYPE_CHECKING:
     from edge_fer.scores.manifest import Engine, Recipe
     from edge_fer.types import ColourOrder
-    from edge_fer_convert.conversion import ConversionResult
 
 _ENGINE_OF_FORMAT: dict[str, Engine] = {"onnx": "onnx", "tflite": "litert"}
 
@@ -144,7 +143,7 @@ def command(
 
     MODEL is a .keras, .h5 or .hdf5 file or a SavedModel folder; without one the bundled reference model is
     converted. A .tflite or .onnx file gets its manifest, and ONNX can be quantised.
-    A manifest is written beside each file, and report.json and report.html tell of the whole conversion. What
+    A manifest is written beside each file; conversion.json and conversion.html tell of the whole conversion. What
     the model expects of a picture is read from MODEL.json where that file exists, else taken from --labels,
     --scale and --colour; with --check, it is measured.
     """
@@ -182,22 +181,6 @@ def command(
         timeout_seconds=timeout_seconds,
         most_bytes=round(most_gigabytes * 1e9),
     )
-    click.echo(table(result))
+    from edge_fer_convert.terminal import summary
 
-
-def table(result: ConversionResult) -> str:
-    """What came out and how close it is to the trained model, one file a line."""
-    pictures = result.files[0].agreement.pictures
-    lines = [f"agreement with the trained model on {pictures} pictures ({result.calibration_source}):"]
-    lines += [f"{'kB':>7} {'same top':>9} {'max diff':>9} {'mean diff':>9} {'accuracy':>9} {'ms/face':>8}  file"]
-    for file in result.files:
-        found = file.agreement
-        accuracy = f"{file.manifest.accuracy[0].accuracy:.2%}" if file.manifest.accuracy else "-"
-        lines.append(
-            f"{file.size_bytes / 1000:7.0f} {found.top_1:9.1%} {found.max_difference:9.4f} "
-            f"{found.mean_difference:9.4f} {accuracy:>9} {file.milliseconds_per_face:8.3f}  {file.path}"
-        )
-    if result.trained.accuracy:
-        entry = result.trained.accuracy[0]
-        lines.append(f"the trained model: {entry.accuracy:.2%} on {entry.data_set} ({entry.split})")
-    return "\n".join(lines)
+    click.echo(summary(result))

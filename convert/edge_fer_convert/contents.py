@@ -10,6 +10,7 @@ from edge_fer.errors import ModelError
 from edge_fer_convert.load import TrainedModel, load_trained
 from edge_fer_convert.onnx_recipes import onnx_recipe
 from edge_fer_convert.ready import READY_ENGINES, ReadyModel, check_plans, load_ready
+from edge_fer_convert.simplify import without_transposes
 from edge_fer_convert.to_onnx import to_onnx
 from edge_fer_convert.to_tflite import to_tflite
 
@@ -57,42 +58,60 @@ def layout_of(source: Source, engine: Engine) -> TensorLayout:
     return "NCHW" if engine == "onnx" else "NHWC"
 
 
-def make_contents(
-    source: Source, plans: Sequence[Plan], batch: Batch, say: Callable[[str], None], method: Method = "min-max"
-) -> dict[Plan, bytes]:
-    """The bytes of each file.
+class Maker:
+    """Makes the files of one model; what several need is made once."""
 
-    Args:
-        source: what to make them of.
-        plans: recipe and engine of each.
-        batch: calibration inputs, float32 [N, height, width, channels].
-        say: told what goes on.
-        method: of calibration, for ONNX; TensorFlow's converter knows min-max alone.
+    def __init__(self, source: Source, batch: Batch, say: Callable[[str], None]) -> None:
+        """Nothing is converted yet.
 
-    Raises:
-        ModelError: a converter refuses the model.
-    """
-    made: dict[Plan, bytes] = {}
-    if isinstance(source, ReadyModel):
-        for recipe, engine in plans:
-            own = recipe == source.manifest.recipe
-            layout = source.manifest.input.layout
-            made[recipe, engine] = source.data if own else onnx_recipe(source.data, recipe, batch, method, layout)
-        return made
-    if any(engine == "onnx" for _, engine in plans):
-        say("converting to ONNX")
-        exact = to_onnx(source.network)
-        for recipe, engine in plans:
+        Args:
+            source: what to make files of.
+            batch: calibration inputs, float32 [N, height, width, channels].
+            say: told what goes on.
+        """
+        self._source, self._batch, self._say = source, batch, say
+        self._exact: dict[Engine, bytes] = {}
+        self.transposes_removed = 0
+
+    def make(self, recipe: Recipe, engine: Engine, method: Method = "min-max") -> bytes:
+        """The bytes of one file; `method` is of calibration, for int8.
+
+        Raises:
+            ModelError: a converter refuses the model, and the layer where one alone is refused by itself too.
+        """
+        if isinstance(self._source, ReadyModel):
+            own = recipe == self._source.manifest.recipe
+            layout = self._source.manifest.input.layout
+            return self._source.data if own else onnx_recipe(self._source.data, recipe, self._batch, method, layout)
+        try:
             if engine == "onnx":
-                made[recipe, engine] = onnx_recipe(exact, recipe, batch, method)
-    if any(engine == "litert" for _, engine in plans):
-        say("converting to TFLite")
+                return onnx_recipe(self._exact_onnx(self._source), recipe, self._batch, method)
+            return self._tflite(self._source, recipe)
+        except ModelError as error:
+            raise named_after_layer(self._source, error) from None
+
+    def float_network(self, engine: Engine) -> bytes | None:
+        """The float32 file for an engine; None where only a quantised one is known."""
+        if isinstance(self._source, ReadyModel) and self._source.manifest.recipe != "fp32":
+            return None
+        return self.make("fp32", engine)
+
+    def _exact_onnx(self, source: TrainedModel) -> bytes:
+        if "onnx" not in self._exact:
+            self._say("converting to ONNX")
+            self._exact["onnx"], self.transposes_removed = without_transposes(to_onnx(source.network))
+        return self._exact["onnx"]
+
+    def _tflite(self, source: TrainedModel, recipe: Recipe) -> bytes:
+        if recipe == "fp32" and "litert" in self._exact:
+            return self._exact["litert"]
+        self._say(f"converting to TFLite ({recipe})")
         with tempfile.TemporaryDirectory(prefix="edge-fer-") as folder:
             source.network.export(Path(folder))
-            for recipe, engine in plans:
-                if engine == "litert":
-                    made[recipe, engine] = to_tflite(Path(folder), recipe, batch)
-    return made
+            made = to_tflite(Path(folder), recipe, self._batch)
+        if recipe == "fp32":
+            self._exact["litert"] = made
+        return made
 
 
 def named_after_layer(source: Source, error: ModelError) -> ModelError:

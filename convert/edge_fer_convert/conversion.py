@@ -3,89 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 from edge_fer.errors import ConfigError, EdgeFerError, ModelError
-from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER, open_classifier
-from edge_fer.scores.manifest import AccuracyEntry, Calibration, Manifest, read_manifest, write_atomically
-from edge_fer_convert.budget import complaint
-from edge_fer_convert.contents import layout_of, make_contents, named_after_layer, open_source, plans_for
+from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER
+from edge_fer.scores.manifest import AccuracyEntry, Calibration, Manifest, write_atomically
+from edge_fer_convert.budget import complaint, slowness
+from edge_fer_convert.contents import Maker, layout_of, open_source, plans_for
 from edge_fer_convert.conventions import adopted, measure_conventions, verdict
 from edge_fer_convert.describe import LABELS_GUESS, SCALE_GUESS, is_open
+from edge_fer_convert.drafts import Yardstick, draft, merit, timed, yardstick
 from edge_fer_convert.inputs import InputOptions
+from edge_fer_convert.load import TrainedModel
+from edge_fer_convert.onnx_recipes import Method
+from edge_fer_convert.operations import layer_kinds
 from edge_fer_convert.package import file_name, producers, put_aside, refuse_overwriting, staging, write_model
+from edge_fer_convert.page import report_html
 from edge_fer_convert.ready import ReadyModel
-from edge_fer_convert.recipes import recipe_facts
-from edge_fer_convert.report import (
-    REPORT_NAMES,
-    float_operations,
-    is_our_report,
-    report_facts,
-    report_html,
-    report_json,
-)
+from edge_fer_convert.recipes import RECIPES, recipe_facts
+from edge_fer_convert.report import REPORT_NAMES, is_our_report, report_facts, report_json
+from edge_fer_convert.result import ConversionResult, ConvertedFile
 from edge_fer_convert.synthetic_faces import synthetic_calibration
-from edge_fer_convert.verify import (
-    Agreement,
-    CheckSet,
-    agreement,
-    class_f1,
-    in_parts,
-    measured_accuracy,
-    milliseconds_per_face,
-    probabilities,
-)
+from edge_fer_convert.verify import CheckSet, class_f1, in_parts, measured_accuracy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from edge_fer.scores.manifest import Engine, Recipe
-    from edge_fer.types import Batch
     from edge_fer_convert.calibration import CalibrationSet
-    from edge_fer_convert.contents import Source
+    from edge_fer_convert.contents import Plan, Source
     from edge_fer_convert.conventions import Finding
-    from edge_fer_convert.onnx_recipes import Method
 
 Say: TypeAlias = Callable[[str], None]
 """Takes a sentence of progress for the user."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConvertedFile:
-    """One file that came out, with the evidence for it."""
-
-    path: Path
-    size_bytes: int
-    manifest: Manifest
-    agreement: Agreement
-    milliseconds_per_face: float
-    """Median on this machine, one thread, one face a call."""
-    class_f1: dict[str, float] = field(default_factory=dict)
-    """F1 of each emotion on the check data; empty without any."""
-    float_operations: tuple[str, ...] = ()
-    """Kinds of operations that an int8 file computes in float."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConversionResult:
-    """What `convert` made and found."""
-
-    trained: Manifest
-    """Of the model that went in; its accuracy is measured where check data were given."""
-    files: tuple[ConvertedFile, ...]
-    calibration_source: str
-    guesses: tuple[str, ...]
-    """What nobody said of the model and was assumed."""
-    finding: Finding | None = None
-    """What the check data says of label order and scaling; None without data."""
-    warnings: tuple[str, ...] = ()
-    trained_class_f1: dict[str, float] = field(default_factory=dict)
-    """F1 of each emotion that the trained model reaches on the check data."""
 
 
 def convert(
@@ -101,6 +53,7 @@ def convert(
     force: bool = False,
     max_loss: float | None = None,
     methods: Sequence[Method] = ("min-max",),
+    auto: bool = False,
     say: Say = lambda sentence: None,
 ) -> ConversionResult:
     """Convert a trained Keras model and measure that it is still the same model.
@@ -112,14 +65,18 @@ def convert(
         recipes: what to make, see `RECIPES`; None for int8, or for what an .onnx or .tflite file is.
         engines: for which engines; None for both, or for the one of an .onnx or .tflite file.
         options: what the model expects, where its sidecar file does not say it.
-        calibration: pictures to measure int8 ranges and agreement on; None for the shipped synthetic faces.
-        check: labelled pictures to measure accuracy on.
+        calibration: pictures to measure int8 ranges on; None for the shipped synthetic faces.
+        check: labelled pictures to measure accuracy and agreement on; without them agreement is measured on the
+            calibration pictures.
         name: name of the model, the first part of the file names; None for its sidecar's or its file's.
         force: replace existing files.
         max_loss: percentage points of accuracy on `check` (without it: of agreement) that a file may lose; None only
             warns.
         methods: of calibration to try for int8 ONNX; the one with the best accuracy (without `check`: agreement) is
             kept. TensorFlow's converter knows min-max alone.
+        auto: make one file for each engine: the best int8 of all methods where it keeps within `max_loss` (without
+            one: 1.5 points of accuracy, 10 of agreement), else 8-bit weights, 16-bit floats or 32-bit floats, the
+            first that does. `recipes` and `methods` are not looked at.
         say: told what goes on.
 
     Raises:
@@ -132,80 +89,47 @@ def convert(
         raise ConfigError("nothing to make: name at least one recipe and one engine")
     source = reference_model() if model is None else model
     say(f"loading {source}")
-    trained = open_source(source, options or InputOptions())
-    for guess in trained.guesses:
-        say(f"note: {guess}")
-    finding = None if check is None else measure_conventions(trained.run, trained.manifest, check)
-    warnings: list[str] = []
-    if finding is not None:
-        labels_open, scale_open = (is_open(trained.guesses, guess) for guess in (LABELS_GUESS, SCALE_GUESS))
-        manifest = adopted(finding, trained.manifest, labels_open=labels_open, scale_open=scale_open)
-        trained = replace(trained, manifest=manifest)
-        for sentence in verdict(finding, manifest):
-            say(sentence)
-            warnings += [sentence] if sentence.startswith("WARNING") else []
-    plans = plans_for(source, trained, recipes, engines)
+    trained, finding, warnings = _understood(open_source(source, options or InputOptions()), check, say)
+    plans = _all_plans(source, trained, engines) if auto else plans_for(source, trained, recipes, engines)
     pictures = synthetic_calibration() if calibration is None else calibration
     entries, trained_f1 = _trained_accuracy(trained, check)
     base = replace(trained.manifest, name=name or trained.manifest.name, accuracy=entries)
-    batch = pictures.batch(base.input)
-    expected = trained.probabilities(batch)
     names = {plan: file_name(base.name, base.input, *plan) for plan in plans}
     refuse_overwriting([out / file for file in names.values()], force, source)
     refuse_overwriting([out / file for file in REPORT_NAMES if not is_our_report(out / file)], force)
+    keras_model = trained.network.keras_model if isinstance(trained, TrainedModel) else None
+    by = yardstick(trained.probabilities, base.input, pictures, check, layer_kinds(keras_model))
     rejected = ""
     with staging(out) as folder:
-        try:
-            contents = make_contents(trained, plans, batch, say, methods[0])
-        except ModelError as error:
-            raise named_after_layer(trained, error) from None
-        drafts: list[ConvertedFile] = []
-        for recipe, engine in plans:
-            path = folder / names[recipe, engine]
-            manifest = replace(
-                base,
-                engine=engine,
-                recipe=recipe,
-                input=replace(base.input, layout=layout_of(trained, engine)),
-                calibration=_calibration(trained, recipe, pictures, methods[0] if engine == "onnx" else "min-max"),
-                accuracy=base.accuracy if recipe == trained.manifest.recipe else (),
-                produced_by=producers(engine, ready=isinstance(trained, ReadyModel)),
-            )
-            say(f"checking {path.name}")
-            write_model(path, contents[recipe, engine], manifest)
-            draft = _measured(path, manifest, batch, expected, check)
-            if (recipe, engine) == ("static_wi8_ai8", "onnx") and manifest.calibration:
-                for method in methods[1:]:
-                    say(f"checking {path.name} calibrated by {method}")
-                    data = make_contents(trained, [(recipe, engine)], batch, lambda text: None, method)[recipe, engine]
-                    measured = replace(manifest.calibration, method=method)
-                    write_model(path, data, replace(manifest, calibration=measured))
-                    other = _measured(path, replace(manifest, calibration=measured), batch, expected, check)
-                    if _merit(other) > _merit(draft):
-                        draft, contents[recipe, engine] = other, data
-            drafts.append(draft)
-        files = []
-        for draft in _marked(drafts):
-            write_model(draft.path, contents[draft.manifest.recipe, draft.manifest.engine], draft.manifest)
-            written, size = read_manifest(draft.path), draft.path.stat().st_size
-            files.append(replace(draft, path=out / draft.path.name, size_bytes=size, manifest=written))
+        work = _Work(trained, base, pictures, by, folder, Maker(trained, pictures.batch(base.input), say), say)
+        if auto:
+            drafts = [work.best(engine, names, max_loss) for engine in dict.fromkeys(engine for _, engine in plans)]
+        else:
+            drafts = [work.file(plan, names[plan], methods) for plan in plans]
+        quantised = {one.manifest.engine for one in drafts if one.manifest.recipe == "static_wi8_ai8"}
+        twins = {engine: work.maker.float_network(engine) for engine in quantised}
+        files = timed(drafts, twins, by.images[0], out)
         given = [complaint(file, base, measured=check is not None, max_loss=max_loss) for file in files]
         complaints = [text for text in given if text is not None]
+        slow = tuple(text for text in map(slowness, files) if text is not None)
         warnings += [f"WARNING: {text}" for text in complaints]
-        for text in complaints:
-            say(f"WARNING: {text}")
+        for text in (*(f"WARNING: {text}" for text in complaints), *(f"note: {text}" for text in slow)):
+            say(text)
         result = ConversionResult(
             trained=base,
             files=tuple(files),
             calibration_source=pictures.facts.source,
+            agreement_source=by.source,
             guesses=trained.guesses,
             finding=finding,
             warnings=tuple(warnings),
+            notes=slow,
             trained_class_f1=trained_f1,
+            transposes_removed=work.maker.transposes_removed,
         )
         facts = report_facts(result)
-        write_atomically(folder / "report.json", report_json(facts).encode())
-        write_atomically(folder / "report.html", report_html(facts).encode())
+        for report, text in zip(REPORT_NAMES, (report_json(facts), report_html(facts)), strict=True):
+            write_atomically(folder / report, text.encode())
         if complaints and max_loss is not None:
             rejected = complaints[0]
             put_aside(folder, out / "rejected")
@@ -228,40 +152,91 @@ def reference_model(folder: Path = BUNDLED_MODELS_FOLDER) -> Path:
     return found[0]
 
 
-def _measured(
-    path: Path, manifest: Manifest, batch: Batch, expected: NDArray[np.float64], check: CheckSet | None
-) -> ConvertedFile:
-    classifier = open_classifier(path)
-    try:
-        entries: tuple[AccuracyEntry, ...] = manifest.accuracy
-        by_class: dict[str, float] = {}
-        if check is not None:
-            found = in_parts(lambda part: probabilities(classifier, part), list(check.faces.images), manifest.input)
-            entries = (measured_accuracy(found, check, manifest.labels),)
-            by_class = class_f1(found, check, manifest.labels)
-        quantised_onnx = (manifest.engine, manifest.recipe) == ("onnx", "static_wi8_ai8")
-        return ConvertedFile(
-            path=path,
-            size_bytes=path.stat().st_size,
-            manifest=replace(manifest, accuracy=entries),
-            agreement=agreement(expected, probabilities(classifier, batch)),
-            milliseconds_per_face=milliseconds_per_face(classifier, batch),
-            class_f1=by_class,
-            float_operations=float_operations(path.read_bytes()) if quantised_onnx else (),
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What making one file needs."""
+
+    trained: Source
+    base: Manifest
+    pictures: CalibrationSet
+    by: Yardstick
+    folder: Path
+    maker: Maker
+    say: Say
+
+    def file(self, plan: Plan, name: str, methods: Sequence[Method]) -> ConvertedFile:
+        """Make and measure a file; of several methods of calibration the best is kept."""
+        recipe, engine = plan
+        made_here = not (isinstance(self.trained, ReadyModel) and recipe == self.trained.manifest.recipe)
+        if engine == "litert" or not recipe_facts(recipe).needs_calibration or not made_here:
+            methods = methods[:1] if engine == "onnx" else ("min-max",)
+        best: tuple[ConvertedFile, bytes] | None = None
+        for method in methods:
+            data = self.maker.make(recipe, engine, method)
+            self.say(f"checking {name}" + (f" calibrated by {method}" if len(methods) > 1 else ""))
+            twin = self.maker.float_network(engine) if recipe == "static_wi8_ai8" else None
+            one = draft(self.folder / name, data, self._manifest(recipe, engine, method), self.by, twin)
+            if best is None or merit(one) > merit(best[0]):
+                best = one, data
+        if best is None:
+            raise ConfigError("nothing to make: name at least one method of calibration")
+        if len(methods) > 1:
+            write_model(best[0].path, best[1], best[0].manifest)  # the last one tried lies there
+        return best[0]
+
+    def best(self, engine: Engine, names: dict[Plan, str], max_loss: float | None) -> ConvertedFile:
+        """The first recipe, from the smallest file on, that keeps within the budget; the last one anyhow."""
+        plans = [plan for plan in names if plan[1] == engine]
+        for plan in plans:
+            file = self.file(plan, names[plan], get_args(Method))
+            lost = complaint(file, self.base, measured=self.by.check is not None, max_loss=max_loss)
+            if lost is None or plan == plans[-1]:
+                break
+            self.say(f"{lost}: trying the next recipe")
+            for left in self.folder.glob(f"{file.path.name}*"):
+                left.unlink()
+        return file
+
+    def _manifest(self, recipe: Recipe, engine: Engine, method: Method) -> Manifest:
+        own = recipe == self.trained.manifest.recipe
+        calibration: Calibration | None = None
+        if isinstance(self.trained, ReadyModel) and own:
+            calibration = self.base.calibration  # of whoever made the file; often unknown
+        elif recipe_facts(recipe).needs_calibration:
+            calibration = replace(self.pictures.facts, method=method)
+        return replace(
+            self.base,
+            engine=engine,
+            recipe=recipe,
+            input=replace(self.base.input, layout=layout_of(self.trained, engine)),
+            calibration=calibration,
+            accuracy=self.base.accuracy if own else (),
+            produced_by=producers(engine, ready=isinstance(self.trained, ReadyModel)),
         )
-    finally:
-        classifier.close()
 
 
-def _merit(file: ConvertedFile) -> float:
-    accuracy = file.manifest.accuracy
-    return accuracy[0].accuracy if accuracy else file.agreement.top_1
+def _all_plans(source: Path, trained: Source, engines: Sequence[Engine] | None) -> list[Plan]:
+    """Every recipe that can be made, the smallest file first."""
+    if isinstance(trained, ReadyModel) and trained.manifest.recipe != "fp32":
+        return plans_for(source, trained, None, engines)
+    ready_lite = isinstance(trained, ReadyModel) and trained.manifest.engine == "litert"
+    order = [recipe.name for recipe in reversed(RECIPES)]
+    return plans_for(source, trained, None if ready_lite else order, engines)
 
 
-def _calibration(source: Source, recipe: Recipe, pictures: CalibrationSet, method: Method) -> Calibration | None:
-    if isinstance(source, ReadyModel) and recipe == source.manifest.recipe:
-        return source.manifest.calibration  # of whoever made the file; often unknown
-    return replace(pictures.facts, method=method) if recipe_facts(recipe).needs_calibration else None
+def _understood(trained: Source, check: CheckSet | None, say: Say) -> tuple[Source, Finding | None, list[str]]:
+    """The model with what the data says of it where nobody else does, and warnings where somebody says otherwise."""
+    for guess in trained.guesses:
+        say(f"note: {guess}")
+    finding = None if check is None else measure_conventions(trained.run, trained.manifest, check)
+    if finding is None:
+        return trained, None, []
+    labels_open, scale_open = (is_open(trained.guesses, guess) for guess in (LABELS_GUESS, SCALE_GUESS))
+    manifest = adopted(finding, trained.manifest, labels_open=labels_open, scale_open=scale_open)
+    sentences = verdict(finding, manifest)
+    for sentence in sentences:
+        say(sentence)
+    return replace(trained, manifest=manifest), finding, [one for one in sentences if one.startswith("WARNING")]
 
 
 def _trained_accuracy(trained: Source, check: CheckSet | None) -> tuple[tuple[AccuracyEntry, ...], dict[str, float]]:
@@ -271,18 +246,3 @@ def _trained_accuracy(trained: Source, check: CheckSet | None) -> tuple[tuple[Ac
     found = in_parts(trained.probabilities, list(check.faces.images), spec)
     labels = trained.manifest.labels
     return (measured_accuracy(found, check, labels),), class_f1(found, check, labels)
-
-
-def _marked(drafts: Sequence[ConvertedFile]) -> list[ConvertedFile]:
-    """Mark the fastest file of each engine as the preferred one."""
-    fastest: dict[str, float] = {}
-    for draft in drafts:
-        engine = draft.manifest.engine
-        fastest[engine] = min(fastest.get(engine, float("inf")), draft.milliseconds_per_face)
-    return [
-        replace(
-            draft,
-            manifest=replace(draft.manifest, preferred=draft.milliseconds_per_face == fastest[draft.manifest.engine]),
-        )
-        for draft in drafts
-    ]

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from edge_fer.errors import ConfigError, MissingExtra, ModelError
+from edge_fer.evaluation.multiply_adds import multiply_adds
 from edge_fer.scores.decoding import first_line
 from edge_fer.scores.manifest import manifest_path, read_manifest, read_model_bytes
 from edge_fer_convert.describe import as_probabilities, describe
@@ -29,6 +28,7 @@ from edge_fer_convert.safety import (
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from edge_fer.scores.manifest import Manifest
@@ -76,24 +76,6 @@ def load_trained(path: Path, options: InputOptions) -> TrainedModel:
     counted = None if network.keras_model is None else multiply_adds(network.keras_model)
     manifest = replace(manifest, parameters=network.parameters, multiply_adds=counted)
     return TrainedModel(network, manifest, tuple(guesses))
-
-
-def multiply_adds(model: Any) -> int:
-    """Multiplications with addition for one input, counted over convolutions and dense layers."""
-    total = 0
-    for layer in model.layers:
-        if hasattr(layer, "layers"):
-            total += multiply_adds(layer)
-            continue
-        kind = type(layer).__name__
-        if kind not in ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Dense"):
-            continue
-        output = layer.output.shape
-        positions = int(np.prod([size for size in output[1:-1] if size is not None], dtype=np.int64))
-        # A kernel holds each weight once; each is used once for every position of the output.
-        kernels = [weight for weight in layer.weights if "kernel" in weight.name]
-        total += positions * sum(int(np.prod(kernel.shape)) for kernel in kernels)
-    return total
 
 
 def _load_folder(path: Path, options: InputOptions) -> Network:

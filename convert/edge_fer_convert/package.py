@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from edge_fer.scores.manifest import Engine, Recipe
     from edge_fer.types import InputSpec
 
+STAGING_PREFIX = ".edge-fer-convert-"
 _PRODUCERS: dict[Engine, tuple[str, ...]] = {
     "litert": ("edge-fer", "keras", "tensorflow"),
     "onnx": ("edge-fer", "keras", "tensorflow", "tf2onnx", "onnx", "onnxruntime"),
@@ -96,7 +97,8 @@ def staging(out: Path) -> Iterator[Path]:
     made = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".edge-fer-convert-{os.getpid()}-", dir=out))
+        _remove_leavings(out)
+        folder = Path(tempfile.mkdtemp(prefix=f"{STAGING_PREFIX}{os.getpid()}-", dir=out))
     except OSError as error:
         raise ConfigError(f"cannot write to {out}: {error.strerror}: give another --out") from None
     try:
@@ -109,3 +111,21 @@ def staging(out: Path) -> Iterator[Path]:
         if made:
             with contextlib.suppress(OSError):  # not empty: the work was done
                 out.rmdir()
+
+
+def _remove_leavings(out: Path) -> None:
+    """Remove staging folders of processes that were killed."""
+    for folder in out.glob(f"{STAGING_PREFIX}*-*"):
+        pid = folder.name.removeprefix(STAGING_PREFIX).split("-")[0]
+        if pid.isdigit() and not _is_running(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # of another user
+        return True
+    return True

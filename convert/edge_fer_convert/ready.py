@@ -14,6 +14,7 @@ from edge_fer.scores.onnx_file import scan_onnx
 from edge_fer_convert.describe import as_probabilities, chosen_output, describe, shapes_of
 from edge_fer_convert.safety import check_first_bytes
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
+from edge_fer_convert.tflite_values import restored, stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,7 @@ def load_ready(path: Path, options: InputOptions) -> ReadyModel:
     data = read_model_bytes(path)
     engine = READY_ENGINES[path.suffix.lower()]
     if engine == "onnx":
-        known = bool(scan_checked(path, data).get(METADATA_KEY))
+        known = bool(scan_onnx(data, path).metadata.get(METADATA_KEY))
         data, shapes, recipe, layout, run = _open_onnx(path, data, options.output)
     else:
         known = False
@@ -72,17 +73,6 @@ def load_ready(path: Path, options: InputOptions) -> ReadyModel:
         input=replace(manifest.input, layout=layout),
     )
     return ReadyModel(data, manifest, tuple(guesses), run)
-
-
-def scan_checked(path: Path, data: bytes) -> dict[str, str]:
-    """The metadata of an ONNX file, after it was told apart from what else may bear its name.
-
-    Raises:
-        ModelError: it is no ONNX model, or keeps data in other files.
-    """
-    if data.startswith(b"version https://git-lfs") or data.lstrip()[:1] == b"<":
-        check_first_bytes(path, data, b"\x08")
-    return scan_onnx(data, path).metadata
 
 
 def _open_onnx(
@@ -194,9 +184,9 @@ def _open_tflite(
         rows = np.ascontiguousarray(batch.transpose(0, 3, 1, 2) if layout == "NCHW" else batch)
         found = []
         for row in rows:
-            interpreter.set_tensor(inputs[0]["index"], _stored(row[None], inputs[0]))
+            interpreter.set_tensor(inputs[0]["index"], stored(row[None], inputs[0]))
             interpreter.invoke()
-            found.append(_restored(interpreter.get_tensor(outputs[0]["index"]), outputs[0]).reshape(-1))
+            found.append(restored(interpreter.get_tensor(outputs[0]["index"]), outputs[0]).reshape(-1))
         return np.stack(found)
 
     kinds = {tensor["dtype"] for tensor in interpreter.get_tensor_details()}
@@ -205,24 +195,6 @@ def _open_tflite(
         return shapes, "static_wi8_ai8", layout, run
     recipe: Recipe = "fp16" if np.float16 in kinds else "dynamic_wi8_afp32" if np.int8 in kinds else "fp32"
     return shapes, recipe, layout, run
-
-
-def _stored(values: NDArray[np.float32], tensor: dict[str, Any]) -> NDArray[Any]:
-    kind = tensor["dtype"]
-    if kind == np.float32:
-        return values
-    if kind not in (np.int8, np.uint8):
-        raise ModelError(f"{tensor['name']} takes {kind.__name__}: only float and 8-bit inputs are supported")
-    scale, zero_point = tensor["quantization"]
-    limits = np.iinfo(kind)
-    return np.asarray(np.clip(np.rint(values / scale) + zero_point, limits.min, limits.max).astype(kind))
-
-
-def _restored(values: NDArray[Any], tensor: dict[str, Any]) -> NDArray[np.float64]:
-    if values.dtype == np.float32:
-        return values.astype(np.float64)
-    scale, zero_point = tensor["quantization"]
-    return np.asarray((values.astype(np.float64) - zero_point) * scale)
 
 
 def check_plans(path: Path, ready: ReadyModel, recipes: list[Recipe], engines: list[Engine]) -> None:

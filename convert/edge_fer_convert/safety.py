@@ -43,18 +43,13 @@ _GRAPH_ESCAPES = re.compile(
 
 
 def check_first_bytes(path: Path, data: bytes, expected: bytes, at: int = 0) -> None:
-    """Refuse what was saved under a model's name but is none; say what it is where that can be told.
+    """Refuse what was saved under a model's name but is none; pages and pointers were refused on reading.
 
     Raises:
         ModelError: the bytes at that place are others.
     """
     if data[at : at + len(expected)] == expected:
         return
-    start = data[:200].lstrip().lower()
-    if data.startswith(b"version https://git-lfs"):
-        raise ModelError(f"{path} is a Git LFS pointer, not the model: run `git lfs pull` where it came from")
-    if start.startswith((b"<!doctype html", b"<html", b"<?xml")):
-        raise ModelError(f"{path} is a web page, not a model: download the file itself, not the page that shows it")
     raise ModelError(f"{path} is not what its name says, or is damaged: get the model again")
 
 

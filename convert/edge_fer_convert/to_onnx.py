@@ -39,21 +39,25 @@ def to_onnx(network: Network) -> bytes:
 
 def graph_of(function: Any, signature: Any, *, first_channels: bool) -> bytes:
     """The ONNX model of a tf.function of one input; tf2onnx's exceptions pass."""
+    import onnx
     import tf2onnx
 
     nchw = [signature.name] if first_channels else None
     model, _ = tf2onnx.convert.from_function(function, input_signature=[signature], opset=OPSET, inputs_as_nchw=nchw)
-    unknown = sorted({node.op_type for node in model.graph.node if node.domain not in ("", "ai.onnx", "ai.onnx.ml")})
+    # What tf2onnx cannot translate it leaves as TensorFlow calls it.
+    unknown = sorted({node.op_type for node in model.graph.node if not onnx.defs.has(node.op_type, node.domain)})
     if unknown:
         raise ModelError(f"ONNX has no operation like {unknown[0]}")
     return _without_unused_inputs(model)
 
 
 def add_metadata(model_bytes: bytes, key: str, value: str) -> bytes:
-    """Put an entry into the metadata_props of an ONNX model."""
+    """Put an entry into the metadata_props of an ONNX model, in place of one of that key."""
     import onnx
 
     model = onnx.load_from_string(model_bytes)
+    for old in [old for old in model.metadata_props if old.key == key]:
+        model.metadata_props.remove(old)
     entry = model.metadata_props.add()
     entry.key, entry.value = key, value
     return bytes(model.SerializeToString())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,19 +47,6 @@ def agreement(expected: NDArray[np.float64], found: NDArray[np.float64]) -> Agre
     differences = np.abs(expected - found)
     same_top = expected.argmax(axis=1) == found.argmax(axis=1)
     return Agreement(len(expected), float(same_top.mean()), float(differences.max()), float(differences.mean()))
-
-
-def milliseconds_per_face(classifier: Classifier, batch: Batch, rounds: int = 50) -> float:
-    """Median time of one face on this machine, after a few calls to warm up."""
-    one = batch[:1]
-    for _ in range(5):
-        classifier.classify(one)
-    times = []
-    for _ in range(rounds):
-        begun = time.perf_counter()
-        classifier.classify(one)
-        times.append(time.perf_counter() - begun)
-    return float(np.median(times)) * 1000.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,85 +10,46 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 import tempfile
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
 from edge_fer.errors import ModelError
 from edge_fer.scores.checked_json import Fields, parse_object
+from edge_fer.scores.manifest_types import (
+    METADATA_KEY,
+    SCHEMA,
+    AccuracyEntry,
+    Calibration,
+    Engine,
+    Manifest,
+    OutputKind,
+    Recipe,
+)
+from edge_fer.scores.model_bytes import read_model_bytes
 from edge_fer.scores.onnx_file import scan_onnx
 from edge_fer.types import ColourOrder, InputSpec, TensorLayout
 
-SCHEMA = "edge-fer-model/1"
-METADATA_KEY = "edge_fer_manifest"
-
-MOST_MODEL_BYTES = 2**31 - 1
-"""Neither a protobuf (ONNX) nor a flatbuffer (TFLite) holds more."""
-_NO_MODELS = (
-    (b"version https://git-lfs", "is a pointer of Git LFS and not the model: run `git lfs pull`"),
-    (b"<", "is a web page and not the model: download the file itself"),
-)
-"""How files begin that are fetched by mistake."""
-
-OutputKind: TypeAlias = Literal["probabilities", "logits"]
-Recipe: TypeAlias = Literal["fp32", "fp16", "dynamic_wi8_afp32", "static_wi8_ai8"]
-Engine: TypeAlias = Literal["onnx", "litert", "keras"]
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """The pictures that the activation ranges of an int8 model were measured on."""
-
-    source: str
-    """Name of the data set, without the folder that it lay in."""
-    sha256: str
-    """Hash over the pixels of the chosen pictures, in their order."""
-    pictures: int
-    seed: int
-    method: str = "min-max"
-
-
-@dataclass(frozen=True, slots=True)
-class AccuracyEntry:
-    """How often the model was right on one data set."""
-
-    data_set: str
-    split: str
-    accuracy: float
-    """Share of pictures whose most probable label was the true one, 0.0 to 1.0."""
-    pictures: int
-    macro_f1: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """All that the runtime and a reader need to know of one model file."""
-
-    name: str
-    engine: Engine
-    recipe: Recipe
-    labels: tuple[str, ...]
-    """In the order of the outputs."""
-    input: InputSpec
-    output_kind: OutputKind
-    temperature: float = 1.0
-    """Logits (or the logarithm of the probabilities) are divided by it, so that scores mean what they say
-    (Guo et al. 2017, arXiv 1706.04599). 1.0 leaves them as they are."""
-    preferred: bool = False
-    """True for the file to choose first among several of one engine."""
-    sha256: str | None = None
-    """Hash of the model file; None only in the copy inside an ONNX file, which cannot hold its own hash."""
-    licence: str | None = None
-    parameters: int | None = None
-    multiply_adds: int | None = None
-    """Multiplications with addition for one face."""
-    calibration: Calibration | None = None
-    accuracy: tuple[AccuracyEntry, ...] = ()
-    produced_by: dict[str, str] = field(default_factory=dict)
-    """Versions of the packages that made the file, by name."""
-    schema: str = SCHEMA
+__all__ = [
+    "METADATA_KEY",
+    "SCHEMA",
+    "AccuracyEntry",
+    "Calibration",
+    "Engine",
+    "Manifest",
+    "OutputKind",
+    "Recipe",
+    "file_sha256",
+    "manifest_for_engine",
+    "manifest_json",
+    "manifest_path",
+    "parse_manifest",
+    "read_manifest",
+    "read_model_bytes",
+    "write_atomically",
+    "write_manifest",
+]
 
 
 def manifest_path(model: Path) -> Path:
@@ -136,34 +97,6 @@ def manifest_for_engine(model: Path, engine: Engine, model_bytes: bytes) -> Mani
     if manifest.engine != engine:
         raise ModelError(f"{manifest_path(model)}: 'engine' is {manifest.engine!r} but {model.name} is for {engine}")
     return manifest
-
-
-def read_model_bytes(model: Path) -> bytes:
-    """The content of a model file.
-
-    Raises:
-        ModelError: it is missing, no regular file, empty, too large, or plainly something else.
-    """
-    try:
-        status = model.stat()
-        # A pipe would wait, and a device may act on opening.
-        if not stat.S_ISREG(status.st_mode):
-            raise ModelError(f"cannot read model file {model}: it is no regular file")
-        if status.st_size > MOST_MODEL_BYTES:
-            raise ModelError(f"{model} is larger than a model file can be: {status.st_size} bytes")
-        data = model.read_bytes()
-    except FileNotFoundError:
-        raise ModelError(f"no such model file: {model}") from None
-    except OSError as error:
-        raise ModelError(f"cannot read model file {model}: {error.strerror}") from None
-    except ValueError:
-        raise ModelError(f"not a file name: {str(model)!r}") from None
-    if not data:
-        raise ModelError(f"{model} is empty: get or convert the model again")
-    for start, what in _NO_MODELS:
-        if data[:200].lstrip().startswith(start):
-            raise ModelError(f"{model} {what}")
-    return data
 
 
 def parse_manifest(text: str, where: str) -> Manifest:

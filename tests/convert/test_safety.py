@@ -141,8 +141,8 @@ def test_weights_that_are_not_numbers_are_named(converters: None, tmp_path: Path
 READY = {
     "page.onnx": (b"<!DOCTYPE html><html>", "is a web page"),
     "page.tflite": (b"\n<html>", "is a web page"),
-    "pointer.onnx": (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
-    "pointer.tflite": (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+    "pointer.onnx": (b"version https://git-lfs.github.com/spec/v1\n", "pointer of Git LFS"),
+    "pointer.tflite": (b"version https://git-lfs.github.com/spec/v1\n", "pointer of Git LFS"),
     "text.tflite": (b"hello, I am text", "not what its name says"),
     "text.onnx": (b"hello, I am text", "not an ONNX model"),
     "half.onnx": ((MODELS / f"{NAME}-48x48-fp32.onnx").read_bytes()[:-40], "truncated"),

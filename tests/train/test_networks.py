@@ -9,10 +9,11 @@ import pytest
 from edge_fer_train.settings import ARCHITECTURE_NAMES
 
 from edge_fer.errors import ConfigError, EdgeFerError
+from edge_fer.evaluation.multiply_adds import multiply_adds
 
 keras = pytest.importorskip("keras", reason="training needs Keras")
 
-from edge_fer_train.architectures import ARCHITECTURES, build_network, load_start, multiply_adds  # noqa: E402
+from edge_fer_train.architectures import ARCHITECTURES, build_network, load_start  # noqa: E402
 from edge_fer_train.pretrained import load_imagenet  # noqa: E402
 
 if TYPE_CHECKING:

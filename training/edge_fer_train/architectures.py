@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import keras
-from keras import layers
 
 from edge_fer.errors import ConfigError
 from edge_fer.scores.decoding import first_line
@@ -115,37 +114,3 @@ def _with_weights(model: keras.Model) -> list[Any]:
 
 def _shapes(layer: Any) -> list[tuple[int, ...]]:
     return [tuple(weight.shape) for weight in layer.weights]
-
-
-def multiply_adds(model: keras.Model) -> int:
-    """Multiply-adds of one forward pass: convolutions and dense layers, counted from their output shapes.
-
-    Raises:
-        ValueError: the model's input has no fixed size.
-    """
-    total = 0
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            total += multiply_adds(layer)
-        elif isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)):
-            height, width = _output_sides(layer)
-            if height is None or width is None:
-                raise ValueError("multiply-adds need a model with a fixed input size")
-            kernels = sum(_size(weight) for weight in layer.weights if len(weight.shape) == 4)
-            total += height * width * kernels
-        elif isinstance(layer, layers.Dense):
-            total += _size(layer.kernel)
-    return total
-
-
-def _output_sides(layer: Any) -> tuple[int | None, int | None]:
-    shape = layer.output.shape
-    first = 1 if layer.data_format == "channels_last" else 2
-    return shape[first], shape[first + 1]
-
-
-def _size(weight: Any) -> int:
-    size = 1
-    for side in weight.shape:
-        size *= int(side)
-    return size

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_fer.evaluation.metrics import crossed_calibration_error, fit_temperature
+from edge_fer.evaluation.multiply_adds import multiply_adds
 from edge_fer.evaluation.summary import ModelFigures, measure
 from edge_fer.types import FER_LABELS
-from edge_fer_train.architectures import multiply_adds
 
 if TYPE_CHECKING:
     from edge_fer_train.checkpoint import Progress
