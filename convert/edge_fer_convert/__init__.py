@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edge_fer_convert.calibration import CalibrationSet, calibration_set
+    from edge_fer_convert.check_data import CheckSet
     from edge_fer_convert.conversion import convert
     from edge_fer_convert.inputs import InputOptions
     from edge_fer_convert.result import ConversionResult, ConvertedFile, LayerError, Operations
-    from edge_fer_convert.verify import Agreement, CheckSet
+    from edge_fer_convert.verify import Agreement
 
 __all__ = [
     "Agreement",
@@ -33,7 +34,7 @@ __all__ = [
 _HOMES = {
     "Agreement": "verify",
     "CalibrationSet": "calibration",
-    "CheckSet": "verify",
+    "CheckSet": "check_data",
     "ConversionResult": "result",
     "ConvertedFile": "result",
     "InputOptions": "inputs",

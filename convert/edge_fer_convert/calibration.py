@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_fer.errors import ConfigError
+from edge_fer.errors import ConfigError, ModelError, SourceError
 from edge_fer.scores.manifest import Calibration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -57,6 +58,24 @@ def calibration_set(
     sample = np.ascontiguousarray(images[chosen])
     digest = hashlib.sha256(repr(sample.shape).encode() + sample.tobytes()).hexdigest()
     return CalibrationSet(list(sample), Calibration(source, digest, len(sample), seed))
+
+
+def load_calibration(data: Path, split: str = "train") -> CalibrationSet:
+    """Draw from FER-2013's csv or sheets, class folders or an npz.
+
+    Raises:
+        SourceError: there is no such file or folder.
+        ModelError: it is empty or no such data; a wrong model would come of it.
+    """
+    from edge_fer.evaluation.datasets import load_dataset
+
+    try:
+        faces = load_dataset(data, split)
+        return calibration_set(faces.images, faces.labels, data.name)
+    except (SourceError, ConfigError) as error:
+        if not data.exists():
+            raise
+        raise ModelError(f"cannot calibrate: {error}") from None
 
 
 def balanced_sample(labels: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:

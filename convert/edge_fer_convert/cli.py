@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from edge_fer.scores.manifest import Engine, Recipe
     from edge_fer.types import ColourOrder
 
+_RECIPE_OF_WORD: dict[str, Recipe] = {
+    "int8": "static_wi8_ai8",
+    "fp32": "fp32",
+    "fp16": "fp16",
+    "dynamic": "dynamic_wi8_afp32",
+}
 _ENGINE_OF_FORMAT: dict[str, Engine] = {"onnx": "onnx", "tflite": "litert"}
 
 
@@ -53,6 +59,12 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option("--fp16", is_flag=True, help="16-bit floats: half the size, no faster on a CPU.")
 @click.option("--dynamic", is_flag=True, help="8-bit weights, float activations: no calibration needed.")
 @click.option("--all", "everything", is_flag=True, help="All four.")
+@click.option(
+    "--recipe",
+    "chosen",
+    type=click.Choice([*_RECIPE_OF_WORD, "all", "auto"]),
+    help="The same by name; auto: int8 by the best --method where it keeps within --max-loss, else the first other that does.",
+)
 @click.option("--to", "engines", callback=_formats, help="Formats to make, such as tflite.  [default: onnx,tflite]")
 @click.option(
     "--calibration",
@@ -121,6 +133,7 @@ def command(
     fp16: bool,
     dynamic: bool,
     everything: bool,
+    chosen: str | None,
     engines: tuple[Engine, ...] | None,
     calibration_data: Path | None,
     method: str,
@@ -148,17 +161,17 @@ def command(
     --scale and --colour; with --check, it is measured.
     """
     from edge_fer.evaluation.datasets import load_dataset
-    from edge_fer_convert.calibration import calibration_set
+    from edge_fer_convert.calibration import load_calibration
+    from edge_fer_convert.check_data import CheckSet
     from edge_fer_convert.child import convert_in_child
     from edge_fer_convert.inputs import InputOptions
-    from edge_fer_convert.verify import CheckSet
 
-    asked: dict[Recipe, bool] = {"fp32": fp32, "fp16": fp16, "dynamic_wi8_afp32": dynamic, "static_wi8_ai8": int8}
-    recipes = [recipe for recipe, wanted in asked.items() if wanted or everything]
-    calibration = None
-    if calibration_data is not None:
-        faces = load_dataset(calibration_data, "train")
-        calibration = calibration_set(faces.images, faces.labels, calibration_data.name)
+    asked = {"fp32": fp32, "fp16": fp16, "dynamic": dynamic, "int8": int8}
+    if chosen == "auto" and (everything or any(asked.values())):
+        raise click.UsageError("--recipe auto chooses itself: leave --int8, --fp32, --fp16, --dynamic and --all away")
+    everything = everything or chosen == "all"
+    recipes = [_RECIPE_OF_WORD[word] for word, wanted in asked.items() if wanted or everything or word == chosen]
+    calibration = None if calibration_data is None else load_calibration(calibration_data)
     check = None
     if check_data is not None:
         check = CheckSet(load_dataset(check_data, check_split), check_data.name, check_split)
@@ -174,6 +187,7 @@ def command(
         "force": force,
         "max_loss": max_loss,
         "methods": ("min-max", "entropy", "percentile") if method == "auto" else (method,),
+        "auto": chosen == "auto",
     }
     result = convert_in_child(
         arguments,

@@ -5,12 +5,12 @@ Every project numbers the emotions its own way, and public models come with the 
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge_fer.faces.assignment import assign
 from edge_fer.types import FER_LABELS
 from edge_fer_convert.calibration import balanced_sample
 from edge_fer_convert.inputs import SCALES, input_spec
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from edge_fer.scores.manifest import Manifest
     from edge_fer.types import Batch, InputSpec
-    from edge_fer_convert.verify import CheckSet
+    from edge_fer_convert.check_data import CheckSet
 
 KNOWN_ORDERS: dict[str, tuple[str, ...]] = {
     "FER-2013": FER_LABELS,
@@ -40,7 +40,6 @@ _ROUNDS = 500
 _CLEARLY_BETTER = 0.02
 _OWN_ORDER_BETTER = 0.05
 _SURE = 0.99
-_MOST_CLASSES_TO_PERMUTE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +73,18 @@ class Finding:
 
 def measure_conventions(
     run: Callable[[Batch], NDArray[np.float64]], manifest: Manifest, check: CheckSet, *, seed: int = 0
-) -> Finding | None:
+) -> Finding:
     """Try label orders and scalings on labelled faces.
 
     Args:
         run: gives outputs [N, classes] for inputs [N, height, width, channels].
         manifest: what is declared or guessed.
-        check: the faces; up to 1000 are taken, each class alike.
+        check: the faces, of classes that the model has (`known_part`); up to 1000 are taken, each class alike.
         seed: of the draw and the bootstrap (Efron 1979; 500 rounds).
-
-    Returns:
-        None where the data's classes are not the model's.
     """
     from edge_fer_convert.verify import in_parts
 
     names = check.faces.label_names
-    if not set(names) <= set(manifest.labels):
-        return None
     faces = check.faces.take(balanced_sample(check.faces.labels, MOST_PICTURES, seed))
     truth = np.asarray([str(names[label]) for label in faces.labels])
     orders = plausible_orders(manifest.labels)
@@ -98,7 +92,7 @@ def measure_conventions(
     for scale, spec in plausible_inputs(manifest.input):
         predicted = in_parts(run, list(faces.images), replace(spec, layout="NHWC")).argmax(axis=1)
         own = best_order(predicted, truth, manifest.labels)
-        for order, labels in [*orders, *([("of its own", own)] if own else [])]:
+        for order, labels in [*orders, ("of its own", own)]:
             right = np.asarray(labels)[predicted] == truth
             readings.append((Candidate(order, tuple(labels), scale, spec, float(right.mean())), right))
     known_best = max(one.accuracy for one, _ in readings if one.order != "of its own")
@@ -158,16 +152,12 @@ def _short(value: float) -> str:
     return f"{value:g}"
 
 
-def best_order(predicted: NDArray[np.int64], truth: NDArray[np.str_], labels: Sequence[str]) -> tuple[str, ...] | None:
-    """The order of labels that is right most often; None with more than eight classes, where trying all takes long."""
-    if len(labels) > _MOST_CLASSES_TO_PERMUTE:
-        return None
-    counts = np.asarray(
-        [[int(((predicted == place) & (truth == label)).sum()) for label in labels] for place in range(len(labels))]
-    )
-    permutations = np.asarray(list(itertools.permutations(range(len(labels)))))
-    hits = counts[np.arange(len(labels)), permutations].sum(axis=1)
-    return tuple(labels[place] for place in permutations[int(hits.argmax())])
+def best_order(predicted: NDArray[np.int64], truth: NDArray[np.str_], labels: Sequence[str]) -> tuple[str, ...]:
+    """The order of labels that is right most often: the best pairing of outputs with labels."""
+    misses = [
+        [-float(((predicted == place) & (truth == label)).sum()) for label in labels] for place in range(len(labels))
+    ]
+    return tuple(labels[column] for _, column in assign(misses))
 
 
 def adopted(finding: Finding, manifest: Manifest, *, labels_open: bool, scale_open: bool) -> Manifest:

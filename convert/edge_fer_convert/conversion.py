@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, get_args
+from typing import TYPE_CHECKING, TypeAlias
 
 from edge_fer.errors import ConfigError, EdgeFerError, ModelError
 from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER
-from edge_fer.scores.manifest import AccuracyEntry, Calibration, Manifest, write_atomically
+from edge_fer.scores.manifest import write_atomically
 from edge_fer_convert.budget import complaint, slowness
-from edge_fer_convert.contents import Maker, layout_of, open_source, plans_for
-from edge_fer_convert.conventions import adopted, measure_conventions, verdict
-from edge_fer_convert.describe import LABELS_GUESS, SCALE_GUESS, is_open
-from edge_fer_convert.drafts import Yardstick, draft, merit, timed, yardstick
+from edge_fer_convert.contents import Maker, plans_for
+from edge_fer_convert.drafts import timed, yardstick
 from edge_fer_convert.inputs import InputOptions
 from edge_fer_convert.load import TrainedModel
-from edge_fer_convert.onnx_recipes import Method
 from edge_fer_convert.operations import layer_kinds
-from edge_fer_convert.package import file_name, producers, put_aside, refuse_overwriting, staging, write_model
+from edge_fer_convert.package import file_name, put_aside, refuse_overwriting, staging
 from edge_fer_convert.page import report_html
-from edge_fer_convert.ready import ReadyModel
-from edge_fer_convert.recipes import RECIPES, recipe_facts
 from edge_fer_convert.report import REPORT_NAMES, is_our_report, report_facts, report_json
-from edge_fer_convert.result import ConversionResult, ConvertedFile
+from edge_fer_convert.result import ConversionResult
 from edge_fer_convert.synthetic_faces import synthetic_calibration
-from edge_fer_convert.verify import CheckSet, class_f1, in_parts, measured_accuracy
+from edge_fer_convert.understanding import understood
+from edge_fer_convert.work import Work, all_plans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge_fer.scores.manifest import Engine, Recipe
     from edge_fer_convert.calibration import CalibrationSet
-    from edge_fer_convert.contents import Plan, Source
-    from edge_fer_convert.conventions import Finding
+    from edge_fer_convert.check_data import CheckSet
+    from edge_fer_convert.onnx_recipes import Method
 
 Say: TypeAlias = Callable[[str], None]
 """Takes a sentence of progress for the user."""
@@ -89,11 +85,11 @@ def convert(
         raise ConfigError("nothing to make: name at least one recipe and one engine")
     source = reference_model() if model is None else model
     say(f"loading {source}")
-    trained, finding, warnings = _understood(open_source(source, options or InputOptions()), check, say)
-    plans = _all_plans(source, trained, engines) if auto else plans_for(source, trained, recipes, engines)
+    given = understood(source, options or InputOptions(), check, say)
+    trained, check, warnings = given.trained, given.check, list(given.warnings)
+    plans = all_plans(source, trained, engines) if auto else plans_for(source, trained, recipes, engines)
     pictures = synthetic_calibration() if calibration is None else calibration
-    entries, trained_f1 = _trained_accuracy(trained, check)
-    base = replace(trained.manifest, name=name or trained.manifest.name, accuracy=entries)
+    base = replace(trained.manifest, name=name or trained.manifest.name, accuracy=given.accuracy)
     names = {plan: file_name(base.name, base.input, *plan) for plan in plans}
     refuse_overwriting([out / file for file in names.values()], force, source)
     refuse_overwriting([out / file for file in REPORT_NAMES if not is_our_report(out / file)], force)
@@ -101,7 +97,7 @@ def convert(
     by = yardstick(trained.probabilities, base.input, pictures, check, layer_kinds(keras_model))
     rejected = ""
     with staging(out) as folder:
-        work = _Work(trained, base, pictures, by, folder, Maker(trained, pictures.batch(base.input), say), say)
+        work = Work(trained, base, pictures, by, folder, Maker(trained, pictures.batch(base.input), say), say)
         if auto:
             drafts = [work.best(engine, names, max_loss) for engine in dict.fromkeys(engine for _, engine in plans)]
         else:
@@ -109,8 +105,8 @@ def convert(
         quantised = {one.manifest.engine for one in drafts if one.manifest.recipe == "static_wi8_ai8"}
         twins = {engine: work.maker.float_network(engine) for engine in quantised}
         files = timed(drafts, twins, by.images[0], out)
-        given = [complaint(file, base, measured=check is not None, max_loss=max_loss) for file in files]
-        complaints = [text for text in given if text is not None]
+        found = [complaint(file, base, measured=check is not None, max_loss=max_loss) for file in files]
+        complaints = [text for text in found if text is not None]
         slow = tuple(text for text in map(slowness, files) if text is not None)
         warnings += [f"WARNING: {text}" for text in complaints]
         for text in (*(f"WARNING: {text}" for text in complaints), *(f"note: {text}" for text in slow)):
@@ -121,10 +117,10 @@ def convert(
             calibration_source=pictures.facts.source,
             agreement_source=by.source,
             guesses=trained.guesses,
-            finding=finding,
+            finding=given.finding,
             warnings=tuple(warnings),
             notes=slow,
-            trained_class_f1=trained_f1,
+            trained_class_f1=given.class_f1,
             transposes_removed=work.maker.transposes_removed,
         )
         facts = report_facts(result)
@@ -150,99 +146,3 @@ def reference_model(folder: Path = BUNDLED_MODELS_FOLDER) -> Path:
     if not found:
         raise ModelError(f"no trained model in {folder}: name one, `edge-fer convert MODEL`")
     return found[0]
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What making one file needs."""
-
-    trained: Source
-    base: Manifest
-    pictures: CalibrationSet
-    by: Yardstick
-    folder: Path
-    maker: Maker
-    say: Say
-
-    def file(self, plan: Plan, name: str, methods: Sequence[Method]) -> ConvertedFile:
-        """Make and measure a file; of several methods of calibration the best is kept."""
-        recipe, engine = plan
-        made_here = not (isinstance(self.trained, ReadyModel) and recipe == self.trained.manifest.recipe)
-        if engine == "litert" or not recipe_facts(recipe).needs_calibration or not made_here:
-            methods = methods[:1] if engine == "onnx" else ("min-max",)
-        best: tuple[ConvertedFile, bytes] | None = None
-        for method in methods:
-            data = self.maker.make(recipe, engine, method)
-            self.say(f"checking {name}" + (f" calibrated by {method}" if len(methods) > 1 else ""))
-            twin = self.maker.float_network(engine) if recipe == "static_wi8_ai8" else None
-            one = draft(self.folder / name, data, self._manifest(recipe, engine, method), self.by, twin)
-            if best is None or merit(one) > merit(best[0]):
-                best = one, data
-        if best is None:
-            raise ConfigError("nothing to make: name at least one method of calibration")
-        if len(methods) > 1:
-            write_model(best[0].path, best[1], best[0].manifest)  # the last one tried lies there
-        return best[0]
-
-    def best(self, engine: Engine, names: dict[Plan, str], max_loss: float | None) -> ConvertedFile:
-        """The first recipe, from the smallest file on, that keeps within the budget; the last one anyhow."""
-        plans = [plan for plan in names if plan[1] == engine]
-        for plan in plans:
-            file = self.file(plan, names[plan], get_args(Method))
-            lost = complaint(file, self.base, measured=self.by.check is not None, max_loss=max_loss)
-            if lost is None or plan == plans[-1]:
-                break
-            self.say(f"{lost}: trying the next recipe")
-            for left in self.folder.glob(f"{file.path.name}*"):
-                left.unlink()
-        return file
-
-    def _manifest(self, recipe: Recipe, engine: Engine, method: Method) -> Manifest:
-        own = recipe == self.trained.manifest.recipe
-        calibration: Calibration | None = None
-        if isinstance(self.trained, ReadyModel) and own:
-            calibration = self.base.calibration  # of whoever made the file; often unknown
-        elif recipe_facts(recipe).needs_calibration:
-            calibration = replace(self.pictures.facts, method=method)
-        return replace(
-            self.base,
-            engine=engine,
-            recipe=recipe,
-            input=replace(self.base.input, layout=layout_of(self.trained, engine)),
-            calibration=calibration,
-            accuracy=self.base.accuracy if own else (),
-            produced_by=producers(engine, ready=isinstance(self.trained, ReadyModel)),
-        )
-
-
-def _all_plans(source: Path, trained: Source, engines: Sequence[Engine] | None) -> list[Plan]:
-    """Every recipe that can be made, the smallest file first."""
-    if isinstance(trained, ReadyModel) and trained.manifest.recipe != "fp32":
-        return plans_for(source, trained, None, engines)
-    ready_lite = isinstance(trained, ReadyModel) and trained.manifest.engine == "litert"
-    order = [recipe.name for recipe in reversed(RECIPES)]
-    return plans_for(source, trained, None if ready_lite else order, engines)
-
-
-def _understood(trained: Source, check: CheckSet | None, say: Say) -> tuple[Source, Finding | None, list[str]]:
-    """The model with what the data says of it where nobody else does, and warnings where somebody says otherwise."""
-    for guess in trained.guesses:
-        say(f"note: {guess}")
-    finding = None if check is None else measure_conventions(trained.run, trained.manifest, check)
-    if finding is None:
-        return trained, None, []
-    labels_open, scale_open = (is_open(trained.guesses, guess) for guess in (LABELS_GUESS, SCALE_GUESS))
-    manifest = adopted(finding, trained.manifest, labels_open=labels_open, scale_open=scale_open)
-    sentences = verdict(finding, manifest)
-    for sentence in sentences:
-        say(sentence)
-    return replace(trained, manifest=manifest), finding, [one for one in sentences if one.startswith("WARNING")]
-
-
-def _trained_accuracy(trained: Source, check: CheckSet | None) -> tuple[tuple[AccuracyEntry, ...], dict[str, float]]:
-    if check is None:
-        return trained.manifest.accuracy, {}
-    spec = replace(trained.manifest.input, layout="NHWC")
-    found = in_parts(trained.probabilities, list(check.faces.images), spec)
-    labels = trained.manifest.labels
-    return (measured_accuracy(found, check, labels),), class_f1(found, check, labels)

@@ -95,10 +95,7 @@ def describe(
     spec = _spec(shapes, options, sidecar, guesses)
     labels = options.labels or (sidecar.labels if sidecar else None)
     if labels is None:
-        if shapes.classes != len(FER_LABELS):
-            raise ConfigError(f"{path} has {shapes.classes} classes: name them in their order with --labels a,b,c")
-        labels = FER_LABELS
-        guesses.append(f"{LABELS_GUESS} FER-2013's: {','.join(labels)} (--labels says otherwise)")
+        labels = _guessed_labels(path, shapes.classes, options.label_guess, guesses)
     if len(labels) != shapes.classes:
         raise ConfigError(f"{path} has {shapes.classes} classes but {len(labels)} labels are named: mend --labels")
     kind = output_kind(path, spec, run)
@@ -106,6 +103,17 @@ def describe(
         raise ModelError(f"{path.name}.json: 'output_kind' is {sidecar.output_kind}, the model gives {kind}")
     base = sidecar or Manifest(path.stem, "keras", "fp32", labels, spec, kind)
     return replace(base, labels=tuple(labels), input=spec, output_kind=kind)
+
+
+def _guessed_labels(path: Path, classes: int, of_data: tuple[str, ...] | None, guesses: list[str]) -> tuple[str, ...]:
+    if classes == len(FER_LABELS) and (of_data is None or set(of_data) <= set(FER_LABELS)):
+        guesses.append(f"{LABELS_GUESS} FER-2013's: {','.join(FER_LABELS)} (--labels says otherwise)")
+        return FER_LABELS
+    if of_data is None or len(of_data) != classes:
+        has = f", the data has {len(of_data)}" if of_data is not None else ""
+        raise ConfigError(f"{path} has {classes} classes{has}: name them in their order with --labels a,b,c")
+    guesses.append(f"{LABELS_GUESS} those of the check data: {','.join(of_data)} (--labels says otherwise)")
+    return of_data
 
 
 def output_kind(path: Path, spec: InputSpec, run: Callable[[Batch], NDArray[np.float64]]) -> OutputKind:

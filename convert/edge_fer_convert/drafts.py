@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from edge_fer.scores.manifest import Engine, Manifest
     from edge_fer.types import Batch, Image, InputSpec
     from edge_fer_convert.calibration import CalibrationSet
-    from edge_fer_convert.verify import CheckSet
+    from edge_fer_convert.check_data import CheckSet
 
 AGREEMENT_PICTURES = 500
 _MOST_THREADS = 4

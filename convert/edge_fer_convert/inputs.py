@@ -36,6 +36,8 @@ class InputOptions:
     """A model.json, where the file holds weights alone."""
     trust_model: bool = False
     """True to load a model that holds code or reaches for other files."""
+    label_guess: tuple[str, ...] | None = None
+    """Classes of the check data, to be assumed where neither `labels` nor a sidecar names the model's."""
 
 
 def parse_scale(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -129,7 +131,9 @@ def quantise_onnx(model_bytes: bytes, inputs: Batch, method: Method = "min-max")
     Raises:
         ModelError: the quantiser refuses the model.
     """
-    with quiet_tensorflow(), tempfile.TemporaryDirectory(prefix="edge-fer-") as folder:
+    # Its histograms print what they do.
+    silent = contextlib.redirect_stdout(io.StringIO())
+    with quiet_tensorflow(), silent, tempfile.TemporaryDirectory(prefix="edge-fer-") as folder:
         import onnx
         from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
         from onnxruntime.quantization.shape_inference import quant_pre_process

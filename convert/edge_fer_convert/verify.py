@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_fer.errors import ConfigError
 from edge_fer.scores.manifest import AccuracyEntry
 
 if TYPE_CHECKING:
@@ -15,8 +14,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_fer.evaluation.datasets import LabelledFaces
     from edge_fer.types import Batch, Classifier, Image, InputSpec
+    from edge_fer_convert.check_data import CheckSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +48,6 @@ def agreement(expected: NDArray[np.float64], found: NDArray[np.float64]) -> Agre
     return Agreement(len(expected), float(same_top.mean()), float(differences.max()), float(differences.mean()))
 
 
-@dataclass(frozen=True, slots=True)
-class CheckSet:
-    """Labelled pictures to measure accuracy on."""
-
-    faces: LabelledFaces
-    data_set: str
-    """Name to keep in the manifest, without its folder."""
-    split: str
-
-
 def in_parts(
     run: Callable[[Batch], NDArray[np.float64]], images: Sequence[Image], spec: InputSpec, at_a_time: int = 128
 ) -> NDArray[np.float64]:
@@ -70,17 +59,10 @@ def in_parts(
 
 
 def measured_accuracy(found: NDArray[np.float64], check: CheckSet, labels: tuple[str, ...]) -> AccuracyEntry:
-    """Accuracy and macro F1 of probabilities [N, labels] on the check data; classes are matched by their names.
-
-    Raises:
-        ConfigError: the data has a class that the model does not know.
-    """
+    """Accuracy and macro F1 of probabilities [N, labels] on the check data; classes are matched by their names."""
     from edge_fer.evaluation.metrics import accuracy, confusion_matrix, macro_f1
 
-    unknown = [name for name in check.faces.label_names if name not in labels]
-    if unknown:
-        raise ConfigError(f"{check.data_set} has the class {unknown[0]!r}, the model knows {', '.join(labels)}")
-    truth = np.asarray([labels.index(name) for name in check.faces.label_names], np.int64)[check.faces.labels]
+    truth = _truth(check, labels)
     figures = accuracy(found, truth), macro_f1(confusion_matrix(found, truth))
     return AccuracyEntry(check.data_set, check.split, round(figures[0], 5), len(found), round(figures[1], 5))
 
@@ -89,6 +71,10 @@ def class_f1(found: NDArray[np.float64], check: CheckSet, labels: tuple[str, ...
     """F1 of each emotion that occurs in the check data, by its name, from probabilities [N, labels]."""
     from edge_fer.evaluation.metrics import class_figures, confusion_matrix
 
-    truth = np.asarray([labels.index(name) for name in check.faces.label_names])[check.faces.labels]
-    figures = class_figures(confusion_matrix(found, truth), labels)
+    figures = class_figures(confusion_matrix(found, _truth(check, labels)), labels)
     return {name: round(float(one.f1), 5) for name, one in zip(labels, figures, strict=True) if one.support}
+
+
+def _truth(check: CheckSet, labels: tuple[str, ...]) -> NDArray[np.int64]:
+    places = [labels.index(name) if name in labels else -1 for name in check.faces.label_names]
+    return np.asarray(places, np.int64)[check.faces.labels]

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from edge_fer_convert.cli import command
 
-from edge_fer.errors import ConfigError, SourceError
+from edge_fer.errors import ConfigError, ModelError, SourceError
 from edge_fer.scores.manifest import read_manifest
 from tests.make_models import NAME, pictures
 
@@ -47,6 +47,48 @@ def test_data_that_is_absent(converted: Converted, tmp_path: Path) -> None:
     arguments = [str(converted.trained), "--calibration", str(tmp_path / "absent.csv")]
     with pytest.raises(SourceError, match="no such data"):
         CliRunner().invoke(command, arguments, catch_exceptions=False)
+
+
+def bad_calibration(folder: Path, kind: str) -> Path:
+    path = folder / kind
+    if kind == "empty.csv":
+        path.write_text("emotion,pixels,Usage\n")
+    elif kind == "nothing.csv":
+        path.write_bytes(b"")
+    elif kind == "other.csv":
+        path.write_text("name,age\nAda,36\n")
+    elif kind == "picture.csv":
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50))
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "colour.npz":
+        np.savez(path, images=np.zeros((4, 8, 8, 3), np.uint8), labels=np.zeros(4, np.int64))
+    elif kind == "float.npz":
+        np.savez(path, images=np.zeros((4, 8, 8), np.float32), labels=np.zeros(4, np.int64))
+    elif kind == "none.npz":
+        np.savez(path, images=np.zeros((0, 8, 8), np.uint8), labels=np.zeros(0, np.int64))
+    elif kind == "one.npz":
+        np.savez(path, images=np.zeros((1, 8, 8), np.uint8), labels=np.zeros(1, np.int64))
+    else:
+        path.write_bytes(b"PK\x03\x04 no npz")
+    return path
+
+
+BAD_CALIBRATIONS = (
+    *("empty.csv", "nothing.csv", "other.csv", "picture.csv", "folder"),
+    *("colour.npz", "float.npz", "none.npz", "one.npz", "broken.npz"),
+)
+
+
+@pytest.mark.parametrize("kind", BAD_CALIBRATIONS)
+def test_calibration_data_that_is_empty_or_of_another_kind(tmp_path: Path, kind: str) -> None:
+    data = bad_calibration(tmp_path, kind)
+    out = tmp_path / "out"
+    with pytest.raises(ModelError, match="cannot calibrate") as caught:
+        CliRunner().invoke(command, ["x.keras", "--calibration", str(data), "--out", str(out)], catch_exceptions=False)
+    assert caught.value.exit_code == 4
+    assert "\n" not in str(caught.value)
+    assert not out.exists()
 
 
 def test_nothing_but_our_own_words_on_the_terminal(converted: Converted, tmp_path: Path) -> None:

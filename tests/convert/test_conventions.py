@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from edge_fer_convert import CheckSet, InputOptions, convert
+from edge_fer_convert.check_data import known_part, occurring_names
 from edge_fer_convert.conventions import (
     KNOWN_ORDERS,
     adopted,
@@ -90,10 +91,16 @@ def test_a_model_that_knows_nothing_refutes_nothing() -> None:
     assert adopted(finding, manifest(), labels_open=True, scale_open=True).labels == FER_LABELS
 
 
-def test_data_of_other_classes_says_nothing() -> None:
+def test_pictures_of_other_classes_are_left_out() -> None:
     names = (*FER_LABELS[:6], "bored")
     strange = CheckSet(replace(check_set().faces, label_names=names), "x", "test")
-    assert measure_conventions(BrightnessTwin(FER_LABELS, SPEC).run, manifest(), strange) is None
+    part, told = known_part(strange, FER_LABELS)
+    assert told is not None
+    assert "pictures of bored are left out" in told
+    assert occurring_names(part) == FER_LABELS[:6]
+    assert known_part(part, FER_LABELS) == (part, None)
+    finding = measure_conventions(BrightnessTwin(FER_LABELS, SPEC).run, manifest(), part)
+    assert finding.pictures == len(part.faces) < len(strange.faces)
 
 
 def test_orders_and_scalings_that_are_tried() -> None:
@@ -112,7 +119,6 @@ def test_the_best_order_is_the_one_with_most_hits() -> None:
     truth = np.asarray(["a", "a", "b", "c", "c", "c"])
     predicted = np.asarray([1, 1, 2, 0, 0, 1])
     assert best_order(predicted, truth, ("a", "b", "c")) == ("c", "a", "b")
-    assert best_order(predicted, truth, tuple("abcdefghi")) is None
 
 
 def test_a_conversion_takes_what_the_data_says_and_contradicts_what_was_declared(
