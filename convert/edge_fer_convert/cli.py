@@ -63,7 +63,7 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
     "--recipe",
     "chosen",
     type=click.Choice([*_RECIPE_OF_WORD, "all", "auto"]),
-    help="The same by name; auto: int8 by the best --method where it keeps within --max-loss, else the first other that does.",
+    help="The same by name; auto: int8 by the best --method if it keeps within --max-loss, else the next that does.",
 )
 @click.option("--to", "engines", callback=_formats, help="Formats to make, such as tflite.  [default: onnx,tflite]")
 @click.option(

@@ -35,14 +35,14 @@ class Network:
     parameters: int
     tracked: Any
     """What holds the variables."""
-    at_a_time: int = 64
-    """How many pictures it takes in one call."""
+    one_by_one: bool = False
+    """True where it takes one picture a call."""
 
     def outputs(self, batch: Batch) -> NDArray[np.float64]:
         """Run it: float64 [N, classes]."""
         with quiet_tensorflow():  # Keras warns of the input's name in old files
-            starts = range(0, len(batch), self.at_a_time)
-            parts = [np.asarray(self.function(batch[at : at + self.at_a_time])) for at in starts]
+            count = 1 if self.one_by_one else pictures_at_once(self.shapes.height, self.shapes.width)
+            parts = [np.asarray(self.function(batch[at : at + count])) for at in range(0, len(batch), count)]
         return np.concatenate(parts).astype(np.float64).reshape(len(batch), self.shapes.classes)
 
     def signature(self, batch: int | None = None) -> Any:
@@ -71,6 +71,14 @@ class Network:
                 tf.saved_model.save(module, str(folder), signatures=module.infer)
             except Exception as error:  # tracing raises whatever a layer raises
                 raise ModelError(f"TensorFlow cannot export the model: {first_line(error)}") from None
+
+
+def pictures_at_once(height: int, width: int) -> int:
+    """How many pictures of a size to run at once: 64 small ones, 5 of 224x224.
+
+    Keras keeps all that layers give until the last has run, 0.1 GB a picture for ResNet50 at 224x224.
+    """
+    return max(4, min(64, 256_000 // (height * width)))
 
 
 def from_keras(path: Path, model: Any, output: str | None) -> Network:
@@ -131,4 +139,4 @@ def from_saved_model(path: Path, folder: Path, output: str | None) -> Network:
         return serve(**{input_name: face})[output_name]
 
     parameters = sum(int(np.prod(variable.shape)) for variable in serve.variables)
-    return Network(infer, shapes, None, parameters, loaded, 1 if taken.shape[0] == 1 else 64)
+    return Network(infer, shapes, None, parameters, loaded, taken.shape[0] == 1)

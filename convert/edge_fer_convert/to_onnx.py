@@ -31,7 +31,7 @@ def to_onnx(network: Network) -> bytes:
         except ImportError:
             raise MissingExtra("converting to ONNX", "convert") from None
         try:
-            signature = network.signature(None if network.at_a_time > 1 else 1)
+            signature = network.signature(1 if network.one_by_one else None)
             return graph_of(tf.function(network.function), signature, first_channels=True)
         except Exception as error:  # tf2onnx raises ValueError, KeyError, AttributeError and TensorFlow's errors
             raise ModelError(f"tf2onnx cannot convert the model: {first_line(error)}") from None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_fer.scores.manifest import AccuracyEntry
+from edge_fer_convert.network import pictures_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,8 +32,9 @@ class Agreement:
     """Mean absolute difference of the probabilities."""
 
 
-def probabilities(classifier: Classifier, batch: Batch, at_a_time: int = 64) -> NDArray[np.float64]:
+def probabilities(classifier: Classifier, batch: Batch) -> NDArray[np.float64]:
     """Scores of all inputs as float64 [N, labels]."""
+    at_a_time = pictures_at_once(*batch.shape[1:3])
     rows = [
         scores.values
         for at in range(0, len(batch), at_a_time)
