@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
     from edge_fer.types import Classifier, Frame
 
-MATCH_OVERLAP = 0.35
-
 
 def plain_loop(classifier: Classifier) -> Any:
     """Search every frame as a whole, read every face by itself."""
@@ -90,7 +88,7 @@ def measure(film: films.Film, make: dict[str, Callable[[], Any]], rounds: int) -
                 results.append(look(frame))
                 cpu[name].append((time.process_time() - began_cpu) * 1e3)
                 wall[name].append((time.perf_counter() - began) * 1e3)
-            quality[name] = judged(film, results)
+            quality[name] = films.judged(film, results)
     return {
         name: {
             "cpu_ms": round(float(np.mean(cpu[name])), 3),
@@ -101,28 +99,6 @@ def measure(film: films.Film, make: dict[str, Callable[[], Any]], rounds: int) -
         }
         for name in make
     }
-
-
-def judged(film: films.Film, results: list[list[tuple[Box, str, int | None]]]) -> dict[str, Any]:
-    """True faces found, boxes without a face, changes of id and of the shown label."""
-    due = found = false = switches = changes = 0
-    last: dict[int, int | None] = {}
-    shown: dict[int, str] = {}
-    for truth, seen in zip(film.truth, results, strict=False):
-        left = list(seen)
-        due += len(truth)
-        for number, box in enumerate(truth):
-            best = max(left, key=lambda one: one[0].overlap(box), default=None)
-            if best is None or best[0].overlap(box) < MATCH_OVERLAP:
-                continue
-            left.remove(best)
-            found += 1
-            switches += last.get(number, best[2]) != best[2]
-            last[number] = best[2]
-            changes += shown.get(number, best[1]) != best[1]
-            shown[number] = best[1]
-        false += len(left)
-    return {"due": due, "found": found, "false": false, "id_switches": switches, "label_changes": changes}
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 CLIP = REPOSITORY.parent / "shared" / "data" / "video" / "one-woman.mp4"
 TRUTH = Path(__file__).with_name("one-woman.truth.json")
+MATCH_OVERLAP = 0.35
+"""Intersection over union from which a box is the true face's."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,28 @@ def empty() -> Film:
     wall = source.picture(0)
     wall[:] = cv2.GaussianBlur(wall, (0, 0), 40)
     return film("empty scene", [wall] * 300, [[] for _ in range(300)], FPS)
+
+
+def judged(film: Film, results: list[list[tuple[Box, str, int | None]]]) -> dict[str, Any]:
+    """True faces found, boxes without a face, changes of id and of the shown label."""
+    due = found = false = switches = changes = 0
+    last: dict[int, int | None] = {}
+    shown: dict[int, str] = {}
+    for truth, seen in zip(film.truth, results, strict=False):
+        left = list(seen)
+        due += len(truth)
+        for number, box in enumerate(truth):
+            best = max(left, key=lambda one: one[0].overlap(box), default=None)
+            if best is None or best[0].overlap(box) < MATCH_OVERLAP:
+                continue
+            left.remove(best)
+            found += 1
+            switches += last.get(number, best[2]) != best[2]
+            last[number] = best[2]
+            changes += shown.get(number, best[1]) != best[1]
+            shown[number] = best[1]
+        false += len(left)
+    return {"due": due, "found": found, "false": false, "id_switches": switches, "label_changes": changes}
 
 
 def renew(figures: Path, entries: dict[str, object]) -> None:

@@ -64,6 +64,11 @@ class Place:
         """Distance of the centres, in sides of the smaller of the two."""
         return math.hypot(self.x - other.x, self.y - other.y) / max(1.0, min(self.side, other.side))
 
+    def near(self, other: Place, sides: float) -> bool:
+        """Whether the `distance` is at most so many sides; most are not, and are told by one subtraction."""
+        limit = sides * max(1.0, min(self.side, other.side))
+        return abs(self.x - other.x) <= limit and math.hypot(self.x - other.x, self.y - other.y) <= limit
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:

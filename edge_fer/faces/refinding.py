@@ -12,7 +12,7 @@ from edge_fer.faces.looking import FALLBACKS, HELD_MARGIN, LOOK_MARGIN, UPRIGHT,
 if TYPE_CHECKING:
     from edge_fer.faces.track import Track
     from edge_fer.faces.tracking_settings import TrackingSettings
-    from edge_fer.types import Image
+    from edge_fer.types import Box, Image
 
 SURE_AGREEING = 3
 """Raw hits of a cascade that show a new face at once; with fewer it must be found again in the next frame."""
@@ -129,10 +129,12 @@ class Refinder:
         # Where a cascade and a template, or two looks, found the same face, the cascade's and the nearer one counts.
         findings = sorted(findings, key=lambda finding: finding.manner is None)
         kept: list[_Finding] = []
+        boxes: list[Box] = []
         for finding in findings:
             box = finding.place.box()
-            if not any(other.place.box().overlap(box) > SAME_OVERLAP for other in kept):
+            if not any(box.overlap(other) > SAME_OVERLAP for other in boxes):
                 kept.append(finding)
+                boxes.append(box)
         within = [[_allowed(track, finding) for finding in kept] for track in tracks]
         contested = [sum(row[column] for row in within) > 1 for column in range(len(kept))]
         costs = [
@@ -173,11 +175,10 @@ class Refinder:
 
 def _near_another(track: Track, tracks: list[Track]) -> bool:
     """Whether a face is so close to another one that they may be taken for each other."""
-    return any(other is not track and other.place.distance(track.place) < NEAR_SIDES for other in tracks)
+    return any(other is not track and other.place.near(track.place, NEAR_SIDES) for other in tracks)
 
 
 def _allowed(track: Track, finding: _Finding) -> bool:
-    ratio = finding.place.side / track.place.side
     # A face out of sight may have moved on, and was looked for further away.
     gate = GATE_SIDES if track.seen_at + 0.2 > track.at else 1.5 * GATE_SIDES
-    return 0.6 < ratio < 1.7 and track.place.distance(finding.place) <= gate
+    return track.place.near(finding.place, gate) and 0.6 < finding.place.side / track.place.side < 1.7
