@@ -155,6 +155,8 @@ click.version_option(__version__, message="edge-fer %(version)s")(cli)
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with its exit code."""
     reserve_standard_streams()
+    # NumPy's OpenBLAS starts a thread a core as it is loaded, a sixth of `predict`'s CPU time, and has no work here.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(exit_code(arguments))
 
 
