@@ -54,6 +54,19 @@ def test_a_change_of_expression_is_shown_within_half_a_second(fps: float, streng
     pytest.fail("the change was never shown")
 
 
+def test_a_face_that_turns_into_what_is_read_as_three_things_is_shown_within_half_a_second() -> None:
+    labels, turning = ("angry", "fear", "sad", "surprise"), 8
+    smoother, before, after = ScoreSmoother(0.3), (0.8, 0.1, 0.1, 0.0), (0.1, 0.47, 0.25, 0.18)
+    shown = []
+    for frame in range(-90, 60):
+        share = min(max((frame + turning) / turning, 0.0), 1.0)
+        values = tuple((1 - share) * old + share * new for old, new in zip(before, after, strict=True))
+        shown.append(smoother.steady(1, Scores(labels, values), 5.0 + frame / 30.0).emotion)
+    assert set(shown[: 90 - turning]) == {"angry"}
+    assert shown[90:].index("fear") / 30.0 <= 0.5
+    assert set(shown[90 + 15 :]) == {"fear"}
+
+
 def test_one_steady_face_changes_its_label_at_most_seven_times_in_ten_seconds() -> None:
     random, smoother, raw_changes, shown_changes = np.random.default_rng(5), ScoreSmoother(0.3), 0, 0
     shown = raw_before = ""
