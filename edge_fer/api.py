@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from edge_fer.camera.pictures import read_picture
 from edge_fer.errors import ModelError, one_line
-from edge_fer.faces.haar import HaarFaceDetector, HaarSettings
+from edge_fer.faces.haar import HaarSettings
+from edge_fer.faces.pictures import picture_detector
 from edge_fer.observing import observe, observe_whole
 from edge_fer.scores.loading import Backend, open_classifier
 from edge_fer.sinks.runner import SystemClock
@@ -51,7 +52,7 @@ class EdgeFer:
             MissingExtra: the engine that it needs is not installed.
             ConfigError: a setting is out of range, or the cascade is unusable.
         """
-        self._detector = HaarFaceDetector(faces or HaarSettings.for_pictures())
+        self._detector = picture_detector(faces or HaarSettings.for_pictures())
         self._classifier = open_classifier(None if model is None else Path(model), backend, threads)
         self._clock = SystemClock()
 

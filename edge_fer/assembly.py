@@ -13,6 +13,7 @@ from edge_fer.camera.settings import CameraSettings
 from edge_fer.errors import MissingExtra
 from edge_fer.faces.haar import HaarFaceDetector, HaarSettings
 from edge_fer.faces.looking import FaceLooker
+from edge_fer.faces.pictures import ConfirmedDetector, picture_detector
 from edge_fer.faces.tracking import FaceTracker
 from edge_fer.faces.tracking_settings import TrackingSettings
 from edge_fer.observing import observe
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 FOLLOW_FPS = 2.0
 """Pictures that come slower than this have nothing in common: each is searched by itself, as in a folder."""
 
-TRACKER_AGREEING = 2
+SEARCH_AGREEING = 2
 """Raw hits that must agree in a full search where each finding is confirmed by a second cascade afterwards. With 5, as
 where nothing confirms, the search of a clip lost 2 of 115 faces; with 2 none, and all 10 false ones were rejected."""
 
@@ -121,8 +122,10 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
     clock = clock or SystemClock()
     # OpenCV would take every core for pictures too small to share out, and fight the engine for them.
     use_threads(settings.threads)
-    detector = HaarFaceDetector(settings.faces)
+    search = HaarFaceDetector(replace(settings.faces, min_neighbors=SEARCH_AGREEING))
     looker = FaceLooker(settings.faces.cascade)
+    confirmed = settings.faces.cascade is None
+    detector = ConfirmedDetector(search, looker) if confirmed else HaarFaceDetector(settings.faces)
     classifier = open_classifier(settings.model, settings.backend, settings.threads)
     source: FrameSource | None = None
     page: PageSink | None = None
@@ -146,7 +149,6 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
     heartbeat = None if streams.manager is None else listen_to(source, streams.manager, clock)
     follower = None
     if source.info.live or source.info.fps is None or source.info.fps >= FOLLOW_FPS:
-        search = HaarFaceDetector(replace(settings.faces, min_neighbors=TRACKER_AGREEING))
         follower = FaceTracker(search, looker, settings.tracking, min_face_px=settings.faces.min_face_px)
     return Pipeline(
         source if source.info.live else ReadAhead(source),
@@ -228,7 +230,7 @@ def _page(
 
     def open_reader() -> Callable[[bytes], View]:
         # Of their own: photos are read in another thread, and more thoroughly than frames.
-        detector = HaarFaceDetector(HaarSettings.for_pictures(settings.faces.cascade))
+        detector = picture_detector(HaarSettings.for_pictures(settings.faces.cascade))
         classifier = open_classifier(settings.model, settings.backend, settings.threads)
 
         def read(photo: bytes) -> View:

@@ -36,6 +36,9 @@ LOOK_MARGIN = 0.35
 HELD_MARGIN = 0.25
 """The same for a face that was seen in the frame before: a third fewer windows to try."""
 
+SAME_OVERLAP = 0.3
+"""Intersection over union from which two findings are one face."""
+
 TEMPLATE_SIDE = 24
 """Side in pixels of a face's template."""
 
@@ -68,6 +71,13 @@ class Place:
         """Whether the `distance` is at most so many sides; most are not, and are told by one subtraction."""
         limit = sides * max(1.0, min(self.side, other.side))
         return abs(self.x - other.x) <= limit and math.hypot(self.x - other.x, self.y - other.y) <= limit
+
+
+def same_face(found: Place, known: Place) -> bool:
+    """Whether a finding is a known face, or a part of it."""
+    if found.box().overlap(known.box()) > SAME_OVERLAP:
+        return True
+    return found.side < known.side and math.hypot(found.x - known.x, found.y - known.y) < known.side / 2
 
 
 @dataclass(frozen=True, slots=True)

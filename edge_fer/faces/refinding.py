@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_fer.faces.assignment import assign
-from edge_fer.faces.looking import FALLBACKS, HELD_MARGIN, LOOK_MARGIN, UPRIGHT, FaceLooker, Manner, Place
+from edge_fer.faces.looking import FALLBACKS, HELD_MARGIN, LOOK_MARGIN, SAME_OVERLAP, UPRIGHT, FaceLooker, Manner, Place
 
 if TYPE_CHECKING:
     from edge_fer.faces.track import Track
@@ -31,9 +31,6 @@ GATE_SIDES = 0.6
 
 NEAR_SIDES = 1.3
 """Faces closer to each other than this, in sides, are looked at in every frame."""
-
-SAME_OVERLAP = 0.3
-"""Intersection over union from which two findings are one face."""
 
 
 @dataclass(frozen=True, slots=True)

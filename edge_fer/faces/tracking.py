@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from edge_fer.faces.assignment import assign
 from edge_fer.faces.crop import in_colour
-from edge_fer.faces.looking import UPRIGHT, FaceLooker, Place
+from edge_fer.faces.looking import UPRIGHT, FaceLooker, Place, same_face
 from edge_fer.faces.motion import MotionGate
-from edge_fer.faces.refinding import SAME_OVERLAP, SURE_AGREEING, Refinder
+from edge_fer.faces.refinding import SURE_AGREEING, Refinder
 from edge_fer.faces.track import Track
 from edge_fer.faces.tracking_settings import TrackingSettings
 from edge_fer.types import Face
@@ -168,11 +168,11 @@ class FaceTracker:
         taken = [track.place for track in self._tracks if track.visible]
         new: list[_Found] = []
         for face in found:
-            if any(_same_face(Place.of(face.box), place) for place in taken):
+            if any(same_face(Place.of(face.box), place) for place in taken):
                 continue
             seen = self._looker.look(grey, Place.of(face.box))
             # What the second cascade denies is a lamp or cloth; where it agrees it knows the place better.
-            if seen and not any(_same_face(seen[0].place, place) for place in taken):
+            if seen and not any(same_face(seen[0].place, place) for place in taken):
                 taken.append(seen[0].place)
                 new.append(_Found(seen[0].place, seen[0].agreeing >= SURE_AGREEING, face.detection_score))
         if new:
@@ -220,13 +220,6 @@ class FaceTracker:
                 faces.append(Face(box, track.track_id, track.detection_score))
         faces.sort(key=lambda face: (-face.box.area, face.box.y, face.box.x))
         return faces
-
-
-def _same_face(found: Place, known: Place) -> bool:
-    """Whether a finding is a known face, or a part of it."""
-    if found.box().overlap(known.box()) > SAME_OVERLAP:
-        return True
-    return found.side < known.side and math.hypot(found.x - known.x, found.y - known.y) < known.side / 2
 
 
 class EachFrame:
