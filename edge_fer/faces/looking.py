@@ -13,6 +13,7 @@ from edge_fer.faces.haar import bundled_cascade, load_cascade
 from edge_fer.types import Box
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from edge_fer.types import Image
@@ -125,21 +126,24 @@ class Template:
 class FaceLooker:
     """Loads the cascades; keeps nothing from frame to frame."""
 
-    def __init__(self, first: Path | None = None) -> None:
+    def __init__(self, first: Path | None = None, manners: Sequence[Manner] = (UPRIGHT, *FALLBACKS)) -> None:
         """Load the cascades.
 
         Args:
             first: the cascade of the full search; None takes the one that came with OpenCV.
+            manners: the ways of looking that will be used; the cascades of others are not loaded.
 
         Raises:
             ConfigError: there is no such cascade file, or it is not a cascade.
         """
-        own = load_cascade(first or bundled_cascade())
-        self._cascades = {"first": own}
-        for name, file in (("second", SECOND_CASCADE), ("profile", PROFILE_CASCADE)):
-            path = bundled_cascade(file)
-            # A cut-down installation of OpenCV may bring one cascade only.
-            self._cascades[name] = load_cascade(path) if path.is_file() else own
+        own = first or bundled_cascade()
+        files = {"first": own, "second": bundled_cascade(SECOND_CASCADE), "profile": bundled_cascade(PROFILE_CASCADE)}
+        # A cut-down installation of OpenCV may bring one cascade only.
+        self._cascades = {
+            name: load_cascade(path if path.is_file() else own)
+            for name, path in files.items()
+            if any(manner.cascade == name for manner in manners)
+        }
 
     def look(
         self, grey: Image, expected: Place, manner: Manner = UPRIGHT, *, reach: float = LOOK_MARGIN

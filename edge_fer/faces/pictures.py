@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_fer.faces.haar import HaarFaceDetector
-from edge_fer.faces.looking import HELD_MARGIN, FaceLooker, Place, same_face
+from edge_fer.faces.looking import HELD_MARGIN, UPRIGHT, FaceLooker, Place, same_face
 
 if TYPE_CHECKING:
     from edge_fer.faces.haar import HaarSettings
@@ -51,4 +51,4 @@ def picture_detector(settings: HaarSettings) -> FaceDetector:
         ConfigError: there is no such cascade file, or it is not a cascade.
     """
     search = HaarFaceDetector(settings)
-    return search if settings.cascade is not None else ConfirmedDetector(search, FaceLooker())
+    return search if settings.cascade is not None else ConfirmedDetector(search, FaceLooker(manners=(UPRIGHT,)))
