@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edge_fer.errors import EdgeFerError
@@ -19,6 +20,11 @@ ANSWER_SECONDS = 600.0
 
 class WorkerError(EdgeFerError):
     """A worker could not do its task; the message says why, in one line."""
+
+
+def without_folder(error: Exception, model: Path) -> str:
+    """What went wrong with a model; a result is shown to others, and where the file lay is nobody's business."""
+    return str(error).replace(f"{model.parent}{os.sep}", "")
 
 
 class Worker(Protocol):

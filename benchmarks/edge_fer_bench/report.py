@@ -8,7 +8,15 @@ from edge_fer.errors import EdgeFerError
 from edge_fer.scores.manifest import write_atomically
 from edge_fer_bench.page import can_draw, html_page, html_picture, html_table, html_text
 from edge_fer_bench.result_file import write_result
-from edge_fer_bench.table import accuracy_cells, class_cells, machine_lines, problems, speed_cells, speed_note
+from edge_fer_bench.table import (
+    accuracy_cells,
+    class_cells,
+    loop_lines,
+    machine_lines,
+    problems,
+    speed_cells,
+    speed_note,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,6 +82,8 @@ def bench_page(result: BenchResult, pictures: dict[str, bytes]) -> str:
     if cells:
         parts += [html_table(header, cells), html_text("p", speed_note(result), "note")]
     parts += [html_text("p", line, "doubt") for line in problems(result)]
+    if loop_lines(result):
+        parts.append(html_text("pre", "\n".join(loop_lines(result)).strip()))
     if any(row.accuracy for row in result.rows):
         parts += [html_text("h2", f"On {result.data_set}"), html_table(*accuracy_cells(result))]
         parts += [html_text("h3", "F1 of each class"), html_table(*class_cells(result))]

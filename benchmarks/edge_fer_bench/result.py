@@ -30,10 +30,14 @@ class Effort:
     """Frames of the film a turn."""
     warm_up_calls: int = 10
     warm_up_frames: int = 30
+    scene_frames: int = 100
+    """Frames of each scene a round."""
+    starts: int = 5
+    """How often each command is started."""
 
 
 FULL = Effort(rounds=8, calls=25, seconds=0.1, frames=300)
-QUICK = Effort(rounds=3, calls=20, seconds=0.05, frames=60, warm_up_frames=10)
+QUICK = Effort(rounds=3, calls=20, seconds=0.05, frames=60, warm_up_frames=10, scene_frames=50, starts=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,49 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class SceneFigures:
+    """The camera loop on one scene; reading frames is not in it."""
+
+    name: str
+    """`1 face`, `3 faces`, `1 face, 1920x1080` or `nobody`; 640x480 where nothing else is said."""
+    frames: int
+    faces: int
+    fps: Estimate
+    """Frames a second that the loop alone could do."""
+    cpu_ms: float
+    """Processor time a frame, all threads together."""
+    round_cpu_ms: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StartFigures:
+    """One of edge-fer's commands from its start to its end, in a process of its own; medians over the rounds."""
+
+    name: str
+    """`--help`, `predict` (one picture of 640x480) or `run` (60 frames of the demo)."""
+    starts: int
+    wall_seconds: float
+    cpu_seconds: float
+    peak_memory_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """The camera loop with one of the formats."""
+
+    file: str
+    threads: int
+    scenes: tuple[SceneFigures, ...] = ()
+    starts: tuple[StartFigures, ...] = ()
+    problem: str | None = None
+    """Why something of it was not measured."""
+
+    def scene(self, name: str) -> SceneFigures | None:
+        """The figures of a scene, where it was measured."""
+        return next((one for one in self.scenes if one.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
 class BenchResult:
     """All of a run."""
 
@@ -157,3 +204,5 @@ class BenchResult:
     rows: tuple[Row, ...]
     invalid: tuple[str, ...] = field(default=())
     """Why its figures are not to be trusted; empty where nothing speaks against it."""
+    loop: Loop | None = None
+    """The loop with the format that `edge-fer run` would take."""

@@ -10,8 +10,9 @@ from edge_fer.camera.opening import open_source
 from edge_fer.errors import ConfigError, EdgeFerError, ModelError, SourceError
 from edge_fer.evaluation.datasets import load_dataset
 from edge_fer.evaluation.predicting import true_labels
-from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER, SUFFIX_OF_ENGINE
+from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER, SUFFIX_OF_ENGINE, bundled_models
 from edge_fer.scores.manifest import read_manifest
+from edge_fer.scores.processor import read_processor
 from edge_fer_bench.environment import read_environment
 from edge_fer_bench.session import Format, Host, Plan, measure
 from edge_fer_bench.summing_up import sum_up
@@ -57,7 +58,7 @@ def bench(request: Request, say: Callable[[int, int, str], None], host: Host | N
         data_set = f"{request.data.name} ({faces.split})" if faces.split else request.data.name
         check_labels(faces, formats, request.data.name)
     pictures = () if faces is None else tuple(faces.images)
-    plan = Plan(formats, request.threads, request.effort, request.film, pictures)
+    plan = Plan(formats, request.threads, request.effort, request.film, pictures, _taken_by_run(request, formats))
     environment = read_environment()
     record = measure(plan, host, say, os.getpid())
     if record.complete and all(mine.problem is not None for mine in record.samples):
@@ -66,6 +67,14 @@ def bench(request: Request, say: Callable[[int, int, str], None], host: Host | N
         )
     after = host.health()
     return sum_up(plan, record, environment, quick=request.quick, after=after, faces=faces, data_set=data_set)
+
+
+def _taken_by_run(request: Request, formats: Sequence[Format]) -> Format | None:
+    """The format that `edge-fer run` would take of the bundled ones; None where others were given."""
+    if request.models:
+        return None
+    first = next(iter(bundled_models(BUNDLED_MODELS_FOLDER, read_processor().kind)), None)
+    return next((one for one in formats if one.path == first), None)
 
 
 def find_formats(places: Sequence[Path]) -> tuple[Format, ...]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from edge_fer_bench.commands import start as start_command
 from edge_fer_bench.environment import CpuTime, Health, process_cpu_seconds, read_cpu_time, read_health
-from edge_fer_bench.process import WorkerError, WorkerProcess
+from edge_fer_bench.looping import COMMANDS, LoopSamples, act_scenes, loop_of, start_commands
+from edge_fer_bench.process import WorkerError, WorkerProcess, without_folder
+from edge_fer_bench.scenes import SCENES
 from edge_fer_bench.worker import Call, Judge, Open, Peak, Watch
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from edge_fer.evaluation.metrics import Floats
     from edge_fer.scores.manifest import Manifest
     from edge_fer.types import Image
+    from edge_fer_bench.commands import Start
     from edge_fer_bench.measuring import Turn
     from edge_fer_bench.process import Worker
     from edge_fer_bench.result import Effort
@@ -48,6 +51,8 @@ class Plan:
     """As `edge-fer run` takes it: `demo` or the path of a video."""
     pictures: tuple[Image, ...] = ()
     """To read after the timing; none where no accuracy is asked for."""
+    loop_with: Format | None = None
+    """The format to run scenes and commands with; where it does not work, or None, the first that does."""
 
 
 @dataclass(slots=True)
@@ -77,6 +82,7 @@ class Record:
     seconds: float = 0.0
     own_cores: float | None = None
     other_cores: float | None = None
+    loop: LoopSamples | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,7 @@ class Host:
     cpu_time: Callable[[], CpuTime | None] = read_cpu_time
     process_seconds: Callable[[int], float] = process_cpu_seconds
     clock: Callable[[], float] = time.monotonic
+    command: Callable[[Sequence[str]], Start] = start_command
 
 
 def measure(plan: Plan, host: Host, say: Callable[[int, int, str], None], own_pid: int) -> Record:
@@ -102,7 +109,7 @@ def measure(plan: Plan, host: Host, say: Callable[[int, int, str], None], own_pi
     samples = [Samples(one, threads) for one in plan.formats for threads in plan.threads]
     record = Record(host.health(), samples)
     workers: dict[Format, Worker] = {}
-    steps = len(plan.formats) + plan.effort.rounds * len(samples) * (len(BATCHES) + 1)
+    steps = len(plan.formats) + plan.effort.rounds * (len(samples) * (len(BATCHES) + 1) + len(SCENES)) + len(COMMANDS)
     progress = _Progress(say, steps + (len(plan.formats) if plan.pictures else 0))
     try:
         for one in plan.formats:
@@ -110,10 +117,14 @@ def measure(plan: Plan, host: Host, say: Callable[[int, int, str], None], own_pi
             with _faults_of([mine for mine in samples if mine.format == one]):
                 workers[one] = host.start(one.path, one.engine)
                 _first_look(workers[one], plan, [mine for mine in samples if mine.format == one])
+        record.loop = loop_of(plan, samples)
         with _watched(record, host, [own_pid, *(worker.pid for worker in workers.values() if worker.pid)]):
             for number in range(plan.effort.rounds):
-                _round(workers, samples, plan, partial(progress.step, f"round {number + 1}: "))
+                say_round = partial(progress.step, f"round {number + 1}: ")
+                _round(workers, samples, plan, say_round)
+                act_scenes(workers, record.loop, plan.effort, say_round)
                 record.during.append(host.health())
+        start_commands(host.command, record.loop, plan.effort, progress.step)
         for one in plan.formats if plan.pictures else ():
             progress.step(f"accuracy of {one.path.name}")
             mine = next(each for each in samples if each.format == one)
@@ -173,8 +184,7 @@ def _faults_of(samples: Sequence[Samples]) -> Iterator[None]:
         yield
     except WorkerError as error:
         for mine in samples:
-            # A result is shown to others: where the file lay is nobody's business.
-            mine.problem = str(error).replace(f"{mine.format.path.parent}{os.sep}", "")
+            mine.problem = without_folder(error, mine.format.path)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 from edge_fer.device.board import throttled_before, throttled_now
 from edge_fer.errors import ModelError
 from edge_fer_bench.accuracy import with_accuracy
-from edge_fer_bench.result import SCHEMA, BenchResult, Film, Latency, Row
+from edge_fer_bench.result import SCHEMA, BenchResult, Film, Latency, Loop, Row, SceneFigures, StartFigures
 from edge_fer_bench.statistics import median_estimate, quantiles, rounds_estimate
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from edge_fer.evaluation.labelled import LabelledFaces
     from edge_fer.evaluation.metrics import Floats
     from edge_fer_bench.environment import Environment, Health
+    from edge_fer_bench.looping import LoopSamples
     from edge_fer_bench.measuring import Turn
     from edge_fer_bench.session import Plan, Record, Samples
 
@@ -64,6 +65,7 @@ def sum_up(
         other_cores=record.other_cores,
         rows=tuple(rows),
         invalid=reasons_for_doubt(record, after, environment.cores, rows),
+        loop=None if record.loop is None else _loop(record.loop),
     )
 
 
@@ -161,6 +163,21 @@ def _film(turns: Sequence[Turn]) -> Film | None:
         cpu_ms=sum(one.cpu_seconds for one in turns) / frames * 1e3,
         round_cpu_ms=tuple(one.cpu_seconds / one.frames * 1e3 for one in turns),
     )
+
+
+def _loop(mine: LoopSamples) -> Loop:
+    scenes = []
+    for name, turns in mine.turns.items():
+        cpu_ms = tuple(one.cpu_seconds / one.frames * 1e3 for one in turns)
+        fps = rounds_estimate([one.frames / one.wall_seconds for one in turns])
+        frames, faces = sum(one.frames for one in turns), sum(one.faces for one in turns)
+        scenes.append(SceneFigures(name, frames, faces, fps, float(np.median(cpu_ms)), cpu_ms))
+    starts = []
+    for name, taken in mine.starts.items():
+        peaks = [one.peak_memory_bytes for one in taken if one.peak_memory_bytes is not None]
+        wall, cpu = (float(np.median([getattr(one, key) for one in taken])) for key in ("wall_seconds", "cpu_seconds"))
+        starts.append(StartFigures(name, len(taken), wall, cpu, max(peaks, default=None)))
+    return Loop(mine.format.path.name, mine.threads, tuple(scenes), tuple(starts), mine.problem)
 
 
 def _size(path: Path) -> int:

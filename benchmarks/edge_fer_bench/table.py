@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from edge_fer_bench.environment import Health
-    from edge_fer_bench.result import BenchResult, Row
+    from edge_fer_bench.result import BenchResult, Loop, Row
+
+ONE_FACE = "1 face"
+"""The scene that others are compared with."""
 
 RECIPE_WORDS = {
     "fp32": "fp32", "fp16": "fp16", "dynamic_wi8_afp32": "int8 weights", "static_wi8_ai8": "int8",
@@ -21,7 +24,7 @@ RECIPE_WORDS = {
 def result_table(result: BenchResult) -> str:
     """What was measured, on what, and loudly why not to trust it."""
     doubts = [f"INVALID: {reason}" for reason in result.invalid]
-    lines = [*doubts, *machine_lines(result), "", *_speed(result), *_accuracy(result)]
+    lines = [*doubts, *machine_lines(result), "", *_speed(result), *loop_lines(result), *_accuracy(result)]
     return "\n".join([*lines, *(["", *doubts] if doubts else [])])
 
 
@@ -102,6 +105,32 @@ def speed_note(result: BenchResult) -> str:
     note = "Milliseconds from boxes to scores; FPS, shares and processor time of the whole way, a frame."
     several = len({row.threads for row in result.rows}) > 1
     return note if several else f"{note} Threads: {result.rows[0].threads}."
+
+
+def loop_lines(result: BenchResult) -> list[str]:
+    """What the camera loop costs by scene, and what it costs to start."""
+    loop = result.loop
+    if loop is None:
+        return []
+    lines = []
+    if loop.scenes:
+        rows = [
+            [one.name, f"{one.fps.value:.0f}", f"{one.cpu_ms:.2f}", _against(loop, one.cpu_ms)] for one in loop.scenes
+        ]
+        table = aligned(["scene", "FPS", "CPU ms", "of 1 face"], rows, left=1)
+        lines += ["", f"The camera loop with {loop.file}, without reading frames:", *table]
+    starts = [
+        f"{one.name} {one.cpu_seconds:.2f} s of processor time, {one.wall_seconds:.2f} s in all"
+        + (f", {one.peak_memory_bytes / 2**20:.0f} MiB at most" if one.peak_memory_bytes else "")
+        for one in loop.starts
+    ]
+    lines += [f"edge-fer {text}" for text in starts]
+    return [*lines, *([f"The camera loop: not to the end: {loop.problem}"] if loop.problem else [])]
+
+
+def _against(loop: Loop, cpu_ms: float) -> str:
+    one_face = loop.scene(ONE_FACE)
+    return f"{cpu_ms / one_face.cpu_ms:.2f}" if one_face is not None and one_face.cpu_ms > 0 else "-"
 
 
 def _accuracy(result: BenchResult) -> list[str]:

@@ -59,6 +59,15 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """Run a scene of `scenes.SCENES` through the pipeline, from its beginning. Answer: `measuring.Turn`."""
+
+    threads: int
+    scene: str
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
 class Peak:
     """Answer: the most memory this process has held in bytes, or None."""
 
@@ -70,7 +79,7 @@ class Judge:
     pictures: list[Image]
 
 
-Task: TypeAlias = Open | Call | Watch | Peak | Judge
+Task: TypeAlias = Open | Call | Watch | Act | Peak | Judge
 
 
 class WorkerState:
@@ -90,6 +99,8 @@ class WorkerState:
                 return self._call(task)
             case Watch():
                 return self._watch(task)
+            case Act():
+                return self._act(task)
             case Peak():
                 from edge_fer_bench.environment import peak_memory_bytes
 
@@ -120,20 +131,30 @@ class WorkerState:
     def _watch(self, task: Watch) -> Any:
         from edge_fer_bench.measuring import run_film
 
-        pipeline = self._pipeline(task)
+        pipeline = self._pipeline(task.film, task.threads)
         try:
             return run_film(pipeline, task.frames)
         finally:
             pipeline.close()
 
-    def _pipeline(self, task: Watch) -> Pipeline:
+    def _act(self, task: Act) -> Any:
+        from edge_fer_bench.scenes import run_scene, scene
+
+        pipeline = self._pipeline("demo", task.threads)
+        try:
+            pipeline.source.close()  # it would draw ahead, and its work would count
+            return run_scene(pipeline, scene(task.scene), task.frames)
+        finally:
+            pipeline.close()
+
+    def _pipeline(self, film: str, threads: int) -> Pipeline:
         import io
 
         from edge_fer.assembly import RunSettings, Streams, build_pipeline
 
         streams: Streams = Streams(io.BytesIO(), io.StringIO(), lambda message: None)
         engine: Any = self._engine
-        settings = RunSettings(source=task.film, model=self._model, backend=engine, threads=task.threads)
+        settings = RunSettings(source=film, model=self._model, backend=engine, threads=threads)
         return build_pipeline(settings, streams)
 
     def _judge(self, pictures: list[Image]) -> Any:

@@ -44,7 +44,7 @@ def engine_options(function: Function) -> Function:
             type=click.Choice(["auto", "onnx", "litert"]),
             default="auto",
             show_default=True,
-            help="The engine that runs the model.",
+            help="The engine that runs the model; auto takes what is fastest on this kind of processor.",
         ),
     ):
         function = option(function)

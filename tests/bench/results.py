@@ -6,14 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from edge_fer_bench.commands import Start
 from edge_fer_bench.environment import CpuTime, Environment, Health
 from edge_fer_bench.measuring import Turn
 from edge_fer_bench.process import WorkerError
 from edge_fer_bench.result import SCHEMA, Accuracy, BenchResult, ClassFigures, Effort, Estimate, Film, Latency, Row
 from edge_fer_bench.session import Format, Host, Plan
 from edge_fer_bench.statistics import median_estimate, quantiles, rounds_estimate
-from edge_fer_bench.worker import Call, Judge, Open, Opened, Peak, Watch
+from edge_fer_bench.worker import Act, Call, Judge, Open, Opened, Peak, Watch
 
+from edge_fer.errors import EdgeFerError
 from edge_fer.scores.manifest import read_manifest
 from tests.make_models import MODELS
 
@@ -118,6 +120,9 @@ class FakeWorker:
                 return np.full(max(1, task.calls), 0.1 * task.batch)
             case Watch():
                 return Turn(task.frames, 2 * task.frames, 1.0, 1.1, 0.1, 0.8, 0.09)
+            case Act():
+                idle = task.scene == "nobody"
+                return Turn(task.frames, 0 if idle else task.frames, 0.2, 0.02 if idle else 0.25, 0.0, 0.1, 0.05)
             case Peak():
                 return 90_000_000
             case Judge():
@@ -140,9 +145,12 @@ class FakeMachine:
         self.workers: list[FakeWorker] = []
         self._faults, self._health, self._others = dict(faults or {}), health, others_busy
         self._looks, self._now = 0, 0.0
+        self.commands: list[list[str]] = []
 
     def host(self) -> Host:
-        return Host(self._start, self._read_health, self._cpu_time, lambda pid: 0.5 * self._now, self._clock)
+        return Host(
+            self._start, self._read_health, self._cpu_time, lambda pid: 0.5 * self._now, self._clock, self._command
+        )
 
     def tasks(self, *kinds: type) -> list[tuple[str, Task]]:
         return [(name, task) for name, task in self.asked if isinstance(task, kinds)]
@@ -150,6 +158,12 @@ class FakeMachine:
     def _start(self, model: Path, engine: str) -> FakeWorker:
         self.workers.append(FakeWorker(model, engine, self.asked, self._faults))
         return self.workers[-1]
+
+    def _command(self, arguments: Sequence[str]) -> Start:
+        self.commands.append(list(arguments))
+        if arguments[0] in self._faults:
+            raise EdgeFerError(f"edge-fer {arguments[0]} ended with 3: no {MODELS}/x.tflite")
+        return Start(0.5 + 0.1 * len(self.commands), 0.4, 80_000_000 + len(self.commands))
 
     def _read_health(self) -> Health:
         self._looks += 1

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from edge_fer_bench.scenes import SCENES
 from edge_fer_bench.session import BATCHES, measure
-from edge_fer_bench.worker import Call, Judge, Open, Peak, Watch
+from edge_fer_bench.worker import Act, Call, Judge, Open, Peak, Watch
 
 from tests.bench.results import COOL, EFFORT, FORMATS, FakeMachine, plan, silent
 
@@ -26,21 +27,22 @@ def measured(machine: FakeMachine, what: Plan | None = None) -> Record:
 
 def in_rounds(machine: FakeMachine, threads: int = 1) -> list[tuple[str, Any]]:
     """The tasks after all formats were loaded and warmed up."""
-    return machine.asked[-EFFORT.rounds * len(FORMATS) * threads * (len(BATCHES) + 1) :]
+    return machine.asked[-EFFORT.rounds * (len(FORMATS) * threads * (len(BATCHES) + 1) + len(SCENES)) :]
 
 
 def test_formats_take_turns() -> None:
     machine = FakeMachine()
     measured(machine)
-    turns = [(name, getattr(task, "batch", "film")) for name, task in in_rounds(machine)]
-    one_round = [(name, what) for what in (*BATCHES, "film") for name in NAMES]
+    turns = [(name, getattr(task, "batch", getattr(task, "scene", "film"))) for name, task in in_rounds(machine)]
+    one_round: list[tuple[str, object]] = [(name, what) for what in (*BATCHES, "film") for name in NAMES]
+    one_round += [(NAMES[0], scene) for scene in SCENES]
     assert turns == one_round * EFFORT.rounds
 
 
 def test_no_format_has_two_turns_on_end_with_more_formats_and_threads() -> None:
     machine = FakeMachine()
     measured(machine, plan(threads=(1, 2)))
-    turns = [(name, task.threads) for name, task in in_rounds(machine, 2)]
+    turns = [(name, task.threads) for name, task in in_rounds(machine, 2) if not isinstance(task, Act)]
     assert {len(list(same)) for _, same in groupby(turns)} == {1}
     assert {threads for _, threads in turns} == {1, 2}
 
@@ -65,7 +67,7 @@ def test_each_format_is_warmed_up_before_any_is_timed() -> None:
     assert all(task.calls == EFFORT.warm_up_calls for _, task in before if isinstance(task, Call))
 
 
-@pytest.mark.parametrize("survives", [0, 3, 9])
+@pytest.mark.parametrize("survives", [0, 3, 7])
 def test_a_fault_in_one_format_is_its_own(survives: int) -> None:
     machine = FakeMachine({NAMES[0]: survives})
     broken, sound = measured(machine).samples
@@ -115,3 +117,43 @@ def test_progress_goes_up_to_the_last_step() -> None:
     assert done == list(range(len(told)))
     assert steps == {done[-1]}
     assert any("round 2: brightness" in what for _, _, what in told)
+
+
+def test_the_loop_is_run_with_the_format_asked_for_or_the_first_that_works() -> None:
+    for faults, wanted, expected in (({}, 1, 1), ({}, None, 0), ({NAMES[1]: 0}, 1, 0), ({NAMES[0]: 0}, None, 1)):
+        machine = FakeMachine(faults)
+        record = measured(machine, plan(loop_with=None if wanted is None else FORMATS[wanted]))
+        assert record.loop is not None
+        assert record.loop.format == FORMATS[expected]
+        assert {name for name, _ in machine.tasks(Act)} == {NAMES[expected]}
+        assert {name: len(turns) for name, turns in record.loop.turns.items()} == dict.fromkeys(SCENES, EFFORT.rounds)
+
+
+def test_commands_are_started_with_that_format_and_no_settings_of_this_machine() -> None:
+    machine = FakeMachine()
+    record = measured(machine, plan(threads=(2,)))
+    assert record.loop is not None
+    assert {name: len(starts) for name, starts in record.loop.starts.items()} == dict.fromkeys(
+        ("--help", "predict", "run"), EFFORT.starts
+    )
+    for line in machine.commands:
+        assert line[0] == "--help" or {"--config", str(FORMATS[0].path), "--threads", "2"} <= set(line)
+
+
+def test_a_fault_of_a_command_or_a_scene_is_the_loops_own() -> None:
+    record = measured(FakeMachine({"predict": 0}))
+    assert record.complete
+    assert record.loop is not None
+    assert record.loop.problem == "edge-fer predict ended with 3: no x.tflite"  # without the folder
+    assert set(record.loop.starts) == {"--help"}
+    tasks_before_the_first_scene = 11
+    late = measured(FakeMachine({NAMES[0]: tasks_before_the_first_scene}))
+    assert late.loop is not None
+    assert late.loop.problem == "its process ended (exit -9)"
+    assert len(late.samples[1].turns) == EFFORT.rounds
+
+
+def test_without_a_format_that_works_there_is_no_loop() -> None:
+    machine = FakeMachine(dict.fromkeys(NAMES, 0))
+    assert measured(machine).loop is None
+    assert machine.commands == []

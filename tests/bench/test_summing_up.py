@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -143,3 +144,23 @@ def test_a_model_that_does_not_know_the_labels_has_a_problem() -> None:
     found = summed(FakeMachine(), replace(plan(), pictures=tuple(faces.images)), faces=faces, data_set="moods")
     assert all("'calm'" in (one.problem or "") for one in found.rows)
     assert found.rows[0].film is not None
+
+
+def test_the_loop_is_told_by_scene_and_by_command() -> None:
+    found = summed(FakeMachine())
+    assert found.loop is not None
+    assert found.loop.file == "brightness-tiny-48x48-fp32.onnx"
+    idle, busy = found.loop.scene("nobody"), found.loop.scene("1 face")
+    assert idle is not None
+    assert busy is not None
+    assert (busy.cpu_ms, idle.cpu_ms) == pytest.approx((2.5, 0.2))
+    assert busy.fps.value == pytest.approx(500.0)
+    [helped, *_] = found.loop.starts
+    assert (helped.name, helped.starts, helped.cpu_seconds) == ("--help", 5, 0.4)
+    assert helped.wall_seconds == pytest.approx(0.8)  # the median of 0.6 to 1.0
+    assert helped.peak_memory_bytes == 80_000_005
+    table = result_table(found)
+    assert re.search(r"nobody +500 +0\.20 +0\.08", table)
+    assert "edge-fer predict 0.40 s of processor time" in table
+    assert "edge-fer run" in table
+    assert "not to the end: edge-fer run ended with 3" in result_table(summed(FakeMachine({"run": 0})))
