@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from edge_fer.evaluation.labelled import LabelledFaces
     from edge_fer_bench.evaluating import Answers, Evaluation
 
-WORST_MISTAKES = 40
-
 
 def write_evaluation(folder: Path, evaluation: Evaluation, answers: Answers, faces: LabelledFaces) -> bool:
     """Write evaluation.json and, where matplotlib is installed, report.html and its pictures; whether it was.
@@ -55,24 +53,12 @@ def draw(evaluation: Evaluation, answers: Answers, faces: LabelledFaces) -> dict
         "classes": plots.class_chart(figures.classes),
         "roc": plots.roc_chart(probabilities, truth, names),
         "reliability": plots.reliability_chart({evaluation.file: calibration(probabilities, truth)}),
-        "worst_mistakes": _mistakes(answers, faces, names),
+        "worst_mistakes": plots.mistakes_sheet(faces.images, probabilities, truth, names),
     }
     if evaluation.robustness:
         shares = {"clean": figures.accuracy, **{one.name: one.accuracy for one in evaluation.robustness}}
         drawn["robustness"] = speed_plots.shares_chart(shares, "Accuracy on spoilt pictures")
     return drawn
-
-
-def _mistakes(answers: Answers, faces: LabelledFaces, names: tuple[str, ...]) -> Figure:
-    from edge_fer_bench import plots
-
-    probabilities, truth = answers.probabilities, answers.truth
-    predicted = probabilities.argmax(axis=1)
-    wrong = np.flatnonzero(predicted != truth)
-    wrong = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:WORST_MISTAKES]
-    captions = [f"{names[truth[i]]}\n→ {names[predicted[i]]} {probabilities[i].max():.0%}" for i in wrong]
-    title = "Surest mistakes: label → prediction" if len(wrong) else "No mistakes"
-    return plots.contact_sheet([faces.images[i] for i in wrong], captions, title)
 
 
 def evaluation_page(evaluation: Evaluation, pictures: dict[str, bytes]) -> str:

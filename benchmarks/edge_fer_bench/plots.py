@@ -29,10 +29,13 @@ __all__ = [
     "contact_sheet",
     "curves_chart",
     "distribution_chart",
+    "mistakes_sheet",
     "png",
     "reliability_chart",
     "roc_chart",
 ]
+
+WORST_MISTAKES = 40
 
 
 def confusion_chart(confusion: Labels, label_names: Sequence[str], title: str = "Confusion matrix") -> Figure:
@@ -208,6 +211,25 @@ def contact_sheet(images: Sequence[NDArray[np.uint8]], captions: Sequence[str], 
         axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.text(0.5, -0.05, caption, transform=axes.transAxes, ha="center", va="top", fontsize=7, color=INK)
     return figure
+
+
+def mistakes_sheet(
+    images: NDArray[np.uint8], probabilities: Floats, labels: Labels, label_names: Sequence[str]
+) -> Figure:
+    """The pictures whose label the model denies most surely, up to `WORST_MISTAKES` of them.
+
+    Args:
+        images: grey uint8 [N, height, width].
+        probabilities: float [N, classes].
+        labels: int [N].
+        label_names: one for each class.
+    """
+    predicted = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    wrong = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:WORST_MISTAKES]
+    captions = [f"{label_names[labels[i]]}\n→ {label_names[predicted[i]]} {probabilities[i].max():.0%}" for i in wrong]
+    title = "Surest mistakes: label → prediction" if len(wrong) else "No mistakes"
+    return contact_sheet([images[i] for i in wrong], captions, title)
 
 
 def _curve(axes: Axes, history: Sequence[Mapping[str, float]], key: str, label: str, colour: str) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import csv
-import html
 import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 from edge_fer_bench import plots
+from edge_fer_bench.page import html_page, html_picture, html_table, html_text
 
 from edge_fer.evaluation.metrics import calibration, sharpen
 from edge_fer.scores.manifest import write_atomically
@@ -17,7 +16,7 @@ from edge_fer_train.model_card import model_card, settings_table
 from edge_fer_train.results import results_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from matplotlib.figure import Figure
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from edge_fer_train.data import TrainingData
     from edge_fer_train.fit import TrainingResult
     from edge_fer_train.results import RunResults
-
-WORST_MISTAKES = 40
 
 
 def write_report(
@@ -68,18 +65,8 @@ def draw(results: RunResults, data: TrainingData, result: TrainingResult) -> dic
         "roc": plots.roc_chart(probabilities, labels, names, f"ROC, each class against the rest, {split}"),
         "reliability": plots.reliability_chart(curves, f"Reliability: what scores mean, {split}"),
         "class_distribution": plots.distribution_chart(counts),
-        "worst_mistakes": _mistakes(data, calibrated, names),
+        "worst_mistakes": plots.mistakes_sheet(data.validation.images, calibrated, labels, names),
     }
-
-
-def _mistakes(data: TrainingData, probabilities: np.ndarray, names: Sequence[str]) -> Figure:
-    labels = data.validation.labels
-    predicted = probabilities.argmax(axis=1)
-    wrong = np.flatnonzero(predicted != labels)
-    wrong = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:WORST_MISTAKES]
-    captions = [f"{names[labels[i]]}\n→ {names[predicted[i]]} {probabilities[i].max():.0%}" for i in wrong]
-    title = "Surest mistakes: label → prediction" if len(wrong) else "No mistakes on the validation pictures"
-    return plots.contact_sheet([data.validation.images[i] for i in wrong], captions, title)
 
 
 def history_csv(progress: Progress) -> str:
@@ -128,54 +115,21 @@ def report_page(results: RunResults, pictures: dict[str, bytes]) -> str:
         ["calibration error, temperature fitted on the other half", f"{results.crossed_calibration_error:.3f}"],
     ]
     body = [
-        f"<h1>{html.escape(results.name)}</h1>",
+        html_text("h1", results.name),
         f"<p>{results.copies:,} of the {results.official.pictures:,} validation pictures have an exact or near copy "
         "among the training pictures. The epoch and the temperature were chosen on these pictures.</p>",
-        _html_table(["", split, f"{split} without copies"], rows),
-        _html_table(["class", "precision", "recall", "F1", "ROC area", "pictures"], classes),
-        *(_html_picture(name, content) for name, content in pictures.items()),
+        html_table(["", split, f"{split} without copies"], rows),
+        html_table(["class", "precision", "recall", "F1", "ROC area", "pictures"], classes),
+        *(html_picture(name, content) for name, content in pictures.items()),
         "<h2>The run</h2>",
-        _html_table([], facts),
+        html_table([], facts),
         "<details><summary>All settings</summary>",
-        _html_table([], [list(pair) for pair in settings_table(results.settings)]),
+        html_table([], [list(pair) for pair in settings_table(results.settings)]),
         "</details>",
-        "<p class=note>The surest mistakes show pictures of your data: mind whom you give this page to.</p>",
+        html_text("p", "The surest mistakes show pictures of your data: mind whom you give this page to.", "note"),
     ]
-    return _PAGE.format(title=html.escape(results.name), body="\n".join(body))
+    return html_page(results.name, body)
 
 
 def _area(area: float) -> str:
     return f"{area:.3f}" if np.isfinite(area) else "-"
-
-
-def _html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    def line(cells: Sequence[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-    lines = [line(header, "th")] if header else []
-    return "<table>" + "".join([*lines, *(line(row, "td") for row in rows)]) + "</table>"
-
-
-def _html_picture(name: str, content: bytes) -> str:
-    encoded = base64.b64encode(content).decode()
-    return f'<img alt="{name.replace("_", " ")}" src="data:image/png;base64,{encoded}">'
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 62rem; margin: 2rem auto;
-  padding: 0 1rem; }}
-h1 {{ margin-bottom: 0; }}
-table {{ border-collapse: collapse; margin: 1.2rem 0; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: .25rem 1rem .25rem 0; border-bottom: 1px solid #ddd; text-align: right; }}
-th:first-child, td:first-child {{ text-align: left; }}
-img {{ display: block; max-width: 100%; margin: 1.6rem 0; }}
-.note {{ color: #666; }}
-</style>
-{body}
-</html>
-"""
