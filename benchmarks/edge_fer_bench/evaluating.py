@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_fer.evaluation.disturbances import DISTURBANCES, disturbed
-from edge_fer.evaluation.metrics import accuracy, confusion_matrix, macro_f1
+from edge_fer.evaluation.metrics import accuracy, calibration, confusion_matrix, macro_f1
 from edge_fer.evaluation.predicting import true_labels
 from edge_fer.evaluation.summary import ModelFigures, measure
 from edge_fer_bench.statistics import Estimate, loss_estimate
@@ -39,6 +39,16 @@ class Robustness:
 
 
 @dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """Pictures on which the model was about as sure, and how often it was right on them."""
+
+    confidence: float
+    """Mean of the highest scores, 0.0 to 1.0."""
+    accuracy: float
+    pictures: int
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """All figures of one model on one set of labelled faces."""
 
@@ -53,6 +63,8 @@ class Evaluation:
     labels: tuple[str, ...]
     """In the order of the model's outputs."""
     figures: ModelFigures
+    reliability: tuple[ReliabilityBin, ...] = ()
+    """By rising confidence; bins without a picture are left out."""
     robustness: tuple[Robustness, ...] = ()
     guesses: tuple[str, ...] = ()
     """What was assumed of the model, one sentence each."""
@@ -103,10 +115,21 @@ def evaluate(
         data_set=f"{data_name} ({faces.split})" if faces.split else data_name,
         labels=manifest.labels,
         figures=measure(probabilities, truth, manifest.labels),
+        reliability=reliability_bins(probabilities, truth),
         robustness=tuple(spoilt),
         guesses=reader.guesses,
     )
     return evaluation, Answers(probabilities, truth)
+
+
+def reliability_bins(probabilities: Floats, truth: Labels) -> tuple[ReliabilityBin, ...]:
+    """The reliability curve over 15 bins of equal width: probabilities float [N, labels], truth int [N]."""
+    curve = calibration(probabilities, truth)
+    return tuple(
+        ReliabilityBin(float(confidence), float(share), int(count))
+        for confidence, share, count in zip(curve.confidence, curve.accuracy, curve.count, strict=True)
+        if count
+    )
 
 
 def evaluation_json(evaluation: Evaluation) -> str:

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 from edge_fer_bench.apply import Winner, apply, choose
+from edge_fer_bench.cli import applied
 from edge_fer_bench.result import Estimate, Row
+from edge_fer_bench.run import Request
 from edge_fer_bench.session import Format
 
 from edge_fer.cli.configuration import settings_in_force
 from edge_fer.errors import ConfigError, EdgeFerError
 from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER, bundled_models, bundled_models_named, open_classifier
-from tests.bench.results import ACCURACY, film, result, row
+from tests.bench.results import ACCURACY, EFFORT, film, result, row
 from tests.make_models import MODELS
 
 BUNDLED = tuple(Format(path, "litert" if path.suffix == ".tflite" else "onnx") for path in bundled_models())
@@ -73,6 +75,15 @@ def test_the_winner_is_written_and_in_force(tmp_path: Path) -> None:
     assert tomllib.loads(file.read_text()) == {"width": 320, "model": SMALL[0].name, "threads": 2}
     settings = settings_in_force(None, environment)
     assert (str(settings["model"].value), settings["threads"].value) == (SMALL[0].name, 2)
+
+
+def test_the_command_says_what_it_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    request = Request((), "demo", None, "validation", (1,), EFFORT, False)
+    file = tmp_path / "edge-fer" / "config.toml"
+    told = applied(result(of_small(SMALL[1], 0.1), of_small(SMALL[0], 0.2)), request)
+    assert told == f"{file}: model = {SMALL[1].name}, threads = 1"
+    assert tomllib.loads(file.read_text()) == {"model": SMALL[1].name, "threads": 1}
 
 
 @pytest.mark.parametrize("path", SMALL, ids=lambda path: path.suffix)

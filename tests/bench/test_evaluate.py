@@ -67,6 +67,11 @@ def test_figures_of_a_model_whose_mistakes_are_known(model: Path, data: Path) ->
     assert confusion.sum() == 70
     assert np.trace(confusion) == round(70 * found["figures"]["accuracy"])
     assert found["robustness"] == []
+    bins = found["reliability"]
+    assert sum(one["pictures"] for one in bins) == 70
+    assert [one["confidence"] for one in bins] == sorted(one["confidence"] for one in bins)
+    right = sum(one["accuracy"] * one["pictures"] for one in bins)
+    assert right == pytest.approx(70 * found["figures"]["accuracy"], abs=0.01)
 
 
 def test_a_trained_keras_model_gives_the_same(data: Path, tmp_path: Path) -> None:
