@@ -12,7 +12,7 @@ from edge_fer_bench.table import aligned
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge_fer_bench.result import BenchResult, Row
+    from edge_fer_bench.result import BenchResult, Loop, Row
 
 GATED = ("1 face", "4 faces", "frame", "CPU")
 """Figures that the gate looks at: all that are measured round by round. Loading and memory are shown alone."""
@@ -23,6 +23,7 @@ class RowRatios:
     """One format in both results; every ratio is the second over the first, so that above 1 is slower or larger."""
 
     file: str
+    """Or `scene: ` and its name, for the camera loop."""
     threads: int
     ratios: dict[str, Estimate]
     """By figure: `1 face` and `4 faces` (latency p50), `frame` (time a frame), `CPU` (processor time a frame), `load`,
@@ -45,7 +46,7 @@ class Comparison:
 
 
 def compare(first: BenchResult, second: BenchResult) -> Comparison:
-    """Match the formats of two results by file name and number of threads.
+    """Match the formats of two results by file name and number of threads, and the scenes of the loop by name.
 
     Raises:
         ConfigError: they have no format in common.
@@ -59,7 +60,8 @@ def compare(first: BenchResult, second: BenchResult) -> Comparison:
     rows = [_ratios(row, theirs[row.key], same_film, same_data) for row in common]
     missing = [f"{row.file} with {row.threads} threads" for row in mine if row.key not in theirs]
     missing += [f"the film with {row.file}" for row in common if row.film and not theirs[row.key].film and same_film]
-    return Comparison(tuple(rows), tuple(missing), tuple(_notes(first, second)))
+    scenes, lost = _scenes(first.loop, second.loop)
+    return Comparison((*rows, *scenes), (*missing, *lost), tuple(_notes(first, second)))
 
 
 def over_limit(comparison: Comparison, limit: float) -> list[str]:
@@ -131,6 +133,20 @@ def _ratios(mine: Row, theirs: Row, same_film: bool, same_data: bool) -> RowRati
     if mine.accuracy is not None and theirs.accuracy is not None and same_data:
         points = (theirs.accuracy.accuracy.value - mine.accuracy.accuracy.value) * 100
     return RowRatios(mine.file, mine.threads, ratios, points, mine.sha256 != theirs.sha256)
+
+
+def _scenes(first: Loop | None, second: Loop | None) -> tuple[list[RowRatios], list[str]]:
+    """Ratios of the scenes and what is missing of them; nothing where the loops ran with different formats."""
+    if first is None or second is None or (first.file, first.threads) != (second.file, second.threads):
+        return [], []
+    rows, missing = [], []
+    for old in first.scenes:
+        new, name = second.scene(old.name), f"scene: {old.name}"
+        if new is None:
+            missing.append(name)
+        elif _usable(old.round_cpu_ms, new.round_cpu_ms):
+            rows.append(RowRatios(name, first.threads, {"CPU": ratio_estimate(new.round_cpu_ms, old.round_cpu_ms)}))
+    return rows, missing
 
 
 def _usable(*rounds: Sequence[float]) -> bool:

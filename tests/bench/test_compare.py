@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner, Result
 from edge_fer_bench.cli import command
 from edge_fer_bench.compare import compare, comparison_table, over_limit
+from edge_fer_bench.result import Estimate, Loop, SceneFigures
 from edge_fer_bench.result_file import write_result
 
 from edge_fer.errors import ConfigError, SourceError
@@ -119,6 +120,34 @@ def test_ratios_as_json(tmp_path: Path) -> None:
     done = invoke(tmp_path, result(), result(row(milliseconds=0.4)), "--json")
     found = json.loads(done.stdout)
     assert found["rows"][0]["ratios"]["1 face"]["value"] == pytest.approx(2.0, rel=0.02)
+
+
+def loop(one_face_ms: float, **more: Any) -> Loop:
+    """A loop of two scenes."""
+    scenes = [
+        SceneFigures(name, 400, 400, Estimate(300.0, 290.0, 310.0), cpu_ms, (cpu_ms, 1.01 * cpu_ms, 0.99 * cpu_ms))
+        for name, cpu_ms in (("1 face", one_face_ms), ("nobody", 0.1))
+    ]
+    return replace(Loop("a.tflite", 1, tuple(scenes)), **more)
+
+
+def test_scenes_of_the_loop_are_compared_and_gated(tmp_path: Path) -> None:
+    first, second = result(loop=loop(2.0)), result(loop=loop(3.0))
+    found = {one.file: one.ratios for one in compare(first, second).rows}
+    assert found["scene: 1 face"]["CPU"].value == pytest.approx(1.5)
+    assert found["scene: nobody"]["CPU"].value == pytest.approx(1.0)
+    done = invoke(tmp_path, first, second, "--fail-over", "1.2")
+    assert (done.exit_code, done.stderr) == (1, "over 1.2: scene: 1 face, CPU: 1.5 times\n")
+    assert invoke(tmp_path, second, first, "--fail-over", "1.2").exit_code == 0
+
+
+def test_scenes_that_are_missing_or_of_another_format() -> None:
+    first = result(loop=loop(2.0))
+    assert compare(first, result(loop=loop(2.0, scenes=()))).missing == ("scene: 1 face", "scene: nobody")
+    for other in (result(loop=loop(9.0, file="b.onnx")), result()):
+        found = compare(first, other)
+        assert [one.file for one in found.rows] == ["a.tflite"]
+        assert found.missing == ()
 
 
 def test_a_file_that_is_no_result(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from edge_fer_bench.result import SCHEMA
+from edge_fer_bench.result import SCHEMA, Estimate, Loop, SceneFigures, StartFigures
 from edge_fer_bench.result_file import parse_result, read_result, result_json, write_result
 
 from edge_fer.errors import EdgeFerError, SourceError
@@ -34,6 +34,14 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert once.rows[0].film.fps.value == pytest.approx(written.rows[0].film.fps.value, rel=1e-5)
     assert result_json(once) == (tmp_path / "result.json").read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_the_camera_loop_is_read_again(tmp_path: Path) -> None:
+    scene = SceneFigures("1 face", 400, 390, Estimate(300.0, 290.0, 310.0), 2.5, (2.5, 2.25))
+    start = StartFigures("predict", 5, 0.5, 0.25, 80_000_000)
+    loop = Loop("a.tflite", 1, (scene,), (start, replace(start, name="--help", peak_memory_bytes=None)), "it broke")
+    write_result(tmp_path / "result.json", result(loop=loop))
+    assert read_result(tmp_path / "result.json").loop == loop
 
 
 def test_the_first_version_is_read() -> None:
