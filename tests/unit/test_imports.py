@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -54,3 +55,14 @@ def test_help_of_the_tools_needs_no_extra(name: str) -> None:
 def test_the_package_itself_loads_nothing() -> None:
     names = loaded("import edge_fer; edge_fer.__version__")
     assert names & (HEAVY | TOOLS | ENGINES | {"numpy", "cv2", "click"}) == set()
+
+
+@pytest.mark.parametrize(
+    ("command", "given", "found"), [("predict", None, "1"), ("run", "3", "3"), ("train", None, "None")]
+)
+def test_the_runtime_starts_no_threads_for_linear_algebra(command: str, given: str | None, found: str) -> None:
+    kept = {key: value for key, value in os.environ.items() if key != "OPENBLAS_NUM_THREADS"}
+    environment = kept if given is None else {**kept, "OPENBLAS_NUM_THREADS": given}
+    code = COMMAND.format(arguments=[command, "--help"]) + "import os; print(os.environ.get('OPENBLAS_NUM_THREADS'))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.splitlines()[-1] == found
