@@ -6,6 +6,7 @@ import shutil
 import socket
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -50,7 +51,7 @@ class Served:
         image = picture(320, 240, self._seq) if image is None else image
         height, width = image.shape[:2]
         face = scored_face(Box(width // 4, height // 4, width // 3, width // 3), emotion, track_id=1)
-        seen = observation(face, seq=self._seq)
+        seen = replace(observation(face, seq=self._seq), width=width, height=height)
         self.monitor.note(seen)
         self.page.write_view(View(seen, image))
 
@@ -64,7 +65,8 @@ def reader(limits: WebLimits) -> Callable[[bytes], View]:
     def read(photo: bytes) -> View:
         image = picture_from_bytes(photo, "the photo", limits.photo_px)
         height, width = image.shape[:2]
-        return View(observation(scored_face(Box(width // 4, height // 4, width // 2, height // 2))), image)
+        seen = observation(scored_face(Box(width // 4, height // 4, width // 2, height // 2)))
+        return View(replace(seen, width=width, height=height), image)
 
     return read
 

@@ -89,6 +89,11 @@ class PageSink:
         """Clients that get the live picture now."""
         return self._viewers.taken
 
+    @property
+    def listeners(self) -> int:
+        """Clients that get the events now."""
+        return self._listeners.taken
+
     def write_view(self, view: View) -> None:
         """Keep the frame as the newest, and count what is seen in it."""
         self._state.note(view.observation)
