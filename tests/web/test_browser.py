@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from edge_fer.sinks.web.settings import WebLimits
 from tests.fakes import picture
 from tests.web.conftest import SECRET, as_file, serving, until
 
@@ -135,6 +136,25 @@ def test_a_pause_freezes_the_picture_and_frees_the_camera_of_it(chromium: Any, s
         chromium.find_element("id", "pause").click()
         until(lambda: served.page.viewers == 1, "the stream again")
         until(lambda: is_live(chromium), "the live picture again")
+
+
+def test_when_the_picture_is_full_it_says_so_and_comes_later(chromium: Any) -> None:
+    look(chromium, DESKTOP)
+    with serving(WebLimits(streams=1)) as served, running(served):
+        with httpx.stream("GET", f"{served.base}/stream.mjpg"):
+            until(lambda: served.page.viewers == 1, "the one place")
+            chromium.get(served.base)
+            until(lambda: "The picture did not come" in text(chromium, "no-picture"), "the word")
+        until(lambda: is_live(chromium), "the picture after the place is free")
+
+
+def test_the_end_of_the_run_is_told(chromium: Any) -> None:
+    look(chromium, PHONE)
+    with serving() as served, running(served):
+        chromium.get(served.base)
+        until(lambda: is_live(chromium), "the live picture")
+    until(lambda: text(chromium, "state") == "Not connected", "the end")
+    assert "Trying again" in text(chromium, "no-picture")
 
 
 def test_the_keyboard_reaches_everything_in_the_order_of_the_page(chromium: Any, served: Served) -> None:

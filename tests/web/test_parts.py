@@ -153,6 +153,8 @@ def test_the_timeline_keeps_five_minutes() -> None:
         clock.now += 1
     seconds = [point["second"] for point in state.record()["timeline"]]
     assert seconds == list(range(150, 150 + TIMELINE_SECONDS))
+    clock.now += 100
+    assert len(state.record()["timeline"]) == TIMELINE_SECONDS - 100
 
 
 # Live pictures

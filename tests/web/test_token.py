@@ -85,9 +85,9 @@ def test_only_the_token_itself_is_taken(given: str) -> None:
     [
         ({"STATE_DIRECTORY": "/var/lib/edge-fer"}, "/var/lib/edge-fer"),
         ({"STATE_DIRECTORY": "/var/lib/one:/var/lib/two"}, "/var/lib/one"),
-        ({"XDG_STATE_HOME": "/state", "HOME": "/home/a"}, "/state/edge-fer"),
-        ({"XDG_STATE_HOME": "relative", "HOME": "/home/a"}, "/home/a/.local/state/edge-fer"),
-        ({"HOME": "/home/a"}, "/home/a/.local/state/edge-fer"),
+        ({"XDG_STATE_HOME": "/state", "HOME": "/srv/a"}, "/state/edge-fer"),
+        ({"XDG_STATE_HOME": "relative", "HOME": "/srv/a"}, "/srv/a/.local/state/edge-fer"),
+        ({"HOME": "/srv/a"}, "/srv/a/.local/state/edge-fer"),
     ],
 )
 def test_where_state_is_kept(environment: dict[str, str], folder: str) -> None:

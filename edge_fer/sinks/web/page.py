@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from edge_fer.types import Clock, View
 
 EVERY_ADDRESS = ("0.0.0.0", "::")
+REPORTS = 8
+"""Different faults that are told in a run."""
 
 
 class PageSink:
@@ -62,6 +64,7 @@ class PageSink:
             report: is told of faults in one line.
         """
         limits = settings.limits
+        report = _once(report)
         self._settings, self._token, self._clock, self._report = settings, token, clock, report
         self._open_reader = open_reader
         self._state = RunState(clock, lambda: health().as_record())
@@ -137,20 +140,29 @@ class PageSink:
             self._states.forget()
 
     async def _keep_telling(self) -> None:
-        told = False
         while not self._states.ended:
             if self._listeners.taken:
                 try:
                     self._states.publish(json_text(self._record(False)))
                 except Exception as error:  # one bad number must not end the events
-                    if not told:
-                        self._report(f"page: the state cannot be told: {type(error).__name__}: {error}")
-                    told = True
+                    self._report(f"page: the state cannot be told: {type(error).__name__}: {error}")
             await asyncio.sleep(self._settings.limits.state_seconds)
 
     def _end(self) -> None:
         self._pictures.end()
         self._states.end()
+
+
+def _once(report: Callable[[str], None]) -> Callable[[str], None]:
+    """Tell each message once, and no more than a few: nobody who comes to the page shall fill a log."""
+    told: set[str] = set()
+
+    def tell(message: str) -> None:
+        if message not in told and len(told) < REPORTS:
+            told.add(message)
+            report(message)
+
+    return tell
 
 
 def open_page(

@@ -66,7 +66,8 @@ class RunState:
             if int(now) > self._second >= 0:
                 self._finish_second()
             newest, age = self._newest, now - self._newest_at
-            points = list(self._timeline) if timeline else []
+            oldest = int(now) - TIMELINE_SECONDS
+            points = [point for point in self._timeline if point["second"] >= oldest] if timeline else []
             latest = self._timeline[-1] if self._timeline else None
         record: dict[str, Any] = {
             "second": int(now),

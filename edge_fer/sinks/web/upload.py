@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
 
 from edge_fer.sinks.web.problems import Problem
 
@@ -45,7 +46,7 @@ async def read_body(request: Request, max_bytes: int, timeout_seconds: float) ->
     """The whole body.
 
     Raises:
-        Problem: 400 for a wrong length, 408 when it came too slowly, 413 when it is larger than that.
+        Problem: 400 for a wrong length or a client that goes, 408 when it came too slowly, 413 when it is larger.
     """
     too_large = Problem(413, f"more than {max_bytes} bytes: send a smaller picture", {"Connection": "close"})
     claimed = request.headers.get("content-length")
@@ -63,6 +64,8 @@ async def read_body(request: Request, max_bytes: int, timeout_seconds: float) ->
                 if size > max_bytes:
                     raise too_large
                 parts.append(part)
+    except ClientDisconnect as error:
+        raise Problem(400, "the request was broken off", {"Connection": "close"}) from error
     except TimeoutError as error:
         slow = f"the request did not arrive within {timeout_seconds:g} s"
         raise Problem(408, slow, {"Connection": "close"}) from error

@@ -9,6 +9,7 @@ const percent = (share) => `${Math.round(share * 100)}\u00a0%`;
 const timeline = new Timeline(byId("timeline"), byId("time-text"));
 let events = null;
 let paused = false;
+let pictureFailed = false;
 let retry = 0;
 let lastTold = { text: "", at: 0 };
 
@@ -25,6 +26,7 @@ function setState(state, text) {
 
 function showPicture(on) {
   const stream = byId("stream");
+  pictureFailed = false;
   if (on) stream.src = `/stream.mjpg?${Date.now()}`;
   else stream.removeAttribute("src");
 }
@@ -172,7 +174,7 @@ function show(state) {
   const count = faces.length === 1 ? "1 face" : `${faces.length} faces`;
   setText(byId("source"), health.camera.name);
   setState(up ? "up" : "down", up ? "Live" : "No frames");
-  coverPicture(up ? "" : health.camera.problem || "No frames come.");
+  coverPicture(up ? (pictureFailed ? "The picture did not come. Trying again …" : "") : health.camera.problem || "No frames come.");
   setText(byId("live-hint"), up ? `${count}, ${health.fps.toFixed(0)} frames a second` : "");
   const face = chosenFace(faces);
   showScores(face);
@@ -219,6 +221,11 @@ function disconnect() {
   events = null;
 }
 
+byId("stream").addEventListener("error", () => {
+  if (!byId("stream").hasAttribute("src")) return;
+  pictureFailed = true;
+  setTimeout(() => pictureFailed && !paused && !document.hidden && showPicture(true), RETRY_MS);
+});
 byId("pause").addEventListener("click", () => setPaused(!paused));
 byId("face").addEventListener("change", () => showScores(undefined));
 // A page that nobody sees costs the device nothing.

@@ -20,7 +20,7 @@ export class Timeline {
   }
 
   replace(points, second) {
-    this.#points = points;
+    this.#points = points.filter((one) => one.second > second - SECONDS);
     this.#second = second;
     this.draw();
     this.#describe();
