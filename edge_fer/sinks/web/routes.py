@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).with_name("static")
 LOGIN_BYTES = 4096
-REFUSED = b'<p class="refusal" role="alert">This is not the token. It is the one line in the file that '
-REFUSED += b"<code>edge-fer</code> named when it started.</p>"
+REFUSED = b'<p class="refusal" role="alert">This is not the token.</p>'
 
 
 @dataclass(frozen=True, slots=True)
