@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+pytest.importorskip("uvicorn", reason="needs the extra web")
+
 from edge_fer.sinks.web.settings import WebLimits
 from tests.fakes import picture
-from tests.web.conftest import SECRET, as_file, serving, until
+from tests.web.serving import SECRET, as_file, serving, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.web.conftest import Served
+    from tests.web.serving import Served
 
 DESKTOP, PHONE = (1280, 900), (390, 844)
 CONTRAST = """

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+pytest.importorskip("uvicorn", reason="needs the extra web")
+
 from edge_fer.sinks.web.openapi import description
 from edge_fer.sinks.web.routes import STATIC, routes
 from edge_fer.sinks.web.security import HEADERS
 from edge_fer.sinks.web.settings import WebLimits
-from tests.web.conftest import SECRET
+from tests.web.serving import SECRET
 
 if TYPE_CHECKING:
-    from tests.web.conftest import Served
+    from tests.web.serving import Served
 
 TABLE = {
     ("GET", "/"): "token",

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+pytest.importorskip("uvicorn", reason="needs the extra web")
+
 from edge_fer.sinks.web.security import own_names
 from edge_fer.sinks.web.settings import WebLimits
-from tests.web.conftest import SECRET, serving
+from tests.web.serving import SECRET, serving
 
 if TYPE_CHECKING:
-    from tests.web.conftest import Served
+    from tests.web.serving import Served
 
 BEARER = {"Authorization": f"Bearer {SECRET}"}
 

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+pytest.importorskip("uvicorn", reason="needs the extra web")
+
 from edge_fer.sinks.web.routes import STATIC
-from tests.web.conftest import PATIENCE_SECONDS, as_file, until
+from tests.web.serving import PATIENCE_SECONDS, as_file, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

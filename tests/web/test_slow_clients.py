@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+pytest.importorskip("uvicorn", reason="needs the extra web")
+
 from edge_fer.errors import SinkError
 from edge_fer.sinks.web.server import bind
 from edge_fer.sinks.web.settings import Address, WebLimits
 from tests.fakes import picture
-from tests.web.conftest import PATIENCE_SECONDS, serving, until
+from tests.web.serving import PATIENCE_SECONDS, serving, until
 
 if TYPE_CHECKING:
     import socket
 
-    from tests.web.conftest import Served
+    from tests.web.serving import Served
 
 IMPATIENT = WebLimits(header_seconds=0.5, stalled_seconds=0.5, heartbeat_seconds=0.2)
 LARGE = picture(960, 720)
@@ -130,7 +132,7 @@ def test_nothing_is_encoded_while_nobody_looks(served: Served) -> None:
     assert httpx.get(f"{served.base}/api/state").status_code == 200
     assert served.page.encoded == 0
     with httpx.stream("GET", f"{served.base}/stream.mjpg") as stream:
-        next(stream.iter_bytes())
+        assert b"\xff\xd8\xff" in next(stream.iter_bytes(1000))
     until(lambda: served.page.viewers == 0, "the end of the client")
     encoded = served.page.encoded
     assert encoded >= 1

@@ -15,18 +15,20 @@ import httpx
 import numpy as np
 import pytest
 
+pytest.importorskip("uvicorn", reason="needs the extra web")
+
 from edge_fer.errors import ModelError
 from edge_fer.sinks.web.problems import Problem
 from edge_fer.sinks.web.settings import WebLimits
 from edge_fer.sinks.web.upload import file_of_form, read_body
 from tests.fakes import picture
-from tests.web.conftest import PATIENCE_SECONDS, as_file, reader, serving
+from tests.web.serving import PATIENCE_SECONDS, as_file, reader, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from edge_fer.types import View
-    from tests.web.conftest import Served
+    from tests.web.serving import Served
 
 JPEG = {"Content-Type": "image/jpeg"}
 ELEVEN_PARTS = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n' * 11 + b"--x--"
