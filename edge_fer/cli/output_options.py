@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +52,10 @@ def output_options(function: Function) -> Function:
             metavar="PREFIX",
             help="Where Home Assistant looks for devices; empty for none.",
         ),
-        click.option("--mqtt-name", metavar="NAME", help="Name of the device; by default host and camera."),
+        click.option("--mqtt-name", metavar="NAME", help="What people call the device; by default host and camera."),
+        click.option(
+            "--mqtt-id", metavar="ID", help="The device in topics; by default made from this computer and the camera."
+        ),
     )
     for option in reversed(options):
         function = option(function)
@@ -65,7 +69,7 @@ def mqtt_settings(options: dict[str, Any]) -> MqttSettings | None:
         ConfigError: an option is unusable.
     """
     from edge_fer.errors import ConfigError
-    from edge_fer.sinks.mqtt_settings import check_topic, parse_mqtt_url, read_password
+    from edge_fer.sinks.mqtt_settings import check_identity, check_topic, parse_mqtt_url, read_password
 
     url = options["mqtt"]
     if url is None:
@@ -73,6 +77,10 @@ def mqtt_settings(options: dict[str, Any]) -> MqttSettings | None:
     settings = parse_mqtt_url(url)
     if options["mqtt_ca"] is not None and not settings.tls:
         raise ConfigError("--mqtt-ca is for TLS: give the broker as mqtts://")
+    if options["mqtt_id"] is not None:
+        check_identity(options["mqtt_id"])
+    if not math.isfinite(options["mqtt_interval"]):
+        raise ConfigError("--mqtt-interval: give a number of seconds")
     discovery_prefix = options["mqtt_discovery"].strip("/")
     check_topic(discovery_prefix, "--mqtt-discovery")
     password = read_password(options["mqtt_password_file"], os.environ)
@@ -85,4 +93,5 @@ def mqtt_settings(options: dict[str, Any]) -> MqttSettings | None:
         interval_seconds=options["mqtt_interval"],
         discovery_prefix=discovery_prefix,
         name=options["mqtt_name"],
+        identity=options["mqtt_id"],
     )

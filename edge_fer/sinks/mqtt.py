@@ -87,7 +87,6 @@ class MqttSink:
         health: Callable[[], Health],
         clock: Clock,
         connect: Callable[[MqttTopics, Callable[[str], None]], Link],
-        identity: str | None = None,
     ) -> None:
         """Begin to connect.
 
@@ -97,11 +96,10 @@ class MqttSink:
             health: asks how the run fares.
             clock: for the intervals.
             connect: makes the link, given the topics and who takes Home Assistant's word that it has started.
-            identity: of the device; None for that of this computer and camera.
         """
         self._settings, self._health, self._clock = settings, health, clock
         now = health()
-        identity = identity or device_id(now.camera.name)
+        identity = settings.identity or device_id(now.camera.name)
         self.topics = MqttTopics(
             state=f"{settings.prefix}/{identity}/state",
             availability=f"{settings.prefix}/{identity}/availability",
@@ -211,7 +209,6 @@ def open_mqtt(
     health: Callable[[], Health],
     clock: Clock,
     report: Callable[[str], None],
-    identity: str | None = None,
 ) -> MqttSink:
     """A sink that is connected by paho-mqtt; a broker that is not there yet is no fault.
 
@@ -227,7 +224,7 @@ def open_mqtt(
         will = (topics.availability, "offline")
         return MqttLink(settings, name, will=will, listen=topics.birth, heard=hear, report=report)
 
-    return MqttSink(settings, labels, health, clock, connect, identity)
+    return MqttSink(settings, labels, health, clock, connect)
 
 
 def _json(record: dict[str, Any]) -> str:

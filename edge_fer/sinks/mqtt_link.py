@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from edge_fer.sinks.mqtt_settings import MqttSettings
 
-BACKOFF_SECONDS = (1, 120)
-"""First and longest pause between attempts to connect; it doubles in between."""
+BACKOFF_SECONDS = (1.0, 60.0)
+"""First and longest pause between attempts to connect; it doubles in between. Each device makes its own longer or
+shorter by half at most, so that a fleet whose broker restarts does not come back all at once."""
 KEEPALIVE_SECONDS = 30
 """A connection without a word for 1.5 times as long is given up, by the broker or by us."""
 GOODBYE_SECONDS = 0.4
@@ -72,9 +73,8 @@ class MqttLink:
         if settings.tls:
             self._client.tls_set_context(_tls_context(settings))
         self._client.will_set(*will, qos=1, retain=True)
-        first, longest = BACKOFF_SECONDS
-        # A fleet whose broker restarts must not come back all in the same second.
-        self._client.reconnect_delay_set(first, longest - random.randrange(longest // 4))
+        first, longest = (seconds * random.uniform(0.5, 1.5) for seconds in BACKOFF_SECONDS)
+        self._client.reconnect_delay_set(first, longest)  # type: ignore[arg-type]  # fractions are taken as well
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
@@ -118,8 +118,9 @@ class MqttLink:
         if self._listen is not None:
             client.subscribe(self._listen)
         self._newest = None
-        self._connected = True
+        # Counted first: nothing is told to a new connection before it is known to be one.
         self.connections += 1
+        self._connected = True
         if self._told:
             self._tell(f"connected to {self._settings.address}")
 

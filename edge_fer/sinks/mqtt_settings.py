@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from edge_fer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 DEFAULT_PREFIX = "edge-fer"
@@ -22,7 +22,11 @@ PASSWORD_OPTION = "--mqtt-password-file"
 CREDENTIAL = "mqtt-password"
 """Name of the credential that a systemd unit loads with `LoadCredential=mqtt-password:/path`."""
 MOST_PASSWORD_BYTES = 4096
-MACHINE_ID = Path("/etc/machine-id")
+MACHINE_FILES = (Path("/etc/machine-id"), Path("/proc/device-tree/serial-number"))
+"""What tells one computer from another: the system's id, and the board's own number, because a copied memory card
+brings the same id along."""
+MOST_USER_BYTES = 1000
+IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class MqttSettings:
     """Where Home Assistant looks for devices; empty for no discovery."""
     name: str | None = None
     """What people call the device; None for the host's name and the camera's."""
+    identity: str | None = None
+    """Name of the device in topics and in Home Assistant's memory; None makes one from this computer and camera."""
 
     @property
     def address(self) -> str:
@@ -77,10 +83,24 @@ def parse_mqtt_url(url: str) -> MqttSettings:
         )
     if not host or port == 0 or parts.query or parts.fragment:
         raise ConfigError(f"--mqtt: that is no address of a broker: {example}")
+    if not _is_host(host):
+        raise ConfigError(f"--mqtt: {host} is no name of a host: {example}")
     prefix = unquote(parts.path).strip("/") or DEFAULT_PREFIX
     check_topic(prefix, "--mqtt: the prefix")
     user = unquote(parts.username) if parts.username else None
+    if user is not None and len(user.encode()) > MOST_USER_BYTES:
+        raise ConfigError(f"--mqtt: the user's name is longer than {MOST_USER_BYTES} bytes")
     return MqttSettings(host, port or PORTS[parts.scheme], parts.scheme == "mqtts", user, prefix=prefix)
+
+
+def check_identity(identity: str) -> None:
+    """Refuse what Home Assistant takes for no id.
+
+    Raises:
+        ConfigError: it holds anything but letters, digits, `_` and `-`, or is longer than 64.
+    """
+    if not IDENTITY.fullmatch(identity):
+        raise ConfigError("--mqtt-id: give 1 to 64 letters, digits, _ and -")
 
 
 def check_topic(topic: str, what: str) -> None:
@@ -120,15 +140,27 @@ def read_password(file: Path | None, environment: Mapping[str, str]) -> str | No
     return password
 
 
-def device_id(camera: str, machine_id_file: Path = MACHINE_ID, host: str | None = None) -> str:
+def device_id(camera: str, machine_files: Sequence[Path] = MACHINE_FILES, host: str | None = None) -> str:
     """A name for this camera on this computer that stays and that no other has, such as `edge-fer-1f3a90c25b7e4d68`.
 
-    It is a keyed hash of the machine id, which systemd asks to keep from the network, and the camera's name; where
-    there is no machine id, as in some containers, of the host's name instead.
+    It is a keyed hash of what tells this computer from others, which systemd asks to keep from the network, and the
+    camera's name; where nothing tells it, as in some containers, of the host's name instead.
     """
-    try:
-        machine = machine_id_file.read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        machine = ""
-    key = machine or f"host {host or socket.gethostname()}"
+    known = [text for text in map(_text, machine_files) if text]
+    key = " ".join(known) or f"host {host or socket.gethostname()}"
     return "edge-fer-" + hmac.new(key.encode(), f"edge-fer {camera}".encode(), hashlib.sha256).hexdigest()[:16]
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii", errors="replace").strip("\x00 \n")
+    except OSError:
+        return ""
+
+
+def _is_host(host: str) -> bool:
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return not re.search(r"[\x00-\x20\x7f]", host)

@@ -1,0 +1,359 @@
+"""MQTT against a real broker."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edge_fer.sinks.health import HealthMonitor
+from edge_fer.sinks.mqtt import MqttSink, open_mqtt
+from edge_fer.sinks.mqtt_settings import MqttSettings
+from edge_fer.sinks.runner import Filling, SinkRunner, SystemClock, run_sink
+from edge_fer.types import FER_LABELS, Box, SourceInfo
+from tests.fakes import observation, scored_face
+from tests.mosquitto import LONG_SECONDS, Broker, Listener, found, free_port, retained, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from edge_fer.types import Observation
+
+pytest.importorskip("paho.mqtt.client", reason="needs paho-mqtt")
+
+BOX = Box(0, 0, 40, 40)
+CONFIG = "homeassistant/device/cam-1/config"
+STATE, AVAILABILITY = "edge-fer/cam-1/state", "edge-fer/cam-1/availability"
+INTERVAL_SECONDS = 0.1
+
+
+class Device:
+    """A camera whose loop gives 200 frames a second and sees what `emotion` says, with the sink of MQTT behind it."""
+
+    def __init__(self, settings: MqttSettings) -> None:
+        clock = SystemClock()
+        info = SourceInfo("camera 0", True, 640, 480, 30.0)
+        self.monitor = HealthMonitor(lambda: info, clock, engine="litert", model="small fp32")
+        self.told: list[str] = []
+        self.emotion, self.frames = "happy", 0
+        self.sink: MqttSink = open_mqtt(settings, FER_LABELS, self.monitor.snapshot, clock, self.told.append)
+        self.runner: SinkRunner[Observation] = run_sink("mqtt", self.sink, Filling.NEWEST, clock, self.told.append)
+        self.runner.start()
+        self._ended = threading.Event()
+        self._loop = threading.Thread(target=self._work, daemon=True)
+        self._loop.start()
+
+    def stop(self) -> None:
+        """End the run and check that nothing of the sink failed; may be called more than once."""
+        self._ended.set()
+        self._loop.join()
+        self.runner.ask_to_finish()
+        assert self.runner.wait(LONG_SECONDS)
+        assert self.runner.failures == 0
+
+    def frames_go_on(self) -> None:
+        """Wait for a hundred frames more."""
+        before = self.frames
+        until(lambda: self.frames > before + 100, "the loop goes on")
+
+    def _work(self) -> None:
+        while not self._ended.wait(0.005):
+            seen = observation(scored_face(BOX, self.emotion), seq=self.frames)
+            self.monitor.note(seen)
+            self.runner.offer(seen)
+            self.frames += 1
+
+
+def settings(broker: Broker, **changes: object) -> MqttSettings:
+    known = {"identity": "cam-1", "interval_seconds": INTERVAL_SECONDS, **changes}
+    return MqttSettings("127.0.0.1", broker.port, **known)  # type: ignore[arg-type]
+
+
+class Making:
+    """Starts devices and listeners, and stops them at the end of the test."""
+
+    def __init__(self) -> None:
+        self._stops: list[Callable[[], None]] = []
+
+    def device(self, broker: Broker, **changes: object) -> Device:
+        made = Device(settings(broker, **changes))
+        self._stops.append(made.stop)
+        return made
+
+    def listener(self, broker: Broker, **changes: str) -> Listener:
+        made = Listener(broker, **changes)
+        self._stops.append(made.stop)
+        return made
+
+    def broker(self, folder: Path, *lines: str, tls: Sequence[str] = ()) -> Broker:
+        made = Broker(folder, lines or ["allow_anonymous true"], tls)
+        self._stops.append(made.stop)
+        return made
+
+    def stop(self) -> None:
+        for stop in reversed(self._stops):
+            stop()
+
+
+@pytest.fixture
+def making() -> Iterator[Making]:
+    made = Making()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def broker(tmp_path: Path, making: Making) -> Broker:
+    made = making.broker(tmp_path)
+    made.start()
+    return made
+
+
+def last_emotion(listener: Listener) -> object:
+    return listener.records(STATE)[-1]["emotion"] if listener.texts(STATE) else None
+
+
+def test_a_device_announces_itself_tells_changes_and_says_goodbye(broker: Broker, making: Making) -> None:
+    listener = making.listener(broker)
+    device = making.device(broker)
+    until(lambda: last_emotion(listener) == "happy", "the state is told")
+    device.emotion = "sad"
+    until(lambda: last_emotion(listener) == "sad", "the change is told")
+    kept = retained(broker)
+    assert set(kept) == {CONFIG, AVAILABILITY}
+    assert kept[AVAILABILITY] == "online"
+    config = json.loads(kept[CONFIG])
+    assert config["cmps"]["emotion"]["options"] == [*FER_LABELS, "none"]
+    assert config["cmps"]["emotion"]["expire_after"] == 90
+    device.stop()
+    assert retained(broker)[AVAILABILITY] == "stopped"
+    until(lambda: listener.texts(AVAILABILITY)[-1:] == ["stopped"], "the end is told")
+    # The will is for those who go without a word.
+    assert "offline" not in listener.texts(AVAILABILITY)
+    assert device.told == []
+
+
+def test_states_come_no_oftener_than_the_interval(broker: Broker, making: Making) -> None:
+    listener = making.listener(broker)
+    device = making.device(broker, interval_seconds=3600.0)
+    until(lambda: last_emotion(listener) == "happy", "the first state is told")
+    for emotion in ("sad", "fear", "happy", "angry"):
+        device.emotion = emotion
+        device.frames_go_on()
+    assert len(listener.texts(STATE)) == 1
+    device.stop()
+
+
+def test_a_device_that_dies_is_offline_by_its_will(broker: Broker, tmp_path: Path, making: Making) -> None:
+    code = f"""
+from edge_fer.sinks.health import HealthMonitor
+from edge_fer.sinks.mqtt import open_mqtt
+from edge_fer.sinks.mqtt_settings import MqttSettings
+from edge_fer.sinks.runner import SystemClock
+from edge_fer.types import SourceInfo
+import time
+info = SourceInfo("camera 0", True, 640, 480, 30.0)
+monitor = HealthMonitor(lambda: info, SystemClock())
+sink = open_mqtt(
+    MqttSettings("127.0.0.1", {broker.port}, identity="cam-1"), ("happy",), monitor.snapshot, SystemClock(), print
+)
+while True:
+    sink.idle()
+    time.sleep(0.01)
+"""
+    listener = making.listener(broker)
+    process = subprocess.Popen([sys.executable, "-c", code])
+    until(lambda: listener.texts(AVAILABILITY) == ["online"], "it is online")
+    process.kill()
+    process.wait()
+    until(lambda: listener.texts(AVAILABILITY) == ["online", "offline"], "the broker publishes the will")
+    assert retained(broker)[AVAILABILITY] == "offline"
+
+
+def test_home_assistant_starting_is_told_the_device_anew(broker: Broker, making: Making) -> None:
+    device = making.device(broker)
+    listener = making.listener(broker)
+    until(lambda: listener.texts(CONFIG), "the device is announced")
+    listener.clear()
+    device.frames_go_on()
+    assert listener.texts(CONFIG) == []
+    listener.publish("homeassistant/status", "online")
+    until(lambda: listener.texts(CONFIG) and listener.texts(STATE), "the device is announced again, with its state")
+    assert listener.texts(AVAILABILITY) == ["online"]
+
+
+def test_a_broker_that_comes_late_and_goes_and_comes_costs_no_frame(tmp_path: Path, making: Making) -> None:
+    broker = making.broker(tmp_path)
+    device = making.device(broker)
+    device.frames_go_on()
+    until(lambda: device.told, "the missing broker is told")
+    assert device.told == [f"mqtt: cannot reach 127.0.0.1:{broker.port}: Connection refused; trying again"]
+    broker.start()
+    until(lambda: retained(broker).get(AVAILABILITY) == "online", "it is found")
+    broker.stop()
+    device.frames_go_on()
+    device.emotion = "surprise"
+    # It kept nothing on the disk, so all that it knows afterwards has been told anew.
+    broker.start()
+    until(lambda: set(retained(broker)) == {CONFIG, AVAILABILITY}, "the device is announced again")
+    assert retained(broker)[AVAILABILITY] == "online"
+    listener = making.listener(broker)
+    listener.publish("homeassistant/status", "online")
+    until(lambda: last_emotion(listener) == "surprise", "what is so now is told")
+    device.stop()
+    assert device.runner.dropped == 0
+    assert device.monitor.snapshot().frames == device.frames
+    assert len(device.told) == len(set(device.told)) == 3
+
+
+def test_a_broker_that_takes_nothing_costs_no_frame(broker: Broker, making: Making) -> None:
+    device = making.device(broker)
+    until(lambda: device.runner.written > 0, "it has begun")
+    broker.freeze()
+    for emotion in ("sad", "happy", "fear"):
+        device.emotion = emotion
+        device.frames_go_on()
+    assert device.runner.dropped == 0
+    broker.go_on()
+    device.stop()
+
+
+def test_a_broker_that_never_answers_holds_up_neither_frames_nor_the_end(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        device = Device(MqttSettings("127.0.0.1", silent.getsockname()[1], identity="cam-1"))
+        device.frames_go_on()
+        device.stop()
+    assert device.runner.dropped == 0
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, making: Making) -> Broker:
+    """A broker that lets in `cam` with the password `right`."""
+    users = tmp_path / "users"
+    subprocess.run([found("mosquitto_passwd"), "-b", "-c", str(users), "cam", "right"], check=True, capture_output=True)
+    made = making.broker(tmp_path, "allow_anonymous false", f"password_file {users}")
+    made.start()
+    return made
+
+
+def test_a_wrong_password_is_told_once_and_never_itself(guarded: Broker, making: Making) -> None:
+    device = making.device(guarded, user="cam", password="hunter2")
+    until(lambda: device.told, "the refusal is told")
+    device.frames_go_on()
+    connections = device.sink._link.connections
+    device.stop()
+    assert connections == 0
+    assert len(device.told) == 1
+    assert "refuses the user or the password" in device.told[0]
+    assert "--mqtt-password-file" in device.told[0]
+    assert "hunter2" not in device.told[0]
+    assert device.runner.dropped == 0
+
+
+def test_the_right_password_is_let_in(guarded: Broker, making: Making) -> None:
+    device = making.device(guarded, user="cam", password="right")
+    until(lambda: device.sink._link.connections == 1, "it is let in")
+    device.stop()
+    assert device.told == []
+
+
+def certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that signs itself, and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs openssl")
+    made, key = folder / f"{name}.pem", folder / f"{name}.key"
+    arguments = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(made)]
+    subprocess.run([openssl, *arguments, *names], check=True, capture_output=True)
+    return made, key
+
+
+# paho-mqtt leaves the socket of a handshake that failed to the garbage collector.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_tls_with_a_certificate_of_ones_own(tmp_path: Path, making: Making) -> None:
+    made, key = certificate(tmp_path, "broker")
+    other, _ = certificate(tmp_path, "other")
+    broker = making.broker(tmp_path, tls=[f"certfile {made}", f"keyfile {key}"])
+    broker.start()
+    trusting = making.device(broker, tls=True, ca=made)
+    until(lambda: trusting.sink._link.connections == 1, "the certificate is trusted")
+    distrusting = making.device(broker, tls=True, ca=other, identity="cam-2")
+    until(lambda: distrusting.told, "the certificate is refused")
+    trusting.stop()
+    distrusting.stop()
+    until(lambda: not [one for one in threading.enumerate() if "paho" in one.name], "the network threads have ended")
+    gc.collect()
+    assert trusting.told == []
+    assert len(distrusting.told) == 1
+    assert "its certificate is not trusted" in distrusting.told[0]
+    assert "--mqtt-ca" in distrusting.told[0]
+
+
+def run(*arguments: object, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "edge_fer.cli.main", "run", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **(environment or {})},
+        check=False,
+    )
+
+
+def test_the_demo_tells_a_broker_what_it_sees(
+    guarded: Broker, tiny_model: Path, tmp_path: Path, making: Making
+) -> None:
+    password = tmp_path / "mqtt-password"
+    password.write_text("right\n")
+    listener = making.listener(guarded, user="cam", password="right")
+    arguments = ["demo", "--no-show", "--model", tiny_model, "--mqtt", f"mqtt://cam@127.0.0.1:{guarded.port}/home"]
+    result = run(*arguments, "--mqtt-id", "demo-1", environment={"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert result.returncode == 0, result.stderr
+    assert "mqtt" not in result.stderr
+    assert "right" not in result.stderr.replace("emotion right", "")
+    until(lambda: listener.texts("home/demo-1/availability")[-1:] == ["stopped"], "the end is told")
+    states = listener.records("home/demo-1/state")
+    assert states
+    assert states[-1]["camera"] == "up"
+    # The largest message is the announcement; a picture would be larger than all of it.
+    assert max(map(len, listener.payloads())) < 3000
+
+
+def test_a_run_with_no_broker_loses_no_frame_and_ends_well(tiny_model: Path) -> None:
+    result = run(
+        "demo", "--no-show", "--model", tiny_model, "--max-frames", 60, "--mqtt", f"mqtt://127.0.0.1:{free_port()}"
+    )
+    assert result.returncode == 0, result.stderr
+    assert "60 frames in" in result.stderr
+    assert result.stderr.count("mqtt: cannot reach") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--mqtt", "mqtt://u:hunter2@h"], "--mqtt-password-file"),
+        (["--mqtt", "mqtt://h", "--mqtt-ca", "ca.pem"], "mqtts://"),
+        (["--mqtt", "mqtts://h", "--mqtt-ca", "/nowhere/ca.pem"], "/nowhere/ca.pem: No such file"),
+        (["--mqtt", "mqtt://u@h", "--mqtt-password-file", "/nowhere/x"], "cannot read the MQTT password"),
+        (["--mqtt", "mqtt://h", "--mqtt-password-file", "/etc/hostname"], "no user"),
+        (["--mqtt", "mqtt://h", "--mqtt-id", "a b"], "--mqtt-id"),
+        (["--mqtt", "mqtt://h", "--mqtt-interval", "nan"], "--mqtt-interval"),
+        (["--mqtt", "mqtt://h", "--mqtt-discovery", "a/#"], "--mqtt-discovery"),
+    ],
+)
+def test_an_unusable_setting_is_one_line(arguments: list[str], words: str, tiny_model: Path) -> None:
+    result = run("demo", "--no-show", "--model", tiny_model, "--max-frames", 5, *arguments)
+    assert result.returncode == 78, result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert words in result.stderr
+    assert "hunter2" not in result.stderr
