@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_fer.device.notify import ServiceManager
+    from edge_fer.pipeline import Service
     from edge_fer.sinks.health import Health
     from edge_fer.sinks.jsonl import ByteStream
+    from edge_fer.sinks.listening import Address
     from edge_fer.sinks.mqtt_settings import MqttSettings
     from edge_fer.sinks.runner import SinkRunner
     from edge_fer.sinks.web.page import PageSink
@@ -86,6 +88,8 @@ class RunSettings:
     """File for the annotated video."""
     mqtt: MqttSettings | None = None
     """Broker to tell what is seen, never with a picture."""
+    metrics: Address | None = None
+    """Where Prometheus may ask how the run fares."""
     serve: WebSettings | None = None
     """Page in the browser, with the live picture."""
     show: bool = False
@@ -129,9 +133,12 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
     classifier = open_classifier(settings.model, settings.backend, settings.threads)
     source: FrameSource | None = None
     page: PageSink | None = None
+    services: list[Service] = []
     try:
         source = open_watched_source(settings.source, settings.camera, clock, streams.report, wait=settings.wait)
         monitor = monitor_of(source, classifier, clock)
+        if settings.metrics is not None:
+            services.append(_metrics(settings.metrics, monitor.snapshot, streams.report))
         filling = Filling.DROP_OLDEST if source.info.live else Filling.WAIT
         view_sinks = _view_sinks(settings, source.info, filling, clock, streams)
         if settings.serve is not None:
@@ -142,6 +149,8 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
     except BaseException:
         if page is not None:
             page.close()
+        for service in services:
+            service.close()
         if source is not None:
             source.close()
         classifier.close()
@@ -164,8 +173,18 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         smoother=ScoreSmoother(settings.smoothing_seconds),
         note=monitor.note if heartbeat is None else both(monitor.note, heartbeat.note),
         heartbeat=heartbeat,
-        services=() if heartbeat is None else (heartbeat,),
+        services=services if heartbeat is None else [*services, heartbeat],
     )
+
+
+def _metrics(address: Address, health: Callable[[], Health], report: Callable[[str], None]) -> Service:
+    try:
+        from edge_fer.sinks.metrics import open_metrics
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] == "edge_fer":
+            raise
+        raise MissingExtra("--metrics", "metrics") from error
+    return open_metrics(address, health, report)
 
 
 def _sinks(

@@ -8,16 +8,15 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+from tests.waiting import LONG_SECONDS, until
 
-LONG_SECONDS = 30.0
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 
 def found(name: str) -> str:
@@ -32,14 +31,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def until(is_so: Callable[[], object], what: str) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + LONG_SECONDS
-    while not is_so():
-        assert time.monotonic() < end, f"still not so after {LONG_SECONDS:.0f} s: {what}"
-        time.sleep(0.02)
 
 
 class Broker:

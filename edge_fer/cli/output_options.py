@@ -13,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edge_fer.sinks.listening import Address
     from edge_fer.sinks.mqtt_settings import MqttSettings
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
@@ -21,7 +22,7 @@ READABLE_FILE = click.Path(path_type=Path)
 
 
 def output_options(function: Function) -> Function:
-    """Add --mqtt and what belongs to it."""
+    """Add --mqtt and what belongs to it, and --metrics."""
     options = (
         click.option(
             "--mqtt",
@@ -56,10 +57,27 @@ def output_options(function: Function) -> Function:
         click.option(
             "--mqtt-id", metavar="ID", help="The device in topics; by default made from this computer and the camera."
         ),
+        click.option(
+            "--metrics",
+            metavar="HOST:PORT",
+            help="Answer Prometheus there, at /metrics: 9309 for this computer alone, 0.0.0.0:9309 for the network.",
+        ),
     )
     for option in reversed(options):
         function = option(function)
     return function
+
+
+def metrics_address(options: dict[str, Any]) -> Address | None:
+    """Where Prometheus may ask; None where it may not.
+
+    Raises:
+        ConfigError: it is no address.
+    """
+    from edge_fer.sinks.listening import parse_address
+
+    text = options["metrics"]
+    return None if text is None else parse_address(text, "--metrics")
 
 
 def mqtt_settings(options: dict[str, Any]) -> MqttSettings | None:

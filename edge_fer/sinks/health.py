@@ -29,6 +29,10 @@ BUCKET_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.
 """Upper bounds: from reading one face on a PC (about 0.1 ms) to a full search on a slow board (about 1 s)."""
 
 
+THROTTLE_CAUSES = ("under-voltage", "frequency capped", "throttled", "soft temperature limit")
+"""All that a computer may say holds its processor back."""
+
+
 class SinkCounts(Protocol):
     """What is read of a `SinkRunner`."""
 

@@ -20,7 +20,8 @@ from edge_fer.sinks.mqtt_settings import MqttSettings
 from edge_fer.sinks.runner import Filling, SinkRunner, SystemClock, run_sink
 from edge_fer.types import FER_LABELS, Box, SourceInfo
 from tests.fakes import observation, scored_face
-from tests.mosquitto import LONG_SECONDS, Broker, Listener, found, free_port, retained, until
+from tests.mosquitto import Broker, Listener, found, free_port, retained
+from tests.waiting import LONG_SECONDS, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -1,0 +1,19 @@
+"""Waiting for what another thread or program does, in tests that assert no times."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LONG_SECONDS = 30.0
+
+
+def until(is_so: Callable[[], object], what: str) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + LONG_SECONDS
+    while not is_so():
+        assert time.monotonic() < end, f"still not so after {LONG_SECONDS:.0f} s: {what}"
+        time.sleep(0.02)
