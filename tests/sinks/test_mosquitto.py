@@ -181,9 +181,9 @@ while True:
 
 
 def test_home_assistant_starting_is_told_the_device_anew(broker: Broker, making: Making) -> None:
-    device = making.device(broker)
     listener = making.listener(broker)
-    until(lambda: listener.texts(CONFIG), "the device is announced")
+    device = making.device(broker)
+    until(lambda: listener.texts(STATE), "the device is announced, and after that its state")
     listener.clear()
     device.frames_go_on()
     assert listener.texts(CONFIG) == []

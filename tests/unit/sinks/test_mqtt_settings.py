@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     [
         ("mqtt://broker", MqttSettings("broker")),
         ("mqtts://broker", MqttSettings("broker", 8883, tls=True)),
-        ("mqtt://cam@broker:1884/home/fer/", MqttSettings("broker", 1884, user="cam", prefix="home/fer")),
+        ("mqtt://cam@broker:1884/flat/fer/", MqttSettings("broker", 1884, user="cam", prefix="flat/fer")),
         ("mqtt://a%40b@[::1]", MqttSettings("::1", user="a@b")),
         ("mqtt://broker/k%C3%BCche", MqttSettings("broker", prefix="küche")),
     ],
