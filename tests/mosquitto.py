@@ -12,6 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from edge_fer.sinks.health import HealthMonitor
+from edge_fer.sinks.mqtt import MqttSink, open_mqtt
+from edge_fer.sinks.mqtt_settings import MqttSettings
+from edge_fer.sinks.runner import Filling, SinkRunner, SystemClock, run_sink
+from edge_fer.types import FER_LABELS, Box, Observation, SourceInfo
+from tests.fakes import observation, scored_face
 from tests.waiting import LONG_SECONDS, until
 
 if TYPE_CHECKING:
@@ -34,15 +40,22 @@ def free_port() -> int:
 
 
 class Broker:
-    """Mosquitto with a configuration of its own, which keeps nothing on the disk."""
+    """Mosquitto with a configuration of its own; it keeps nothing on the disk unless its lines say so."""
 
-    def __init__(self, folder: Path, lines: Sequence[str] = ("allow_anonymous true",), tls: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        lines: Sequence[str] = ("allow_anonymous true",),
+        tls: Sequence[str] = (),
+        *,
+        persistent: bool = False,
+    ) -> None:
         self._program = found("mosquitto")
         self.port = free_port()
         self._config = folder / "mosquitto.conf"
         listener = [f"listener {self.port} 127.0.0.1", *tls]
         # As root it would change to a user who cannot read a test's files; for others the line has no effect.
-        common = ["user root", "persistence false", "log_type none"]
+        common = ["user root", "log_type none"] if persistent else ["user root", "log_type none", "persistence false"]
         self._config.write_text("\n".join([*listener, *lines, *common]) + "\n")
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -133,6 +146,58 @@ class Listener:
     def _keep(self, client: object, userdata: object, message: Any) -> None:
         with self._lock:
             self._messages.append((message.topic, message.payload, bool(message.retain)))
+
+
+class SimulatedDevice:
+    """A camera whose loop gives frames that all show `emotion`, and the sink of MQTT behind it, where one is wanted."""
+
+    def __init__(
+        self, settings: MqttSettings | None, *, emotion: str = "happy", frames_per_second: float = 200.0
+    ) -> None:
+        clock = SystemClock()
+        info = SourceInfo("camera 0", True, 640, 480, 30.0)
+        self.monitor = HealthMonitor(lambda: info, clock, engine="litert", model="small fp32")
+        self.told: list[str] = []
+        self.emotion, self.frames = emotion, 0
+        self._runners: list[SinkRunner[Observation]] = []
+        if settings is not None:
+            self.sink: MqttSink = open_mqtt(settings, FER_LABELS, self.monitor.snapshot, clock, self.told.append)
+            self.runner = run_sink("mqtt", self.sink, Filling.NEWEST, clock, self.told.append)
+            self._runners = [self.runner]
+        for runner in self._runners:
+            runner.start()
+        self._pause_seconds = 1 / frames_per_second
+        self._ended = threading.Event()
+        self._loop = threading.Thread(target=self._work, daemon=True)
+        self._loop.start()
+
+    def stop(self) -> None:
+        """End the run and check that nothing of the sink failed; may be called more than once."""
+        self._ended.set()
+        self._loop.join()
+        for runner in self._runners:
+            runner.ask_to_finish()
+            assert runner.wait(LONG_SECONDS)
+            assert runner.failures == 0
+
+    def frames_go_on(self, count: int = 100) -> None:
+        """Wait for so many frames more."""
+        before = self.frames
+        until(lambda: self.frames > before + count, "the loop goes on")
+
+    def _work(self) -> None:
+        while not self._ended.wait(self._pause_seconds):
+            seen = observation(scored_face(Box(0, 0, 40, 40), self.emotion), seq=self.frames)
+            self.monitor.note(seen)
+            for runner in self._runners:
+                runner.offer(seen)
+            self.frames += 1
+
+
+def device_settings(broker: Broker, **changes: object) -> MqttSettings:
+    """Settings of a device called cam-1 that tells its states often."""
+    known = {"identity": "cam-1", "interval_seconds": 0.1, **changes}
+    return MqttSettings("127.0.0.1", broker.port, **known)  # type: ignore[arg-type]
 
 
 def retained(broker: Broker) -> dict[str, str]:

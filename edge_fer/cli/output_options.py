@@ -53,7 +53,11 @@ def output_options(function: Function) -> Function:
             metavar="PREFIX",
             help="Where Home Assistant looks for devices; empty for none.",
         ),
-        click.option("--mqtt-name", metavar="NAME", help="What people call the device; by default host and camera."),
+        click.option(
+            "--mqtt-name",
+            metavar="NAME",
+            help="What people call the device; by default its --mqtt-id, or host and camera.",
+        ),
         click.option(
             "--mqtt-id", metavar="ID", help="The device in topics; by default made from this computer and the camera."
         ),

@@ -115,15 +115,21 @@ def _board(health: Health) -> Iterator[Metric]:
             yield family
 
 
+def metrics_of(health: Callable[[], Health]) -> CollectorRegistry:
+    """The metrics of a run and of its process, in a registry of their own, so that two runs do not meet."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(HealthCollector(health))
+    ProcessCollector(registry=registry)
+    return registry
+
+
 def open_metrics(address: Address, health: Callable[[], Health], report: Callable[[str], None]) -> MetricsServer:
-    """Serve the metrics of a run, and of its process, until the server is closed.
+    """Serve the metrics of a run until the server is closed.
 
     Raises:
         SinkError: the address is taken or not this computer's.
     """
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(HealthCollector(health))
-    ProcessCollector(registry=registry)
+    registry = metrics_of(health)
 
     def render(accept: str) -> tuple[bytes, str]:
         encode, content_type = choose_encoder(accept)

@@ -107,7 +107,7 @@ class MqttSink:
         )
         self._device = Device(
             identity,
-            settings.name or f"edge-fer {socket.gethostname()} {now.camera.name}",
+            settings.name or settings.identity or f"edge-fer {socket.gethostname()} {now.camera.name}",
             f"{now.model} ({now.engine})",
             now.version,
             tuple(labels),

@@ -47,7 +47,7 @@ class MqttSettings:
     discovery_prefix: str = "homeassistant"
     """Where Home Assistant looks for devices; empty for no discovery."""
     name: str | None = None
-    """What people call the device; None for the host's name and the camera's."""
+    """What people call the device; None for its identity where that is chosen, else for the host and the camera."""
     identity: str | None = None
     """Name of the device in topics and in Home Assistant's memory; None makes one from this computer and camera."""
 

@@ -14,69 +14,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_fer.sinks.health import HealthMonitor
-from edge_fer.sinks.mqtt import MqttSink, open_mqtt
 from edge_fer.sinks.mqtt_settings import MqttSettings
-from edge_fer.sinks.runner import Filling, SinkRunner, SystemClock, run_sink
-from edge_fer.types import FER_LABELS, Box, SourceInfo
-from tests.fakes import observation, scored_face
-from tests.mosquitto import Broker, Listener, found, free_port, retained
-from tests.waiting import LONG_SECONDS, until
+from edge_fer.types import FER_LABELS
+from tests.mosquitto import Broker, Listener, SimulatedDevice, device_settings, found, free_port, retained
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from edge_fer.types import Observation
 
 pytest.importorskip("paho.mqtt.client", reason="needs paho-mqtt")
 
-BOX = Box(0, 0, 40, 40)
 CONFIG = "homeassistant/device/cam-1/config"
 STATE, AVAILABILITY = "edge-fer/cam-1/state", "edge-fer/cam-1/availability"
-INTERVAL_SECONDS = 0.1
-
-
-class Device:
-    """A camera whose loop gives 200 frames a second and sees what `emotion` says, with the sink of MQTT behind it."""
-
-    def __init__(self, settings: MqttSettings) -> None:
-        clock = SystemClock()
-        info = SourceInfo("camera 0", True, 640, 480, 30.0)
-        self.monitor = HealthMonitor(lambda: info, clock, engine="litert", model="small fp32")
-        self.told: list[str] = []
-        self.emotion, self.frames = "happy", 0
-        self.sink: MqttSink = open_mqtt(settings, FER_LABELS, self.monitor.snapshot, clock, self.told.append)
-        self.runner: SinkRunner[Observation] = run_sink("mqtt", self.sink, Filling.NEWEST, clock, self.told.append)
-        self.runner.start()
-        self._ended = threading.Event()
-        self._loop = threading.Thread(target=self._work, daemon=True)
-        self._loop.start()
-
-    def stop(self) -> None:
-        """End the run and check that nothing of the sink failed; may be called more than once."""
-        self._ended.set()
-        self._loop.join()
-        self.runner.ask_to_finish()
-        assert self.runner.wait(LONG_SECONDS)
-        assert self.runner.failures == 0
-
-    def frames_go_on(self) -> None:
-        """Wait for a hundred frames more."""
-        before = self.frames
-        until(lambda: self.frames > before + 100, "the loop goes on")
-
-    def _work(self) -> None:
-        while not self._ended.wait(0.005):
-            seen = observation(scored_face(BOX, self.emotion), seq=self.frames)
-            self.monitor.note(seen)
-            self.runner.offer(seen)
-            self.frames += 1
-
-
-def settings(broker: Broker, **changes: object) -> MqttSettings:
-    known = {"identity": "cam-1", "interval_seconds": INTERVAL_SECONDS, **changes}
-    return MqttSettings("127.0.0.1", broker.port, **known)  # type: ignore[arg-type]
 
 
 class Making:
@@ -85,8 +36,8 @@ class Making:
     def __init__(self) -> None:
         self._stops: list[Callable[[], None]] = []
 
-    def device(self, broker: Broker, **changes: object) -> Device:
-        made = Device(settings(broker, **changes))
+    def device(self, broker: Broker, **changes: object) -> SimulatedDevice:
+        made = SimulatedDevice(device_settings(broker, **changes))
         self._stops.append(made.stop)
         return made
 
@@ -230,7 +181,7 @@ def test_a_broker_that_takes_nothing_costs_no_frame(broker: Broker, making: Maki
 
 def test_a_broker_that_never_answers_holds_up_neither_frames_nor_the_end(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        device = Device(MqttSettings("127.0.0.1", silent.getsockname()[1], identity="cam-1"))
+        device = SimulatedDevice(MqttSettings("127.0.0.1", silent.getsockname()[1], identity="cam-1"))
         device.frames_go_on()
         device.stop()
     assert device.runner.dropped == 0

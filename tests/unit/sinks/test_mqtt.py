@@ -92,6 +92,7 @@ def test_a_connection_is_told_the_device_that_it_is_there_and_the_state() -> Non
     assert config["state_topic"] == STATE
     assert config["availability_topic"] == AVAILABILITY
     assert config["dev"]["ids"] == ["cam-1"]
+    assert config["dev"]["name"] == "cam-1"
     assert config["cmps"]["emotion"]["expire_after"] == HEARTBEAT_SECONDS * EXPIRE_HEARTBEATS
     assert json.loads(sent[2][1]) == {
         "time": "2023-11-14T22:15:00.200Z",
@@ -213,6 +214,13 @@ def test_a_broker_that_takes_nothing_is_given_nothing_more() -> None:
     setup.link.ready = True
     setup.see("sad")
     assert [state["emotion"] for state in setup.states()] == ["sad"]
+
+
+def test_the_name_is_the_chosen_one() -> None:
+    setup = Setup(name="Kitchen")
+    setup.link.connect()
+    setup.see("happy")
+    assert json.loads(setup.link.taken()[0][1])["dev"]["name"] == "Kitchen"
 
 
 def test_without_discovery_nothing_is_told_to_home_assistant() -> None:

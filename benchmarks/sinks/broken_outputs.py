@@ -1,0 +1,252 @@
+"""What outputs cost the loop that all fail at once: a run with them and a run without, in turns, and memory over time.
+
+    python benchmarks/sinks/broken_outputs.py [--rounds 20] [--frames 600] [--long-frames 100000] [--out FILE.json]
+
+The demo's frames come as fast as the loop takes them, so that whatever an output costs is seen. In the runs with
+outputs all of this is so at once: JSON lines and a CSV file go to full disks, no broker is where MQTT looks for one
+(every other run: one that takes the connection and never answers), and as many clients as are let in ask for the
+metrics and take no answer. In each round both kinds run once, and the one that begins changes, so that a busy machine
+slows both; the ratio is taken round by round.
+
+The full disk of the CSV file is a small tmpfs, which only root may make; without it the file is left out and the
+result says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge_fer_bench.environment import read_environment, read_health
+
+from edge_fer.assembly import RunSettings, Streams, build_pipeline
+from edge_fer.camera.settings import CameraSettings
+from edge_fer.pipeline import RunLimits
+from edge_fer.sinks.listening import Address
+from edge_fer.sinks.metrics_server import MOST_CLIENTS
+from edge_fer.sinks.mqtt_settings import MqttSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edge_fer.pipeline import RunReport
+
+ALLOWED_LOSS = 0.05
+ALLOWED_GROWTH_BYTES = 4 * 2**20
+"""Between the means of the second and of the last tenth of the long run; Python's and the C library's own memory come
+to rest in the first."""
+GREEDY_CLIENTS = MOST_CLIENTS - 2
+"""Clients that read nothing; two places are left, one of them for the measurement itself."""
+SAMPLE_SECONDS = 1.0
+DISK_BYTES = 16_384
+
+
+def main() -> int:
+    """Measure, print, and write the figures; 0 where both bounds hold."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--frames", type=int, default=600)
+    parser.add_argument("--long-frames", type=int, default=100_000)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    began = read_health()
+    with full_disk() as disk:
+        speed = compare(arguments.rounds, arguments.frames, disk)
+        print(
+            f"without outputs {speed['fps_without']:.1f} FPS, with broken ones {speed['fps_with']:.1f} FPS, "
+            f"ratio {speed['ratio']:.3f} ({speed['ratio_p10']:.3f} to {speed['ratio_p90']:.3f} in 8 of 10 rounds)"
+        )
+        memory = endure(arguments.long_frames, disk)
+        print(
+            f"{memory['frames']} frames: {memory['early_mb']:.1f} MB, later {memory['late_mb']:.1f} MB, "
+            f"grown by {memory['growth_mb']:+.2f} MB"
+        )
+        csv_on_full_disk = disk is not None
+    result = {
+        "script": "benchmarks/sinks/broken_outputs.py " + " ".join(sys.argv[1:]),
+        "broken": {
+            "json": "/dev/full",
+            "csv": f"tmpfs of {DISK_BYTES} bytes" if csv_on_full_disk else "left out: needs root",
+            "mqtt": "in turns: nobody listens; a broker that never answers",
+            "metrics": f"{GREEDY_CLIENTS} clients that take no answer or say nothing",
+        },
+        "speed": speed,
+        "memory": memory,
+        "holds": {
+            "speed": speed["ratio"] >= 1 - ALLOWED_LOSS,
+            "memory": memory["growth_mb"] * 1e6 <= ALLOWED_GROWTH_BYTES,
+        },
+        "environment": asdict(read_environment()),
+        "health_before": asdict(began),
+        "health_after": asdict(read_health()),
+    }
+    if arguments.out:
+        part = arguments.out.with_suffix(".part")
+        part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        part.replace(arguments.out)
+    return 0 if all(result["holds"].values()) else 1
+
+
+def compare(rounds: int, frames: int, disk: Path | None) -> dict[str, Any]:
+    """Frames a second of both kinds of runs, in turns."""
+    run_plain(frames)
+    run_broken(frames, disk, silent_broker=False)
+    plain: list[float] = []
+    broken: list[float] = []
+    failures: dict[str, int] = {}
+    for number in range(rounds):
+        kinds = [False, True] if number % 2 else [True, False]
+        for with_outputs in kinds:
+            if with_outputs:
+                report = run_broken(frames, disk, silent_broker=bool(number // 2 % 2))
+                broken.append((frames - 1) / report.seconds)
+                failures = {name: failures.get(name, 0) + count for name, count in report.failures.items()}
+            else:
+                plain.append((frames - 1) / run_plain(frames).seconds)
+    ratios = sorted(one / other for one, other in zip(broken, plain, strict=True))
+    return {
+        "rounds": rounds,
+        "frames_a_run": frames,
+        "fps_without": round(statistics.median(plain), 1),
+        "fps_with": round(statistics.median(broken), 1),
+        "ratio": round(statistics.median(ratios), 4),
+        "ratio_p10": round(ratios[rounds // 10], 4),
+        "ratio_p90": round(ratios[-1 - rounds // 10], 4),
+        "failed_writes": failures,
+    }
+
+
+def endure(frames: int, disk: Path | None) -> dict[str, Any]:
+    """Memory of one long run with broken outputs, as its own metrics tell it to the one client that listens."""
+    samples: list[tuple[float, float]] = []
+    report = run_broken(frames, disk, silent_broker=True, samples=samples)
+    early = [rss for seen, rss in samples if 0.1 * frames <= seen < 0.2 * frames]
+    late = [rss for seen, rss in samples if seen >= 0.9 * frames]
+    step = max(1, len(samples) // 50)
+    return {
+        "frames": report.tally.frames,
+        "seconds": round(report.seconds, 1),
+        "failed_writes": report.failures,
+        "lost": report.dropped,
+        "early_mb": round(statistics.mean(early) / 1e6, 2),
+        "late_mb": round(statistics.mean(late) / 1e6, 2),
+        "growth_mb": round((statistics.mean(late) - statistics.mean(early)) / 1e6, 3),
+        "frames_and_mb": [[int(seen), round(rss / 1e6, 2)] for seen, rss in samples[::step]],
+    }
+
+
+def run_plain(frames: int) -> RunReport:
+    """A run without any output."""
+    pipeline = build_pipeline(settings(frames), Streams(io.BytesIO(), io.StringIO(), lambda line: None))
+    try:
+        return pipeline.run(threading.Event())
+    finally:
+        pipeline.close()
+
+
+def run_broken(
+    frames: int, disk: Path | None, *, silent_broker: bool, samples: list[tuple[float, float]] | None = None
+) -> RunReport:
+    """A run whose outputs all fail; `samples` takes frames and bytes of memory once a second."""
+    lines: list[str] = []
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(open("/dev/full", "wb", buffering=0))  # noqa: PTH123 - unbuffered bytes
+        broker = stack.enter_context(socket.socket())
+        broker.bind(("127.0.0.1", 0))
+        if silent_broker:
+            broker.listen()
+        chosen = settings(
+            frames,
+            json=True,
+            csv=None if disk is None else disk / "faces.csv",
+            mqtt=MqttSettings("127.0.0.1", broker.getsockname()[1], identity="benchmark"),
+            metrics=Address("127.0.0.1", 0),
+        )
+        pipeline = build_pipeline(chosen, Streams(full, io.StringIO(), lines.append))
+        stack.callback(pipeline.close)
+        url = next(line for line in lines if line.startswith("metrics: ")).removeprefix("metrics: ")
+        ended = threading.Event()
+        helpers = [threading.Thread(target=take_nothing, args=(url, ended), daemon=True)]
+        if samples is not None:
+            helpers.append(threading.Thread(target=sample, args=(url, ended, samples), daemon=True))
+        for helper in helpers:
+            helper.start()
+        report = pipeline.run(threading.Event())
+        ended.set()
+        for helper in helpers:
+            helper.join()
+    if report.failures.get("json") != frames:
+        raise RuntimeError(f"the disk was not full: {report.failures}")
+    return report
+
+
+def settings(frames: int, **outputs: Any) -> RunSettings:
+    """A run over the demo, going round."""
+    camera = CameraSettings(demo_repeat=True)
+    return RunSettings(source="demo", camera=camera, limits=RunLimits(max_frames=frames), **outputs)
+
+
+def take_nothing(url: str, ended: threading.Event) -> None:
+    """Connect several times, ask on every other connection, read nothing; connect anew whenever cut off."""
+    host, port = url.removeprefix("http://").partition("/")[0].split(":")
+    clients: list[socket.socket] = []
+    while not ended.is_set():
+        for client in clients:
+            client.close()
+        clients = []
+        with contextlib.suppress(OSError):
+            for number in range(GREEDY_CLIENTS):
+                client = socket.socket()
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+                clients.append(client)
+                client.connect((host, int(port)))
+                if number % 2:
+                    client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        ended.wait(2.0)
+    for client in clients:
+        client.close()
+
+
+def sample(url: str, ended: threading.Event, samples: list[tuple[float, float]]) -> None:
+    """Ask for frames and memory every second."""
+    while not ended.wait(SAMPLE_SECONDS):
+        with contextlib.suppress(OSError):
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                text = answer.read().decode()
+            values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+            samples.append((float(values["edge_fer_frames_total"]), float(values["process_resident_memory_bytes"])))
+
+
+@contextlib.contextmanager
+def full_disk() -> Iterator[Path | None]:
+    """A folder on a disk with room for a heading and a few rows; None where this user may not make one."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "none", folder]
+        if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode != 0:
+            yield None
+            return
+        try:
+            yield Path(folder)
+        finally:
+            subprocess.run(["umount", folder], check=True)
+
+
+if __name__ == "__main__":
+    began_at = time.monotonic()
+    status = main()
+    print(f"took {time.monotonic() - began_at:.0f} s")
+    sys.exit(status)

@@ -1,0 +1,168 @@
+"""deploy/fleet with a real broker and 20 simulated devices."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.mosquitto import Broker, Listener, SimulatedDevice, device_settings, found
+from tests.waiting import LONG_SECONDS, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytest.importorskip("paho.mqtt.client", reason="needs paho-mqtt")
+parser = pytest.importorskip("prometheus_client.parser", reason="needs prometheus-client")
+
+FLEET = Path(__file__).parents[2] / "deploy" / "fleet"
+NAMES = [f"room-{number:02}" for number in range(1, 21)]
+PASSWORD = "the same for all, in this test alone"
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """Mosquitto as deploy/fleet/mosquitto.conf sets it up, but for its port and folders."""
+    users = tmp_path / "edge-fer.users"
+    users.write_text("".join(f"{name}:{PASSWORD}\n" for name in [*NAMES, "homeassistant"]))
+    subprocess.run([found("mosquitto_passwd"), "-U", str(users)], check=True, capture_output=True)
+    (tmp_path / "edge-fer.acl").write_text((FLEET / "mosquitto.acl").read_text(encoding="utf-8"), encoding="utf-8")
+    for file in (users, tmp_path / "edge-fer.acl"):
+        file.chmod(0o600)
+    text = (FLEET / "mosquitto.conf").read_text(encoding="utf-8")
+    assert "listener 1883\n" in text
+    lines = text.replace("listener 1883\n", "").replace("/etc/mosquitto", str(tmp_path))
+    made = Broker(tmp_path, lines.replace("/var/lib/mosquitto", str(tmp_path)).splitlines(), persistent=True)
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def home_assistant(broker: Broker) -> Iterator[Listener]:
+    made = Listener(broker, user="homeassistant", password=PASSWORD)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def devices(broker: Broker, home_assistant: Listener) -> Iterator[list[SimulatedDevice]]:
+    emotions = ("happy", "sad", "fear")
+    made = [
+        SimulatedDevice(
+            device_settings(broker, identity=name, user=name, password=PASSWORD),
+            emotion=emotions[number % 3],
+            frames_per_second=20,
+        )
+        for number, name in enumerate(NAMES)
+    ]
+    yield made
+    for device in made:
+        device.stop()
+
+
+def config_topic(name: str) -> str:
+    return f"homeassistant/device/{name}/config"
+
+
+def all_tell(listener: Listener, devices: list[SimulatedDevice]) -> bool:
+    return all(
+        listener.texts(f"edge-fer/{name}/availability")[-1:] == ["online"]
+        and [state["emotion"] for state in listener.records(f"edge-fer/{name}/state")[-1:]] == [device.emotion]
+        and listener.texts(config_topic(name))
+        for name, device in zip(NAMES, devices, strict=True)
+    )
+
+
+def test_twenty_devices_tell_their_own_and_survive_the_broker(
+    broker: Broker, home_assistant: Listener, devices: list[SimulatedDevice]
+) -> None:
+    until(lambda: all_tell(home_assistant, devices), "all devices are announced, online and tell what they see")
+    for name, device in zip(NAMES, devices, strict=True):
+        # The first state may be told before the first frame.
+        told = {state["emotion"] for state in home_assistant.records(f"edge-fer/{name}/state")}
+        assert told <= {"none", device.emotion}
+    configs = [home_assistant.records(config_topic(name))[-1] for name in NAMES]
+    entities = [component["unique_id"] for config in configs for component in config["cmps"].values()]
+    assert len(set(entities)) == len(entities) >= 5 * len(NAMES)
+    assert len({config["dev"]["name"] for config in configs}) == len(NAMES)
+    expected = {f"edge-fer/{name}/{end}" for name in NAMES for end in ("state", "availability")}
+    assert home_assistant.topics() == expected | {config_topic(name) for name in NAMES}
+
+    broker.stop()
+    home_assistant.clear()
+    broker.start()
+    until(lambda: all_tell(home_assistant, devices), "all are there again after the broker was restarted")
+    for device in devices:
+        device.stop()
+    until(
+        lambda: all(home_assistant.texts(f"edge-fer/{name}/availability")[-1] == "stopped" for name in NAMES),
+        "all say goodbye",
+    )
+    assert [device.runner.dropped for device in devices] == [0] * len(NAMES)
+    assert [device.monitor.snapshot().frames for device in devices] == [device.frames for device in devices]
+
+
+def test_a_device_can_speak_for_itself_alone(broker: Broker, home_assistant: Listener) -> None:
+    honest, liar = NAMES[:2]
+    listener = Listener(broker, user=honest, password=PASSWORD)
+    devices = [
+        SimulatedDevice(device_settings(broker, identity=honest, user=liar, password=PASSWORD), emotion="angry"),
+        SimulatedDevice(device_settings(broker, identity=honest, user=honest, password=PASSWORD), emotion="happy"),
+    ]
+    until(lambda: len(home_assistant.texts(f"edge-fer/{honest}/state")) >= 1, "the device itself is heard")
+    home_assistant.publish("homeassistant/status", "online")
+    until(lambda: listener.texts("homeassistant/status"), "devices hear Home Assistant")
+    for device in devices:
+        device.stop()
+    until(lambda: home_assistant.texts(f"edge-fer/{honest}/availability")[-1] == "stopped", "it has ended")
+    states = home_assistant.records(f"edge-fer/{honest}/state")
+    assert {state["emotion"] for state in states} == {"happy"}
+    # A device hears nothing of the others.
+    assert listener.topics() == {"homeassistant/status"}
+    listener.stop()
+
+
+def test_each_device_answers_prometheus_for_itself() -> None:
+    from edge_fer.sinks.listening import Address
+    from edge_fer.sinks.metrics import open_metrics
+
+    devices = [SimulatedDevice(None, frames_per_second=20) for _ in NAMES]
+    servers = [open_metrics(Address("127.0.0.1", 0), one.monitor.snapshot, lambda line: None) for one in devices]
+    for device in devices:
+        device.frames_go_on(3)
+        device.stop()
+    for device, server in zip(devices, servers, strict=True):
+        with urllib.request.urlopen(f"http://{server.address}/metrics", timeout=LONG_SECONDS) as answer:
+            families = parser.text_string_to_metric_families(answer.read().decode())
+        told = {sample.name: sample.value for family in families for sample in family.samples}
+        assert told["edge_fer_frames_total"] == device.frames > 0
+        server.close()
+
+
+def test_the_settings_of_a_device_are_settings() -> None:
+    command = [sys.executable, "-m", "edge_fer.cli.main", "config", "show", "--config", str(FLEET / "device.toml")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    shown = {line.split()[0]: line for line in result.stdout.splitlines() if line.strip()}
+    for key in ("mqtt", "mqtt_id", "mqtt_name", "mqtt_password_file", "metrics"):
+        assert "device.toml" in shown[key]
+
+
+def test_files_that_the_fleet_names_exist() -> None:
+    import re
+
+    compose = (FLEET / "compose.yaml").read_text(encoding="utf-8")
+    mounted = {Path(name) for name in re.findall(r"^ +- (\.[^:\s]+):", compose, re.MULTILINE)}
+    # Those with passwords are made by whoever sets the fleet up.
+    made_by_hand = {Path("mosquitto.users")}
+    assert len(mounted) >= 8
+    assert [name for name in mounted - made_by_hand if not (FLEET / name).is_file()] == []
+    readme = (FLEET / "README.md").read_text(encoding="utf-8")
+    linked = re.findall(r"\]\(([^)#:]+)\)", readme)
+    assert linked
+    assert [name for name in linked if not (FLEET / name).is_file()] == []
