@@ -30,6 +30,7 @@ import urllib.request
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from edge_fer_bench.environment import read_environment, read_health
 
@@ -39,6 +40,8 @@ from edge_fer.pipeline import RunLimits
 from edge_fer.sinks.listening import Address
 from edge_fer.sinks.metrics_server import MOST_CLIENTS
 from edge_fer.sinks.mqtt_settings import MqttSettings
+from edge_fer.sinks.web.settings import Address as WebAddress
+from edge_fer.sinks.web.settings import WebSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +55,8 @@ to rest in the first."""
 GREEDY_CLIENTS = MOST_CLIENTS - 2
 """Clients that read nothing; two places are left, one of them for the measurement itself."""
 SAMPLE_SECONDS = 1.0
+AGAIN_SECONDS = 6.0
+"""By then the metrics have cut off a client that takes nothing."""
 DISK_BYTES = 16_384
 
 
@@ -82,6 +87,7 @@ def main() -> int:
             "json": "/dev/full",
             "csv": f"tmpfs of {DISK_BYTES} bytes" if csv_on_full_disk else "left out: needs root",
             "mqtt": "in turns: nobody listens; a broker that never answers",
+            "page": "a client of the live picture that reads nothing",
             "metrics": f"{GREEDY_CLIENTS} clients that take no answer or say nothing",
         },
         "speed": speed,
@@ -175,12 +181,20 @@ def run_broken(
             csv=None if disk is None else disk / "faces.csv",
             mqtt=MqttSettings("127.0.0.1", broker.getsockname()[1], identity="benchmark"),
             metrics=Address("127.0.0.1", 0),
+            serve=WebSettings(WebAddress("127.0.0.1", 0)),
         )
         pipeline = build_pipeline(chosen, Streams(full, io.StringIO(), lines.append))
         stack.callback(pipeline.close)
-        url = next(line for line in lines if line.startswith("metrics: ")).removeprefix("metrics: ")
+        url, page = (
+            next(line.removeprefix(start) for line in lines if line.startswith(start))
+            for start in ("metrics: ", "page: ")
+        )
         ended = threading.Event()
-        helpers = [threading.Thread(target=take_nothing, args=(url, ended), daemon=True)]
+        asked = [url if number % 2 else None for number in range(GREEDY_CLIENTS)]
+        helpers = [
+            threading.Thread(target=take_nothing, args=(url, asked, ended), daemon=True),
+            threading.Thread(target=take_nothing, args=(page, [f"{page}stream.mjpg"], ended), daemon=True),
+        ]
         if samples is not None:
             helpers.append(threading.Thread(target=sample, args=(url, ended, samples), daemon=True))
         for helper in helpers:
@@ -200,25 +214,20 @@ def settings(frames: int, **outputs: Any) -> RunSettings:
     return RunSettings(source="demo", camera=camera, limits=RunLimits(max_frames=frames), **outputs)
 
 
-def take_nothing(url: str, ended: threading.Event) -> None:
-    """Connect several times, ask on every other connection, read nothing; connect anew whenever cut off."""
-    host, port = url.removeprefix("http://").partition("/")[0].split(":")
-    clients: list[socket.socket] = []
+def take_nothing(server: str, asked: list[str | None], ended: threading.Event) -> None:
+    """Ask for each of these addresses, or for nothing, on a connection of its own, and read nothing; and so again."""
+    where = urlsplit(server)
+    assert where.hostname is not None
     while not ended.is_set():
-        for client in clients:
-            client.close()
-        clients = []
-        with contextlib.suppress(OSError):
-            for number in range(GREEDY_CLIENTS):
-                client = socket.socket()
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for address in asked:
+                client = stack.enter_context(socket.socket())
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-                clients.append(client)
-                client.connect((host, int(port)))
-                if number % 2:
-                    client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
-        ended.wait(2.0)
-    for client in clients:
-        client.close()
+                client.connect((where.hostname, where.port))
+                if address is not None:
+                    path = urlsplit(address).path
+                    client.sendall(f"GET {path} HTTP/1.1\r\nHost: {where.netloc}\r\n\r\n".encode())
+            ended.wait(AGAIN_SECONDS)
 
 
 def sample(url: str, ended: threading.Event, samples: list[tuple[float, float]]) -> None:
