@@ -70,6 +70,12 @@ def test_every_label_that_is_asked_for_exists_and_has_the_value(query: str, samp
         assert {label.strip() for label in labels.split(",")} <= known
 
 
+def test_every_metric_is_described_and_no_other(samples: list[Any]) -> None:
+    page = (FOLDER.parents[1] / "docs" / "outputs.md").read_text(encoding="utf-8")
+    told = {re.sub("_(bucket|sum|count)$", "", sample.name) for sample in samples if sample.name.startswith("edge_fer")}
+    assert set(re.findall(r"`(edge_fer_\w+)[{`]", page)) == told
+
+
 def test_panels_have_titles_and_do_not_lie_on_each_other() -> None:
     panels = json.loads((FOLDER / "dashboard.json").read_text(encoding="utf-8"))["panels"]
     cells = [
