@@ -6,7 +6,8 @@ The demo's frames come as fast as the loop takes them, so that whatever an outpu
 outputs all of this is so at once: JSON lines and a CSV file go to full disks, no broker is where MQTT looks for one
 (every other run: one that takes the connection and never answers), and as many clients as are let in ask for the
 metrics and take no answer. In each round both kinds run once, and the one that begins changes, so that a busy machine
-slows both; the ratio is taken round by round.
+slows both; the ratio is taken round by round. Where many other processes run, start it with `chrt -r 10`: a scheduler
+that shares out the cores by process gives the run with more threads more of them.
 
 The full disk of the CSV file is a small tmpfs, which only root may make; without it the file is left out and the
 result says so.

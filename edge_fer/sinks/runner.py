@@ -20,6 +20,9 @@ Item = TypeVar("Item")
 IDLE_SECONDS = 0.05
 """How often a sink that has nothing to write is given a turn; a window answers its keys within this time."""
 
+NEWEST_SECONDS = 0.02
+"""How often a sink that tells a state looks for a newer one."""
+
 BACKOFF_SECONDS = (0.5, 30.0)
 """First and longest pause after a failed write where items may be dropped; it doubles in between."""
 
@@ -92,6 +95,7 @@ class SinkRunner(Generic[Item]):
         self._write, self._close, self._idle, self._report = write, close, idle, report
         self._filling, self._clock = filling, clock
         self._capacity = 1 if filling is Filling.NEWEST else max(1, capacity)
+        self._wake_at, self._look_seconds = _waking(filling, self._capacity, idle is not None)
         self._mailbox: deque[Item] = deque()
         self._changed = threading.Condition()
         self._closing = False
@@ -128,7 +132,8 @@ class SinkRunner(Generic[Item]):
                 return
             if len(self._mailbox) < self._capacity:
                 self._mailbox.append(item)
-                self._changed.notify_all()
+                if len(self._mailbox) >= self._wake_at:
+                    self._changed.notify_all()
             else:
                 self.dropped += 1
 
@@ -155,7 +160,7 @@ class SinkRunner(Generic[Item]):
         while True:
             with self._changed:
                 if not self._mailbox and not self._closing:
-                    self._changed.wait(IDLE_SECONDS if self._idle else None)
+                    self._changed.wait(self._look_seconds)
                 if self._mailbox:
                     item = self._mailbox.popleft()
                     self._changed.notify_all()
@@ -207,6 +212,19 @@ class SinkRunner(Generic[Item]):
         if message not in self._told and len(self._told) < 8:
             self._told.add(message)
             self._report(message)
+
+
+def _waking(filling: Filling, capacity: int, has_idle: bool) -> tuple[int, float | None]:
+    """With how many waiting items the thread is woken, and how long it sleeps otherwise; None for ever.
+
+    Waking a thread costs the loop more than what most sinks then write. So where frames come as fast as they are taken
+    it is woken for many of them at once, and where the newest is enough it looks by itself.
+    """
+    if filling is Filling.NEWEST:
+        return capacity + 1, NEWEST_SECONDS
+    if filling is Filling.WAIT and capacity > 1:
+        return capacity // 2, IDLE_SECONDS
+    return 1, IDLE_SECONDS if has_idle else None
 
 
 def run_sink(
