@@ -6,6 +6,7 @@ stays as it is however long that takes, and nobody gets old news.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import ssl
 import sys
@@ -106,9 +107,14 @@ class MqttLink:
                 self._connected = False
         self._client.disconnect()
         # The network thread may hang in a connection attempt; it is a daemon and ends with the process.
-        ending = threading.Thread(target=self._client.loop_stop, name="end of mqtt", daemon=True)
+        ending = threading.Thread(target=self._end, name="end of mqtt", daemon=True)
         ending.start()
         ending.join(END_SECONDS)
+
+    def _end(self) -> None:
+        # paho forgets its thread when that ends by itself, which may be between its own look at it and its join.
+        with contextlib.suppress(AttributeError):
+            self._client.loop_stop()
 
     def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
