@@ -69,3 +69,23 @@ def test_what_is_no_address_is_one_line(tiny_model: Path) -> None:
     assert result.returncode == 78
     assert len(result.stderr.strip().splitlines()) == 1
     assert "--metrics 'nowhere' is no address" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("package", "extra", "arguments"),
+    [("prometheus_client", "metrics", ["--metrics", "0"]), ("paho", "mqtt", ["--mqtt", "mqtt://broker"])],
+)
+def test_a_missing_extra_is_one_line_that_names_it(
+    package: str, extra: str, arguments: list[str], tiny_model: Path
+) -> None:
+    code = f"import sys; sys.modules[{package!r}] = None; from edge_fer.cli.main import main; main()"
+    result = subprocess.run(
+        [sys.executable, "-c", code, "run", "demo", "--no-show", "--model", tiny_model, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert f"pip install 'edge-fer[{extra}]'" in result.stderr
