@@ -67,6 +67,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--frames", type=int, default=600)
     parser.add_argument("--long-frames", type=int, default=100_000)
+    parser.add_argument("--note", help="what else the figures depend on, kept with them")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     began = read_health()
@@ -83,7 +84,9 @@ def main() -> int:
         )
         csv_on_full_disk = disk is not None
     result = {
-        "script": "benchmarks/sinks/broken_outputs.py " + " ".join(sys.argv[1:]),
+        "script": f"benchmarks/sinks/broken_outputs.py --rounds {arguments.rounds} --frames {arguments.frames} "
+        f"--long-frames {arguments.long_frames}",
+        "note": arguments.note,
         "broken": {
             "json": "/dev/full",
             "csv": f"tmpfs of {DISK_BYTES} bytes" if csv_on_full_disk else "left out: needs root",
