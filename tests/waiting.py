@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LONG_SECONDS = 30.0
+LONG_SECONDS = 60.0
 
 
 def until(is_so: Callable[[], object], what: str) -> None:

@@ -146,7 +146,7 @@ def test_each_device_answers_prometheus_for_itself() -> None:
 
 def test_the_settings_of_a_device_are_settings() -> None:
     command = [sys.executable, "-m", "edge_fer.cli.main", "config", "show", "--config", str(FLEET / "device.toml")]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result.stderr
     shown = {line.split()[0]: line for line in result.stdout.splitlines() if line.strip()}
     for key in ("mqtt", "mqtt_id", "mqtt_name", "mqtt_password_file", "metrics"):

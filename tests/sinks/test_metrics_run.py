@@ -53,7 +53,7 @@ def test_a_port_in_use_is_one_line_and_nothing_is_begun(tiny_model: Path, tmp_pa
             command("--model", tiny_model, "--metrics", port, "--csv", tmp_path / "faces.csv"),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
     assert result.returncode == 1
@@ -64,7 +64,7 @@ def test_a_port_in_use_is_one_line_and_nothing_is_begun(tiny_model: Path, tmp_pa
 
 def test_what_is_no_address_is_one_line(tiny_model: Path) -> None:
     result = subprocess.run(
-        command("--model", tiny_model, "--metrics", "nowhere"), capture_output=True, text=True, timeout=60, check=False
+        command("--model", tiny_model, "--metrics", "nowhere"), capture_output=True, text=True, timeout=120, check=False
     )
     assert result.returncode == 78
     assert len(result.stderr.strip().splitlines()) == 1
@@ -83,7 +83,7 @@ def test_a_missing_extra_is_one_line_that_names_it(
         [sys.executable, "-c", code, "run", "demo", "--no-show", "--model", tiny_model, *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert result.returncode == 1

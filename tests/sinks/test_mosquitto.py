@@ -256,7 +256,7 @@ def run(*arguments: object, environment: dict[str, str] | None = None) -> subpro
         [sys.executable, "-m", "edge_fer.cli.main", "run", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         env={**os.environ, **(environment or {})},
         check=False,
     )

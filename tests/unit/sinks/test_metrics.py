@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOCAL = Address("127.0.0.1", 0)
-LONG_SECONDS = 20.0
+LONG_SECONDS = 60.0
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
