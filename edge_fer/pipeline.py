@@ -27,6 +27,12 @@ READ_SECONDS = 0.2
 FINISH_SECONDS = 1.0
 """How long sinks may go on writing once the user wants the end."""
 
+GIVE_UP_SECONDS = 0.2
+"""How long those that did not finish in time may take, all together, to close."""
+
+LOOK_SECONDS = 0.02
+"""How often it is looked whether they have finished."""
+
 Ending: TypeAlias = Literal["source", "limit", "stop", "sink"]
 """Why a run ended: the source was finished, a limit was reached, a stop was asked for, or a sink had enough."""
 
@@ -172,8 +178,12 @@ class Pipeline:
             ending = self._loop(stop, progress, check)
         finally:
             self._heartbeat.stopping()
+            # All at the same time: what hangs in a driver or in a write holds up nothing but itself.
+            for runner in runners:
+                runner.ask_to_finish()
+            deadline = self._clock.monotonic() + FINISH_SECONDS if stop.is_set() else None
             self.source.close()
-            _finish(runners, stop, self._clock)
+            _finish(runners, stop, self._clock, deadline)
         return RunReport(
             ending,
             0.0 if progress.began_at is None else progress.last_at - progress.began_at,
@@ -231,19 +241,22 @@ class Pipeline:
         return "stop"
 
 
-def _finish(runners: Sequence[SinkRunner[Observation] | SinkRunner[View]], stop: threading.Event, clock: Clock) -> None:
-    for runner in runners:
-        runner.ask_to_finish()
-    deadline: float | None = None
+def _finish(
+    runners: Sequence[SinkRunner[Observation] | SinkRunner[View]],
+    stop: threading.Event,
+    clock: Clock,
+    deadline: float | None,
+) -> None:
+    """Wait for sinks that were asked to finish: for ever, or until the deadline that a stop sets."""
     waiting = list(runners)
     while waiting:
         if stop.is_set() and deadline is None:
             deadline = clock.monotonic() + FINISH_SECONDS
-        waiting = [runner for runner in waiting if not runner.wait(0.02)]
+        waiting = [runner for runner in waiting if not runner.wait(LOOK_SECONDS)]
         if deadline is not None and clock.monotonic() >= deadline:
             break
     # Their threads are daemons: one that hangs in a write cannot hold up the exit.
     for runner in waiting:
         runner.give_up()
     for runner in waiting:
-        runner.wait(0.2)
+        runner.wait(GIVE_UP_SECONDS / len(waiting))

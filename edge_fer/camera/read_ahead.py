@@ -17,8 +17,8 @@ FRAMES_AHEAD = 3
 READ_SECONDS = 0.2
 """How long one read of the source may wait, and so how late it may notice that it is to be closed."""
 
-CLOSE_SECONDS = 1.5
-"""How long `close` waits for a read that is under way."""
+CLOSE_SECONDS = 1.0
+"""How long `close` waits for a read that is under way; with a stuck one, a run must still end within two seconds."""
 
 
 class ReadAhead:

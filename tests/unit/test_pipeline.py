@@ -182,6 +182,20 @@ def test_a_broken_sink_is_counted_and_the_others_get_everything() -> None:
     assert parts.told == ["sink: disk full"]
 
 
+def test_sinks_finish_while_a_source_that_is_stuck_is_being_closed() -> None:
+    finished_first: list[bool] = []
+
+    class StuckSource(EndlessSource):
+        def close(self) -> None:
+            super().close()
+            finished_first.append(all(runner.wait(10.0) for runner in runners))
+
+    parts = Parts(StuckSource(picture()), before=lambda number: parts.stop.set() if number == 3 else None)
+    runners = parts.pipeline._runners()
+    parts.pipeline.run(parts.stop)
+    assert finished_first == [True]
+
+
 def test_a_sink_that_hangs_does_not_stop_a_live_source_nor_the_end() -> None:
     gate = Gate()
     parts = Parts(EndlessSource(picture()), before=gate, limits=RunLimits(max_frames=500), step_seconds=0.05)
