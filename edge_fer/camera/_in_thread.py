@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from edge_fer.background import BackgroundThread
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -31,7 +33,7 @@ class InThread(Generic[Result]):
         self._result: Result | None = None
         self._error: Exception | None = None
         self._dispose: Callable[[Result], None] | None = None
-        threading.Thread(target=self._work, name=name, daemon=True).start()
+        BackgroundThread(self._work, name).start()
 
     @property
     def done(self) -> bool:

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from edge_fer.background import BackgroundThread
 from edge_fer.camera._opencv import Capture, read_picture_from
 from edge_fer.errors import SourceError, SourceLost, SourceTimeout
 from edge_fer.types import Frame, SourceInfo
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 FAILURES_UNTIL_LOST = 5
 """Reads in a row that may give nothing before the source counts as lost; a frame damaged on the wire is one."""
 PAUSE_AFTER_FAILURE_SECONDS = 0.02
-CLOSE_SECONDS = 1.0
+CLOSE_SECONDS = 0.5
 """How long `close` waits for a read that is under way; with a stuck one, a run must still end within two seconds."""
 
 
@@ -63,7 +64,7 @@ class NewestFrameReader:
         self._closing = False
         self.dropped = 0
         """Frames that were replaced by a newer one before anybody read them."""
-        self._thread = threading.Thread(target=self._capture_frames, name=f"reader of {name}", daemon=True)
+        self._thread = BackgroundThread(self._capture_frames, f"reader of {name}")
         self._thread.start()
         if open_timeout_seconds is None:
             return
@@ -104,7 +105,7 @@ class NewestFrameReader:
         raise SourceTimeout(f"no frame from {self._name} within {timeout_seconds:g} s")
 
     def close(self) -> None:
-        """Stop reading and release the capture; waits for 1 s at most, and once.
+        """Stop reading and release the capture; waits for half a second at most, and once.
 
         A driver call that is stuck ends with the process.
         """

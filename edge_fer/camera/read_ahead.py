@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
+from edge_fer.background import BackgroundThread
 from edge_fer.errors import SourceLost, SourceTimeout
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ FRAMES_AHEAD = 3
 READ_SECONDS = 0.2
 """How long one read of the source may wait, and so how late it may notice that it is to be closed."""
 
-CLOSE_SECONDS = 1.0
+CLOSE_SECONDS = 0.5
 """How long `close` waits for a read that is under way; with a stuck one, a run must still end within two seconds."""
 
 
@@ -36,7 +37,7 @@ class ReadAhead:
         self._problem: Exception | None = None
         self._closing = False
         self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._thread: BackgroundThread | None = None
 
     @property
     def info(self) -> SourceInfo:
@@ -53,7 +54,7 @@ class ReadAhead:
         """
         with self._changed:
             if self._thread is None and not self._closing:
-                self._thread = threading.Thread(target=self._work, name="read ahead", daemon=True)
+                self._thread = BackgroundThread(self._work, "read ahead")
                 self._thread.start()
             self._changed.wait_for(lambda: self._waiting or self._problem or self._closing, timeout_seconds)
             if self._waiting:

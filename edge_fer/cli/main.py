@@ -158,10 +158,16 @@ click.version_option(__version__, message="edge-fer %(version)s")(cli)
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with its exit code."""
+    from edge_fer.background import leave
+
     reserve_standard_streams()
     # NumPy's OpenBLAS starts a thread a core as it is loaded, a sixth of `predict`'s CPU time, and has no work here.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    sys.exit(exit_code(arguments))
+    try:
+        code = exit_code(arguments)
+    except SystemExit as ending:  # a signal before the work began
+        code = ending.code if isinstance(ending.code, int) else EXIT_FAILED if ending.code else 0
+    leave(code)
 
 
 def reserve_standard_streams() -> None:

@@ -8,6 +8,7 @@ from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from edge_fer.background import BackgroundThread
 from edge_fer.errors import SinkError
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class SinkRunner(Generic[Item]):
         self._told: set[str] = set()
         self._pause_seconds = 0.0
         self._paused_until = float("-inf")
-        self._thread = threading.Thread(target=self._work, name=f"sink-{name}", daemon=True)
+        self._thread = BackgroundThread(self._work, f"sink-{name}")
 
     def start(self) -> None:
         """Start the thread."""

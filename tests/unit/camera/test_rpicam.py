@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import pytest
 
 from edge_fer.camera.live import is_live, open_live, open_watched
@@ -15,73 +13,16 @@ from edge_fer.camera.rpicam import command, open_rpicam
 from edge_fer.camera.settings import CameraSettings
 from edge_fer.errors import SourceError, SourceLost, SourceTimeout
 from edge_fer.sinks.runner import SystemClock
-from tests.fakes import picture
+from tests.rpicam_fake import FakeProgram
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from edge_fer.types import Frame, FrameSource
 
 LONG = 20.0
 SETTINGS = CameraSettings(width=320, height=240, fps=15)
-
-PROGRAM = """#!/bin/sh
-# Behaves as the files beside it say.
-cd "$(dirname "$0")"
-echo $$ >> started
-echo "$@" > arguments
-if [ -e words ]; then cat words >&2; exit 255; fi
-if [ -e mute ]; then exec sleep 1000; fi
-echo "[0:00:01] INFO it begins" >&2
-while :; do
-  if [ -e noisy ]; then head -c 200000 /dev/zero | tr '\\0' x >&2; echo >&2; fi
-  cat frame.jpg
-  if [ -e freeze ]; then exec sleep 1000; fi
-  if [ -e once ]; then echo "ERROR: the sensor is gone" >&2; exit 3; fi
-  sleep 0.01
-done
-"""
-
-
-class FakeProgram:
-    """The folder of the fake, and the switches in it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        program = folder / "rpicam-vid"
-        program.write_text(PROGRAM)
-        program.chmod(0o755)
-        self.show(0)
-
-    def show(self, seed: int) -> None:
-        """Change the picture."""
-        data = cv2.imencode(".jpg", picture(320, 240, seed))[1].tobytes()
-        (self.folder / "next").write_bytes(data)
-        (self.folder / "next").replace(self.folder / "frame.jpg")
-
-    def set(self, name: str, text: str = "") -> None:
-        (self.folder / name).write_text(text)
-
-    def unset(self, name: str) -> None:
-        (self.folder / name).unlink()
-
-    @property
-    def processes(self) -> list[int]:
-        """All that were started so far."""
-        started = self.folder / "started"
-        return [int(line) for line in started.read_text().split()] if started.exists() else []
-
-    @property
-    def left(self) -> list[int]:
-        """Those that are still there, be it as zombies."""
-        return [process for process in self.processes if Path(f"/proc/{process}").exists()]
-
-    def all_gone(self) -> bool:
-        """Wait for the end of all."""
-        deadline = time.monotonic() + LONG
-        while self.left and time.monotonic() < deadline:
-            time.sleep(0.01)
-        return not self.left
 
 
 @pytest.fixture
@@ -222,20 +163,17 @@ def test_frozen_or_killed_it_is_started_again(program):
     source = open_watched(
         "rpicam", CameraSettings(stall_seconds=0.3, open_timeout_seconds=5), SystemClock(), told.append, wait=False
     )
-    seed = 0
 
     def read_until(wanted: Callable[[], bool]) -> None:
-        nonlocal seed
         deadline = time.monotonic() + LONG
         while not wanted() and time.monotonic() < deadline:
-            program.show(seed := seed + 1)
             try:
                 source.read(0.05)
             except SourceTimeout:
                 continue
         assert wanted()
 
-    read_until(lambda: source.state.up and seed > 3)
+    read_until(lambda: source.state.up)
     os.kill(program.processes[0], 9)
     read_until(lambda: source.state.reopened == 1)
     program.set("freeze")
