@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 FIRST_SECONDS, LONGEST_SECONDS = 1.0, 30.0
@@ -17,14 +18,15 @@ Signature: TypeAlias = tuple[int, ...]
 class Retry:
     """Paces attempts. It knows no clock: the time is given, in seconds that never jump."""
 
-    def __init__(self, device: Path | None = None) -> None:
+    def __init__(self, device: Callable[[], Path] | None = None) -> None:
         """Pace the attempts to open a camera.
 
         Args:
-            device: the device file or link to it whose return is worth an attempt at once; None for other sources.
+            device: tells the device file, or the link to it, whose return is worth an attempt at once; None for other
+                sources.
         """
         self._device = device
-        self._seen = self._began_with = signature(device)
+        self._seen = self._began_with = self._signature()
         self._seconds = FIRST_SECONDS
         self._began_at = float("-inf")
         self._due_at = float("-inf")
@@ -37,12 +39,12 @@ class Retry:
     def begin(self, now: float) -> None:
         """An attempt begins, or a source that gave frames is lost: what comes next is counted from here."""
         self._began_at = now
-        self._seen = self._began_with = signature(self._device)
+        self._seen = self._began_with = self._signature()
 
     @property
     def replaced(self) -> bool:
         """Whether there is another device file now than when the last attempt began, or the last loss was noticed."""
-        now = signature(self._device)
+        now = self._signature()
         return now is not None and now != self._began_with
 
     def failed(self, now: float) -> None:
@@ -56,17 +58,18 @@ class Retry:
 
     def due(self, now: float) -> bool:
         """Whether to try now. Asked often while waiting: it is what notices the device file."""
-        before, self._seen = self._seen, signature(self._device)
+        before, self._seen = self._seen, self._signature()
         if self._seen is not None and self._seen != before:
             self._seconds = FIRST_SECONDS
             return True
         return now >= self._due_at
 
+    def _signature(self) -> Signature | None:
+        return None if self._device is None else signature(self._device())
 
-def signature(device: Path | None) -> Signature | None:
+
+def signature(device: Path) -> Signature | None:
     """What a device file is at the moment; None where there is none."""
-    if device is None:
-        return None
     try:
         found = device.stat()
     except OSError:

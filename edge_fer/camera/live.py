@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge_fer.camera.settings import CameraSettings
+    from edge_fer.camera.v4l2 import StableName
     from edge_fer.types import Clock, FrameSource
 
 CSI_CAMERA = re.compile(r"rpicam(?::(\d{1,2}))?")
@@ -33,13 +34,16 @@ def is_v4l2(text: str) -> bool:
     return text.startswith("/dev/") and not path.is_file() and not path.is_dir()
 
 
-def open_live(text: str, settings: CameraSettings, *, wait: bool = True) -> FrameSource:
+def open_live(
+    text: str, settings: CameraSettings, *, wait: bool = True, known: StableName | None = None
+) -> FrameSource:
     """Open a camera or stream.
 
     Args:
         text: a name for which `is_live` is true.
         settings: what to ask of it.
         wait: for its first frame; else `read` tells what came of it.
+        known: what is known of a Video4Linux2 camera from before.
 
     Raises:
         SourceError: it cannot be opened; one line that names it and the way out.
@@ -55,7 +59,7 @@ def open_live(text: str, settings: CameraSettings, *, wait: bool = True) -> Fram
         return open_rpicam(text, settings, wait=wait)
     from edge_fer.camera.v4l2 import open_v4l2
 
-    return open_v4l2(text, settings, wait=wait)
+    return open_v4l2(text, settings, wait=wait, name=known)
 
 
 def open_watched(
@@ -77,22 +81,25 @@ def open_watched(
         SourceError: it cannot be opened, and `wait` is False.
     """
     name = info_before(text, settings).name
+    known = None if STREAM.match(text) or CSI_CAMERA.fullmatch(text) else stable_name(text)
     first = (
         None
         if wait
-        else InThread.wait_for(lambda: open_live(text, settings), f"open {name}", lambda opened: opened.close())
+        else InThread.wait_for(
+            lambda: open_live(text, settings, known=known), f"open {name}", lambda opened: opened.close()
+        )
     )
     if first is not None and not first.info.live:
         return first
     return SupervisedSource(
-        lambda: open_live(text, settings, wait=False),
+        lambda: open_live(text, settings, wait=False, known=known),
         info_before(text, settings),
         stall_seconds=settings.stall_seconds,
         patience_seconds=settings.open_timeout_seconds,
         clock=clock,
         report=report,
         first=first,
-        device=None if STREAM.match(text) or CSI_CAMERA.fullmatch(text) else v4l2_path(text),
+        device=None if known is None else known.current,
     )
 
 
@@ -102,13 +109,13 @@ def info_before(text: str, settings: CameraSettings) -> SourceInfo:
         from edge_fer.camera.streams import redacted
 
         return SourceInfo(redacted(text), live=True, width=None, height=None, fps=None)
-    name = text if CSI_CAMERA.fullmatch(text) else str(v4l2_path(text))
+    name = text if CSI_CAMERA.fullmatch(text) else str(stable_name(text).path)
     asked = (settings.width, settings.height, settings.fps)
     return SourceInfo(name, True, None, None, None, *asked)
 
 
-def v4l2_path(text: str) -> Path:
-    """The device file or stable name of a Video4Linux2 camera."""
-    from edge_fer.camera.v4l2 import device_path
+def stable_name(text: str) -> StableName:
+    """What a Video4Linux2 camera is called."""
+    from edge_fer.camera.v4l2 import StableName
 
-    return device_path(text)
+    return StableName(text)

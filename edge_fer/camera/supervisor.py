@@ -44,7 +44,7 @@ class SupervisedSource:
         clock: Clock,
         report: Callable[[str], None],
         first: FrameSource | None = None,
-        device: Path | None = None,
+        device: Callable[[], Path] | None = None,
     ) -> None:
         """Watch over a source; nothing is opened before the first `read`.
 
@@ -56,7 +56,7 @@ class SupervisedSource:
             clock: for all waiting.
             report: is told of each outage once, in one line, and once when it is over.
             first: the source where it is open already and has given a frame.
-            device: the device file, or the link to it, whose return is worth an attempt at once.
+            device: tells the device file, or the link to it, whose return is worth an attempt at once.
         """
         self._open_source, self._clock, self._report = open_source, clock, report
         self._stall_seconds, self._patience_seconds = stall_seconds, patience_seconds

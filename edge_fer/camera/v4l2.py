@@ -29,6 +29,7 @@ def open_v4l2(
     devices: Path = DEVICES,
     *,
     wait: bool = True,
+    name: StableName | None = None,
 ) -> NewestFrameReader:
     """Open a camera and wait for its first frame.
 
@@ -38,11 +39,13 @@ def open_v4l2(
         make_capture: opens a device file; `cv2.VideoCapture` where not given.
         devices: the folder of device files.
         wait: for the first frame; else `read` tells what came of it.
+        name: what is known of the camera from before.
 
     Raises:
         SourceError: there is no such camera, it may not be used, is busy, or gives no frame.
     """
-    named = device_path(text, devices)
+    name = name or StableName(text, devices)
+    named = name.current()
     check_device(named, devices)
     # The stable name is a link to a number that may change: resolved here, once for each opening.
     device = str(named.resolve())
@@ -59,8 +62,9 @@ def open_v4l2(
         return capture
 
     def describe(capture: Capture) -> SourceInfo:
+        name.current()  # udev has made the links by now
         return SourceInfo(
-            name=str(named),
+            name=str(name.path),
             live=True,
             width=None,
             height=None,
@@ -71,7 +75,38 @@ def open_v4l2(
         )
 
     hint = "another program may use it, or it is a node without pictures: close that program or try the next number"
-    return NewestFrameReader(open_capture, describe, hint, str(named), settings.open_timeout_seconds if wait else None)
+    return NewestFrameReader(
+        open_capture, describe, hint, str(name.path), settings.open_timeout_seconds if wait else None
+    )
+
+
+class StableName:
+    """What a camera is called, and the name in /dev/v4l/by-id that it keeps when it comes back under another number."""
+
+    def __init__(self, text: str, devices: Path = DEVICES) -> None:
+        """Take what the user calls the camera.
+
+        Args:
+            text: as for `open_v4l2`.
+            devices: the folder of device files.
+        """
+        self.path = device_path(text, devices)
+        """As the user calls it."""
+        self._links = devices / "v4l" / "by-id"
+        self._stable: Path | None = None
+
+    def current(self) -> Path:
+        """Where to find it: by its stable name, once it was there and had one."""
+        if self._stable is None and self.path.parent != self._links:
+            self._stable = self._link()
+        return self._stable or self.path
+
+    def _link(self) -> Path | None:
+        try:
+            device = self.path.resolve(strict=True)
+            return min((link for link in self._links.iterdir() if link.resolve() == device), default=None)
+        except (OSError, RuntimeError):  # no such camera, no links at all, or links in a circle
+            return None
 
 
 def device_path(text: str, devices: Path = DEVICES) -> Path:

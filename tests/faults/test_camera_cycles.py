@@ -70,7 +70,7 @@ class Cycles:
             patience_seconds=1e6,
             clock=self.clock,
             report=self._tell,
-            device=device,
+            device=None if device is None else lambda: device,
         )
         self.seq = -1
 

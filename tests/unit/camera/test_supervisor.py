@@ -92,7 +92,7 @@ class Rig:
             clock=self.clock,
             report=self.told.append,
             first=self.camera.open() if open_already else None,
-            device=device,
+            device=None if device is None else lambda: device,
         )
 
     def read(self) -> Frame | None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import cv2
 import pytest
 
 from edge_fer.camera.settings import CameraSettings
-from edge_fer.camera.v4l2 import open_v4l2
+from edge_fer.camera.v4l2 import StableName, open_v4l2
 from edge_fer.errors import ConfigError
 from tests.camera_fakes import FakeCapture
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -86,3 +83,58 @@ def test_a_rate_that_the_driver_does_not_know_is_not_made_up(devices):
 def test_settings_out_of_range_are_refused_by_name(values):
     with pytest.raises(ConfigError, match=next(iter(values))):
         CameraSettings(**values)
+
+
+class TestStableName:
+    """A camera given by its number is found again under another number."""
+
+    @pytest.fixture
+    def links(self, tmp_path: Path) -> Path:
+        (tmp_path / "video0").touch()
+        (tmp_path / "video1").touch()
+        folder = tmp_path / "v4l" / "by-id"
+        folder.mkdir(parents=True)
+        (folder / "usb-Cam_1-video-index0").symlink_to("../../video0")
+        (folder / "usb-Cam_1-video-index1").symlink_to("../../video1")
+        return folder
+
+    def test_the_link_to_the_device_is_its_name(self, tmp_path, links):
+        name = StableName("0", tmp_path)
+        assert (name.path, name.current()) == (tmp_path / "video0", links / "usb-Cam_1-video-index0")
+
+    def test_it_is_kept_when_the_camera_is_gone_and_another_has_its_number(self, tmp_path, links):
+        name = StableName("0", tmp_path)
+        name.current()
+        (links / "usb-Cam_1-video-index0").unlink()
+        assert name.current() == links / "usb-Cam_1-video-index0"
+
+    def test_a_camera_without_one_keeps_its_number(self, tmp_path):
+        (tmp_path / "video0").touch()
+        assert StableName("0", tmp_path).current() == tmp_path / "video0"
+
+    def test_it_is_learnt_as_soon_as_the_camera_is_there(self, tmp_path, links):
+        (tmp_path / "video0").rename(tmp_path / "away")
+        name = StableName("0", tmp_path)
+        assert name.current() == tmp_path / "video0"
+        (tmp_path / "away").rename(tmp_path / "video0")
+        assert name.current() == links / "usb-Cam_1-video-index0"
+
+    def test_a_name_that_is_stable_stays_as_it_is(self, tmp_path, links):
+        text = str(links / "usb-Cam_1-video-index1")
+        assert StableName(text, tmp_path).current() == Path(text)
+
+    def test_the_camera_is_opened_again_by_it_and_called_as_before(self, tmp_path, links):
+        opened: list[str] = []
+
+        def make(device: str) -> FakeCapture:
+            opened.append(device)
+            return FakeCapture()
+
+        name = StableName("0", tmp_path)
+        open_v4l2("0", CameraSettings(), make, tmp_path, name=name).close()
+        (links / "usb-Cam_1-video-index0").unlink()
+        (links / "usb-Cam_1-video-index0").symlink_to("../../video1")
+        source = open_v4l2("0", CameraSettings(), make, tmp_path, name=name)
+        source.close()
+        assert opened == [str(tmp_path / "video0"), str(tmp_path / "video1")]
+        assert source.info.name == str(tmp_path / "video0")
