@@ -9,6 +9,7 @@ from edge_fer.errors import EndOfStream, SourceLost, SourceTimeout
 from edge_fer.faces.tracking import EachFrame
 from edge_fer.observing import observe_next
 from edge_fer.scores.smoothing import ScoreSmoother
+from edge_fer.sinks.finishing import FINISH_SECONDS, finish
 from edge_fer.sinks.summary import Tally, TruthCheck
 from edge_fer.types import View
 
@@ -23,15 +24,6 @@ if TYPE_CHECKING:
 
 READ_SECONDS = 0.2
 """How long one read may wait, and so how late the wish to stop may be noticed."""
-
-FINISH_SECONDS = 1.0
-"""How long sinks may go on writing once the user wants the end."""
-
-GIVE_UP_SECONDS = 0.2
-"""How long those that did not finish in time may take, all together, to close."""
-
-LOOK_SECONDS = 0.02
-"""How often it is looked whether they have finished."""
 
 Ending: TypeAlias = Literal["source", "limit", "stop", "sink"]
 """Why a run ended: the source was finished, a limit was reached, a stop was asked for, or a sink had enough."""
@@ -183,7 +175,7 @@ class Pipeline:
                 runner.ask_to_finish()
             deadline = self._clock.monotonic() + FINISH_SECONDS if stop.is_set() else None
             self.source.close()
-            _finish(runners, stop, self._clock, deadline)
+            finish(runners, stop, self._clock, deadline)
         return RunReport(
             ending,
             0.0 if progress.began_at is None else progress.last_at - progress.began_at,
@@ -239,24 +231,3 @@ class Pipeline:
                 view_sink.offer(View(observation, frame.image), stop.is_set)
             progress.last_at = clock.monotonic()
         return "stop"
-
-
-def _finish(
-    runners: Sequence[SinkRunner[Observation] | SinkRunner[View]],
-    stop: threading.Event,
-    clock: Clock,
-    deadline: float | None,
-) -> None:
-    """Wait for sinks that were asked to finish: for ever, or until the deadline that a stop sets."""
-    waiting = list(runners)
-    while waiting:
-        if stop.is_set() and deadline is None:
-            deadline = clock.monotonic() + FINISH_SECONDS
-        waiting = [runner for runner in waiting if not runner.wait(LOOK_SECONDS)]
-        if deadline is not None and clock.monotonic() >= deadline:
-            break
-    # Their threads are daemons: one that hangs in a write cannot hold up the exit.
-    for runner in waiting:
-        runner.give_up()
-    for runner in waiting:
-        runner.wait(GIVE_UP_SECONDS / len(waiting))
