@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -13,6 +19,7 @@ from edge_fer.camera.settings import CameraSettings
 from edge_fer.camera.v4l2 import open_v4l2
 from edge_fer.errors import SourceError, SourceLost
 from tests.camera_fakes import FakeCapture, picture
+from tests.rpicam_fake import FakeProgram
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,3 +160,82 @@ def test_a_slow_camera_is_waited_for(devices):
     assert source.read(LONG).seq == 1
     capture.allow(10)
     source.close()
+
+
+class Run:
+    """`edge-fer run` as a process, with what it has said so far."""
+
+    def __init__(self, folder: Path, *arguments: str, system_programs: bool = True) -> None:
+        self.output, self.errors = folder / "output", folder / "errors"
+        environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}" if system_programs else str(folder)}
+        with self.output.open("wb") as output, self.errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "edge_fer", "run", *arguments], stdout=output, stderr=errors, env=environment
+            )
+
+    @property
+    def lines(self) -> list[str]:
+        """Whole lines of the output."""
+        return self.output.read_text().split("\n")[:-1]
+
+    @property
+    def said(self) -> str:
+        """Standard error."""
+        return self.errors.read_text()
+
+    def wait_until(self, wanted: Callable[[], bool]) -> None:
+        """Wait for something, as long as the process lives."""
+        deadline = time.monotonic() + 60
+        while not wanted():
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < deadline, self.said
+            time.sleep(0.02)
+
+    def end(self) -> int:
+        """Ask it to end and return its exit code."""
+        self.process.terminate()
+        return self.process.wait(LONG)
+
+
+def test_a_run_goes_on_when_its_camera_is_back(tmp_path):
+    program = FakeProgram(tmp_path)
+    run = Run(tmp_path, "--camera", "rpicam", "--json", "--stall-seconds", "1")
+    try:
+        run.wait_until(lambda: len(run.lines) > 3)
+        os.kill(program.processes[-1], signal.SIGKILL)
+        run.wait_until(lambda: "is back after" in run.said)
+        before = len(run.lines)
+        run.wait_until(lambda: len(run.lines) > before + 3)
+        assert run.end() == 0
+    finally:
+        run.process.kill()
+        run.process.wait()
+    numbers = [json.loads(line)["seq"] for line in run.lines]
+    assert numbers == sorted(set(numbers))
+    assert run.said.count("waiting for it") == run.said.count("is back after") == 1
+    assert "rpicam-vid ended by signal 9" in run.said
+    assert "Traceback" not in run.said
+    assert program.all_gone()
+
+
+def test_a_frozen_camera_is_noticed_and_the_run_goes_on(tmp_path):
+    program = FakeProgram(tmp_path)
+    run = Run(tmp_path, "--camera", "rpicam", "--json", "--stall-seconds", "0.5")
+    try:
+        run.wait_until(lambda: len(run.lines) > 3)
+        program.set("freeze")
+        run.wait_until(lambda: "has given no frame for" in run.said)
+        program.unset("freeze")
+        run.wait_until(lambda: "is back after" in run.said)
+        assert run.end() == 0
+    finally:
+        run.process.kill()
+        run.process.wait()
+    assert program.all_gone()
+
+
+def test_a_camera_module_without_its_program_is_exit_code_3(tmp_path):
+    run = Run(tmp_path, "--camera", "rpicam", "--json", system_programs=False)
+    assert run.process.wait(60) == 3
+    assert "needs the program rpicam-vid" in run.said
+    assert len(run.said.splitlines()) == 1
