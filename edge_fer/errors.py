@@ -32,6 +32,15 @@ def one_line(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
+OPENCV_NO_MEMORY = -4
+"""`code` of a cv2.error; told here, because OpenCV need not be loaded."""
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether Python or OpenCV raised this because there was not enough memory."""
+    return isinstance(error, MemoryError) or getattr(error, "code", None) == OPENCV_NO_MEMORY
+
+
 class EdgeFerError(Exception):
     """Base of all errors that edge-fer raises on purpose."""
 

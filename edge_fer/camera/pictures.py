@@ -70,7 +70,10 @@ def read_picture(path: Path | str, max_picture_px: int = MAX_PICTURE_PX) -> Imag
     check_size(header, path, max_picture_px)
     if not header.complete:
         raise SourceError(f"{path} is cut short; copy or save it anew")
-    return decode(data, header, path)
+    try:
+        return decode(data, header, path)
+    except MemoryError as error:
+        raise SourceError(f"{path} takes more memory than there is; give a smaller one") from error
 
 
 def check_size(header: PictureHeader, path: Path, max_picture_px: int) -> None:
@@ -101,6 +104,8 @@ def decode(data: bytes, header: PictureHeader, path: Path) -> Image:
     except cv2.error as error:
         raise SourceError(f"{path} cannot be decoded; save it anew as JPEG or PNG") from error
     if pixels is None or pixels.size == 0:
+        # OpenCV says no more where memory does not suffice; this raises then.
+        np.empty((header.height, header.width, 4 if header.has_alpha else 3), np.uint8)
         raise SourceError(f"{path} is damaged and cannot be decoded; save it anew as JPEG or PNG")
     if pixels.dtype == np.uint16:
         pixels = cv2.convertScaleAbs(pixels, alpha=1 / 257)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 import click
 
 from edge_fer._version import __version__
-from edge_fer.errors import EdgeFerError, MissingExtra
+from edge_fer.errors import EdgeFerError, MissingExtra, lacks_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -202,6 +202,11 @@ def exit_code(arguments: Sequence[str] | None = None, group: click.Group = cli) 
         return 0
     except OSError as error:
         complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return EXIT_FAILED
+    except Exception as error:
+        if not lacks_memory(error):
+            raise
+        complain("there is not enough memory: give smaller pictures, or end other programs")
         return EXIT_FAILED
 
 

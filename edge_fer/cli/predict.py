@@ -13,7 +13,7 @@ import click
 from edge_fer.cli.configuration import config_option
 from edge_fer.cli.options import engine_options, max_megapixels_option
 from edge_fer.cli.streams import on_terminal, open_output, tell
-from edge_fer.errors import one_line
+from edge_fer.errors import lacks_memory, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -127,9 +127,11 @@ def _predict(names: Sequence[str], options: dict[str, Any]) -> tuple[int, int]:
                 seen = _observe(fer, frame, options["whole"])
                 if seen.unscored:
                     tell(f"{name}: {seen.unscored} left out of the faces, the model gave no finite scores")
-            except SourceError as exc:
+            except Exception as exc:
+                if not isinstance(exc, SourceError) and not lacks_memory(exc):
+                    raise
                 failed += 1
-                tell(str(exc))
+                tell(str(exc) if isinstance(exc, SourceError) else f"{name} takes more memory than there is")
                 continue
             # Outside of any `try`: an output that fails once will fail for every picture.
             write(seen)
