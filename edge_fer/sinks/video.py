@@ -58,7 +58,7 @@ class VideoSink:
         """
         if path.suffix.lower() not in CODEC_BY_SUFFIX:
             raise SinkError(f"cannot save a video as {path.name}: end it in {', '.join(sorted(CODEC_BY_SUFFIX))}")
-        if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        if not os.access(path.parent, os.W_OK) or not path.parent.is_dir():
             raise SinkError(f"cannot write {path}: {path.parent} is no folder that can be written to")
         if path.is_dir():
             raise SinkError(f"cannot write {path}: it is a folder")
