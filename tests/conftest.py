@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING
 
 import cv2
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from edge_fer.types import Image
+
+# Few made-up inputs, the same at every run, and no time limit for a busy machine. `script/fuzz` takes the other.
+settings.register_profile("ci", max_examples=50, derandomize=True, deadline=None, database=None)
+settings.register_profile(
+    "nightly", max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("ci")
 
 REPOSITORY = Path(__file__).parent.parent
 

@@ -68,18 +68,22 @@ class Fields:
             self._fail(key, "must be an object of texts")
         return dict(value)
 
-    def number(self, key: str, default: float, *, above: float) -> float:
-        """A finite number greater than `above`."""
+    def number(self, key: str, default: float, *, above: float, most: float) -> float:
+        """A number greater than `above` and no greater than `most`."""
         value = self.values.pop(key, default)
-        if not _is_finite(value) or value <= above:
-            self._fail(key, f"must be a finite number above {above:g}")
+        if not _is_finite(value) or not above < value <= most:
+            self._fail(key, f"must be a number above {above:g}, {most:g} at most")
         return float(value)
 
-    def numbers(self, key: str) -> tuple[float, ...]:
-        """A list of finite numbers, at least one."""
+    def numbers(self, key: str, most: float) -> tuple[float, ...]:
+        """A list of numbers from `-most` to `most`, at least one."""
         value = self._take(key)
-        if not isinstance(value, list) or not value or not all(_is_finite(item) for item in value):
-            self._fail(key, "must be a list of finite numbers")
+        if (
+            not isinstance(value, list)
+            or not value
+            or not all(_is_finite(item) and abs(item) <= most for item in value)
+        ):
+            self._fail(key, f"must be a list of numbers from {-most:g} to {most:g}")
         return tuple(float(item) for item in value)
 
     def share(self, key: str) -> float:
@@ -93,11 +97,11 @@ class Fields:
         """A number from 0 to 1, or None where the key is missing or null."""
         return None if self._is_absent(key) else self.share(key)
 
-    def count(self, key: str, least: int = 0) -> int:
-        """A whole number of at least `least`."""
+    def count(self, key: str, least: int = 0, most: int = 2**63 - 1) -> int:
+        """A whole number from `least` to `most`."""
         value = self._take(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            self._fail(key, f"must be a whole number of at least {least}")
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            self._fail(key, f"must be a whole number from {least} to {most}")
         return value
 
     def optional_count(self, key: str) -> int | None:

@@ -85,12 +85,14 @@ def scores_from_outputs(outputs: NDArray[Any], name: str, manifest: Manifest) ->
 
 def _probabilities(values: NDArray[np.float64], name: str, manifest: Manifest) -> list[Scores]:
     if manifest.output_kind == "logits":
-        exponents = np.exp((values - values.max(axis=1, keepdims=True)) / manifest.temperature)
+        with np.errstate(over="ignore", under="ignore"):
+            exponents = np.exp((values - values.max(axis=1, keepdims=True)) / manifest.temperature)
     else:
-        sums = values.sum(axis=1)
-        if (values < _LOWEST_PROBABILITY).any() or (sums <= 0.0).any():
+        highest = values.max(axis=1, keepdims=True)
+        if (values < _LOWEST_PROBABILITY).any() or (highest <= 0.0).any():
             raise ModelError(f"{name} gave no probabilities: its manifest's 'output_kind' should be \"logits\"")
-        exponents = np.clip(values, 0.0, None) ** (1.0 / manifest.temperature)
+        with np.errstate(under="ignore"):
+            exponents = (np.clip(values, 0.0, None) / highest) ** (1.0 / manifest.temperature)
     probabilities = exponents / exponents.sum(axis=1, keepdims=True)
     return [Scores(manifest.labels, tuple(row)) for row in probabilities.tolist()]
 

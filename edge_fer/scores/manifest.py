@@ -51,6 +51,11 @@ __all__ = [
     "write_manifest",
 ]
 
+MOST_SIDE_PX, MOST_CROP_MARGIN, MOST_LABELS = 1024, 4.0, 1000
+LEAST_TEMPERATURE, MOST_TEMPERATURE = 0.001, 1000.0
+LEAST_STD, MOST_SCALING = 1e-6, 1e6
+"""Bounds far beyond any sensible model: a manifest must not make a crop take the whole memory, or scores NaN."""
+
 
 def manifest_path(model: Path) -> Path:
     """Where the manifest of a model file lies: the file's whole name and `.json`."""
@@ -117,7 +122,7 @@ def parse_manifest(text: str, where: str) -> Manifest:
         labels=fields.texts("labels"),
         input=_input_spec(fields.required_child("input")),
         output_kind=fields.choice("output_kind", get_args(OutputKind)),
-        temperature=fields.number("temperature", 1.0, above=0.0),
+        temperature=fields.number("temperature", 1.0, above=0.0, most=MOST_TEMPERATURE),
         preferred=fields.flag("preferred", False),
         sha256=fields.optional_text("sha256"),
         licence=fields.optional_text("licence"),
@@ -128,27 +133,29 @@ def parse_manifest(text: str, where: str) -> Manifest:
         produced_by=fields.text_map("produced_by"),
     )
     fields.done()
-    if len(manifest.labels) < 2 or len(set(manifest.labels)) != len(manifest.labels):
-        raise ModelError(f"{where}: 'labels' must hold at least two names, none of them twice")
+    if not 2 <= len(manifest.labels) <= MOST_LABELS or len(set(manifest.labels)) != len(manifest.labels):
+        raise ModelError(f"{where}: 'labels' must hold 2 to {MOST_LABELS} names, none of them twice")
+    if manifest.temperature < LEAST_TEMPERATURE:
+        raise ModelError(f"{where}: 'temperature' must be at least {LEAST_TEMPERATURE:g}")
     return manifest
 
 
 def _input_spec(fields: Fields) -> InputSpec:
     spec = InputSpec(
-        width=fields.count("width", least=1),
-        height=fields.count("height", least=1),
+        width=fields.count("width", 1, MOST_SIDE_PX),
+        height=fields.count("height", 1, MOST_SIDE_PX),
         colour=fields.choice("colour", get_args(ColourOrder)),
-        mean=fields.numbers("mean"),
-        std=fields.numbers("std"),
+        mean=fields.numbers("mean", MOST_SCALING),
+        std=fields.numbers("std", MOST_SCALING),
         layout=fields.choice("layout", get_args(TensorLayout)),
-        crop_margin=fields.number("crop_margin", 0.0, above=-0.5),
+        crop_margin=fields.number("crop_margin", 0.0, above=-0.5, most=MOST_CROP_MARGIN),
     )
     fields.done()
     for key, values in (("mean", spec.mean), ("std", spec.std)):
         if len(values) not in (1, spec.channels):
             raise ModelError(f"{fields.where}: '{key}' must hold 1 number or {spec.channels}, one a channel")
-    if any(value <= 0.0 for value in spec.std):
-        raise ModelError(f"{fields.where}: 'std' must be above 0: pixels are divided by it")
+    if any(value < LEAST_STD for value in spec.std):
+        raise ModelError(f"{fields.where}: 'std' must be at least {LEAST_STD:g}: pixels are divided by it")
     return spec
 
 

@@ -116,5 +116,6 @@ def _go_to_end(file: FileIO, heading: str, path: Path) -> bool:
 def csv_line(fields: Sequence[str]) -> str:
     """The fields as one CSV line without a line end, quoted where RFC 4180 asks for it."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(fields)
-    return text.getvalue()
+    # The writer quotes the characters of its line end, and with another one not the line ends within a field.
+    csv.writer(text, lineterminator="\r\n").writerow(fields)
+    return text.getvalue().removesuffix("\r\n")

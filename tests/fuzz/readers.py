@@ -1,0 +1,157 @@
+"""The readers of files from strangers, each as a function that takes bytes and raises only what it says it does."""
+
+from __future__ import annotations
+
+import io
+import tomllib
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image as Pillow
+
+from edge_fer.camera.picture_headers import looks_like_picture, read_header
+from edge_fer.camera.pictures import check_size, decode
+from edge_fer.camera.videos import check_start
+from edge_fer.cli.configuration import run_keys
+from edge_fer.config.edit import edited_text
+from edge_fer.config.keys import by_name
+from edge_fer.config.layers import read_file
+from edge_fer.errors import ConfigError, ModelError, SourceError
+from edge_fer.scores.manifest import manifest_json, parse_manifest
+from edge_fer.scores.onnx_file import scan_onnx
+
+REPOSITORY = Path(__file__).parent.parent.parent
+MODELS = REPOSITORY / "tests" / "models"
+NAME = Path("fuzzed")
+MOST_PX = 100_000
+LENGTHS = (b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x80\0\0\0", b"\x7f\xff\xff\xff")
+KEYS = by_name(run_keys())
+
+
+def picture_header(data: bytes) -> None:
+    """Size and kind from the first bytes."""
+    looks_like_picture(data[:32])
+    try:
+        header = read_header(data)
+    except ValueError as error:
+        one_line(error)
+        return
+    if header.width < 1 or header.height < 1:
+        raise AssertionError(f"a picture of {header.width}x{header.height}")
+
+
+def picture(data: bytes) -> None:
+    """A picture from its header to its pixels, OpenCV's decoders too."""
+    try:
+        header = read_header(data)
+        check_size(header, NAME, MOST_PX)
+        if not header.complete:
+            # Never decoded: OpenCV takes 4 GB for a PNG of 123 bytes that claims a chunk of that length.
+            return
+        pixels = decode(data, header, NAME)
+    except (ValueError, SourceError) as error:
+        one_line(error)
+        return
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or pixels.size == 0:
+        raise AssertionError(f"pixels of {pixels.dtype} {pixels.shape}")
+
+
+def video_start(data: bytes) -> None:
+    """What is looked at before FFmpeg sees a file."""
+    try:
+        check_start(data[:512], NAME, MOST_PX)
+    except SourceError as error:
+        one_line(error)
+
+
+def onnx_scan(data: bytes) -> None:
+    """What is looked at before ONNX Runtime sees a file."""
+    try:
+        scan_onnx(data, NAME)
+    except ModelError as error:
+        one_line(error)
+
+
+def manifest(data: bytes) -> None:
+    """The text beside a model file."""
+    try:
+        found = parse_manifest(data.decode("utf-8", "replace"), "fuzzed")
+    except ModelError as error:
+        one_line(error)
+        return
+    if parse_manifest(manifest_json(found), "fuzzed") != found:
+        raise AssertionError("another manifest when it is written and read again")
+
+
+def configuration(data: bytes) -> None:
+    """A settings file, and one edited by lines."""
+    path = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path("/tmp")
+    path = path / "edge-fer-fuzzed.toml"
+    path.write_bytes(data)
+    try:
+        read_file(path, KEYS)
+    except ConfigError as error:
+        one_line(error)
+        return
+    finally:
+        path.unlink()
+    edited = tomllib.loads(edited_text(data.decode(), {"threads": 3}))
+    if edited.get("threads") != 3:
+        raise AssertionError("a key that was set is another")
+
+
+def one_line(error: Exception) -> None:
+    """What is told of it is one line."""
+    if "\n" in str(error) or not str(error):
+        raise AssertionError(f"no single line: {error!r}") from error
+
+
+READERS = {one.__name__: one for one in (picture_header, picture, video_start, onnx_scan, manifest, configuration)}
+
+
+def corpus(name: str) -> list[bytes]:
+    """Sound files to begin with: few and small."""
+    if name in ("picture_header", "picture"):
+        pixels = np.arange(12 * 9 * 3, dtype=np.uint8).reshape(9, 12, 3)
+        suffixes = (".jpg", ".png", ".webp", ".bmp", ".tiff", ".ppm", ".pgm")
+        made = [cv2.imencode(one, pixels[:, :, 0] if one == ".pgm" else pixels)[1].tobytes() for one in suffixes]
+        exif = Pillow.Exif()
+        exif[0x0112] = 6
+        for kind in ("PNG", "WEBP", "TIFF"):
+            buffer = io.BytesIO()
+            Pillow.fromarray(pixels[:, :, ::-1].copy()).convert("RGBA").save(buffer, kind, exif=exif)
+            made.append(buffer.getvalue())
+        return made
+    if name == "video_start":
+        films = sorted((REPOSITORY / "tests" / "faults" / "files").glob("*.*"))
+        return [*(film.read_bytes()[:512] for film in films), b"GIF89a\x10\0\x10\0\0\0\0", b"#EXTM3U\n"]
+    if name == "onnx_scan":
+        return [path.read_bytes() for path in sorted(MODELS.glob("*.onnx"))]
+    if name == "manifest":
+        return [path.read_bytes() for path in sorted(MODELS.glob("*.json"))]
+    example = (REPOSITORY / "deploy" / "config.toml").read_bytes()
+    return [b'camera = "0"\nthreads = 2\n', b"# words\nmin_face_px = 40\nfps = 2.5\n", example]
+
+
+def mutants(name: str, count: int, seed: int = 0) -> list[bytes]:
+    """Sound files with a few bytes changed, cut out, doubled or joined: the same for a seed."""
+    random, sound, made = np.random.default_rng(seed), corpus(name), list[bytes]()
+    for _ in range(count):
+        data = bytearray(sound[int(random.integers(len(sound)))])
+        for _ in range(int(random.integers(1, 6))):
+            place, length = (int(random.integers(0, max(1, len(data)))) for _ in range(2))
+            match int(random.integers(5)):
+                case 0:
+                    data[place : place + 1] = bytes([int(random.integers(256))])
+                case 1:
+                    del data[place:]
+                case 2:
+                    data[place:place] = data[place : place + min(length, 64)]
+                case 3:
+                    data[place : place + 4] = LENGTHS[int(random.integers(len(LENGTHS)))]
+                case _:
+                    other = sound[int(random.integers(len(sound)))]
+                    data[place:] = other[min(place, len(other)) :]
+        made.append(bytes(data))
+    return made
