@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 
 from edge_fer.errors import ModelError
 from edge_fer.scores.manifest import (
+    LEAST_TEMPERATURE,
+    MOST_SIDE_PX,
+    MOST_TEMPERATURE,
     AccuracyEntry,
     Calibration,
     Engine,
@@ -41,8 +44,8 @@ def input_specs(draw: st.DrawFn) -> InputSpec:
     sizes = st.sampled_from(sorted({1, channels}))
     mean, std = draw(sizes), draw(sizes)
     return InputSpec(
-        width=draw(st.integers(1, 4096)),
-        height=draw(st.integers(1, 4096)),
+        width=draw(st.integers(1, MOST_SIDE_PX)),
+        height=draw(st.integers(1, MOST_SIDE_PX)),
         colour=colour,
         mean=tuple(draw(st.lists(NUMBERS, min_size=mean, max_size=mean))),
         std=tuple(draw(st.lists(POSITIVE, min_size=std, max_size=std))),
@@ -59,7 +62,7 @@ MANIFESTS = st.builds(
     labels=st.lists(TEXTS, min_size=2, max_size=10, unique=True).map(tuple),
     input=input_specs(),
     output_kind=st.sampled_from(get_args(OutputKind)),
-    temperature=POSITIVE,
+    temperature=st.floats(LEAST_TEMPERATURE, MOST_TEMPERATURE),
     preferred=st.booleans(),
     sha256=st.none() | st.text("0123456789abcdef", min_size=64, max_size=64),
     licence=st.none() | TEXTS,
