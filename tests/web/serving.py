@@ -42,14 +42,15 @@ class Served:
     def __init__(self, page: PageSink, monitor: HealthMonitor, reports: list[str]) -> None:
         self.page, self.monitor, self.reports = page, monitor, reports
         self.base = f"http://127.0.0.1:{page.port}"
+        self.emotion = "happy"
         self._seq = 0
 
-    def show(self, image: Image | None = None, emotion: str = "happy") -> None:
+    def show(self, image: Image | None = None, emotion: str | None = None) -> None:
         """Give the page one frame."""
         self._seq += 1
         image = picture(320, 240, self._seq) if image is None else image
         height, width = image.shape[:2]
-        face = scored_face(Box(width // 4, height // 4, width // 3, width // 3), emotion, track_id=1)
+        face = scored_face(Box(width // 4, height // 4, width // 3, width // 3), emotion or self.emotion, track_id=1)
         seen = replace(observation(face, seq=self._seq), width=width, height=height)
         self.monitor.note(seen)
         self.page.write_view(View(seen, image))
