@@ -59,7 +59,8 @@ body {{ font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max
   padding: 0 1rem; }}
 h1 {{ margin-bottom: 0; }}
 .wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; margin: 1.2rem 0; font-variant-numeric: tabular-nums; white-space: nowrap; }}
+table {{ border-collapse: collapse; margin: 1.2rem 0; font-variant-numeric: tabular-nums; white-space: nowrap;
+  font-size: .88em; }}
 th, td {{ padding: .25rem 1rem .25rem 0; border-bottom: 1px solid #ddd; text-align: right; }}
 th:first-child, td:first-child {{ text-align: left; }}
 img {{ display: block; max-width: min(100%, 62rem); margin: 1.6rem 0; }}
