@@ -6,10 +6,11 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge_fer.errors import ConfigError, ModelError
+from edge_fer.errors import ConfigError, MissingExtra, ModelError
 from edge_fer.evaluation.predicting import in_parts, probabilities_of
 from edge_fer.scores.loading import SUFFIX_OF_ENGINE, bundled_models_named, open_classifier
 from edge_fer.scores.manifest import read_manifest
+from edge_fer.scores.processor import read_processor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from edge_fer.evaluation.metrics import Floats
     from edge_fer.scores.manifest import Manifest
-    from edge_fer.types import ColourOrder, Image
+    from edge_fer.types import Classifier, ColourOrder, Image
 
 TRAINED_SUFFIXES = (".keras", ".h5", ".hdf5")
 
@@ -66,14 +67,22 @@ def open_reader(model: Path, threads: int = 1, options: TrainedOptions | None = 
         raise ConfigError(
             f"{model.name} says itself what it takes: --labels, --scale and --colour are for Keras models"
         )
-    path = next(iter(bundled_models_named(model)), model)
-    if path.suffix.lower() not in SUFFIX_OF_ENGINE.values():
+    paths = bundled_models_named(model, kind=read_processor().kind) or [model]
+    if paths[0].suffix.lower() not in SUFFIX_OF_ENGINE.values():
         raise ModelError(f"{model} is no model: give a .keras, .h5, .onnx or .tflite file, or a bundled model's name")
-    classifier = open_classifier(path, threads=threads)
+    path, classifier = _first_that_opens(paths, threads)
     try:
         yield Reader(path.name, read_manifest(path), lambda pictures: probabilities_of(classifier, pictures))
     finally:
         classifier.close()
+
+
+def _first_that_opens(paths: Sequence[Path], threads: int) -> tuple[Path, Classifier]:
+    """As in a run, a bundled model goes to the next engine where the first is not installed."""
+    for path in paths[:-1]:
+        with contextlib.suppress(MissingExtra):
+            return path, open_classifier(path, threads=threads)
+    return paths[-1], open_classifier(paths[-1], threads=threads)
 
 
 def _trained(model: Path, options: TrainedOptions) -> Reader:

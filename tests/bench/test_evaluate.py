@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import subprocess
 import sys
@@ -85,6 +86,25 @@ def test_a_trained_keras_model_gives_the_same(data: Path, tmp_path: Path) -> Non
     assert json.loads(done.stdout)["figures"]["confusion"] == converted["figures"]["confusion"]
     assert "labels are taken to be FER-2013's" in done.stderr
     assert json.loads(done.stdout)["guesses"]
+
+
+def test_a_bundled_model_goes_by_its_name_and_to_the_engine_that_is_there(data: Path, tmp_path: Path) -> None:
+    for engine in ("ai_edge_litert", "onnxruntime"):
+        pytest.importorskip(engine, reason="needs both engines")
+    (tmp_path / "ai_edge_litert").mkdir()
+    (tmp_path / "ai_edge_litert" / "__init__.py").write_text(
+        "raise ModuleNotFoundError('No module named ai_edge_litert', name='ai_edge_litert')\n"
+    )
+    code = "from edge_fer.cli.main import main; main()"
+    line = [sys.executable, "-c", code, "evaluate", "nano", "--data", str(data), "--json"]
+    found = []
+    for paths in (sys.path, [str(tmp_path), *sys.path]):
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        done = subprocess.run(line, capture_output=True, text=True, check=False, env=environment)
+        assert done.returncode == 0, done.stderr
+        found.append(json.loads(done.stdout))
+    assert [one["model"] for one in found] == ["fer2013-nano"] * 2
+    assert [one["engine"] for one in found] == ["litert", "onnx"]
 
 
 def test_the_table_has_every_class_and_the_confusion_matrix(data: Path) -> None:
