@@ -94,12 +94,13 @@ def complaint(text: str) -> str | None:
     return None
 
 
+@settings(deadline=None)
 @given(MANIFESTS)
 def test_what_is_written_is_read(manifest: Manifest) -> None:
     assert parse_manifest(manifest_json(manifest), "model.json") == manifest
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(MANIFESTS, st.binary(min_size=1, max_size=50), st.binary(min_size=1, max_size=5))
 def test_a_manifest_belongs_to_its_file_alone(manifest: Manifest, data: bytes, more: bytes) -> None:
     with TemporaryDirectory() as folder:
@@ -113,6 +114,7 @@ def test_a_manifest_belongs_to_its_file_alone(manifest: Manifest, data: bytes, m
             read_manifest(model)
 
 
+@settings(deadline=None)
 @given(MANIFESTS, st.data())
 def test_a_key_of_another_kind_is_refused_or_means_the_same(manifest: Manifest, data: st.DataObject) -> None:
     document: dict[str, Any] = json.loads(manifest_json(manifest))
@@ -129,6 +131,7 @@ def test_a_key_of_another_kind_is_refused_or_means_the_same(manifest: Manifest, 
         assert parse_manifest(manifest_json(found), "model.json") == found
 
 
+@settings(deadline=None)
 @given(MANIFESTS, st.text(min_size=1, max_size=8), ANYTHING)
 def test_an_unknown_key_is_named(manifest: Manifest, key: str, value: Any) -> None:
     document = json.loads(manifest_json(manifest))
@@ -138,6 +141,7 @@ def test_an_unknown_key_is_named(manifest: Manifest, key: str, value: Any) -> No
         assert "is not a known key" in said
 
 
+@settings(deadline=None)
 @given(MANIFESTS, st.data())
 def test_a_manifest_cut_short_is_refused(manifest: Manifest, data: st.DataObject) -> None:
     text = manifest_json(manifest).rstrip()
@@ -145,6 +149,7 @@ def test_a_manifest_cut_short_is_refused(manifest: Manifest, data: st.DataObject
     assert complaint(text[:end]) is not None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60) | ANYTHING.map(json.dumps))
 def test_any_text_that_is_no_manifest_is_refused(text: str) -> None:
     assert complaint(text) is not None
