@@ -16,6 +16,10 @@ STEP_ROWS, STEP_COLUMNS = 29, 31
 microseconds; only where they are equal are all pixels compared."""
 
 
+EMPTY_GREEN = (130, 160)
+"""Green of a pixel whose Y, U and V are 0: 135 where Y goes from 0, 154 where it goes from 16."""
+
+
 class FrameCheck:
     """Judges the pictures of one camera, one after the other."""
 
@@ -37,6 +41,8 @@ class FrameCheck:
         """What is wrong with a picture, in a few words; None where nothing is."""
         if not is_picture(image):
             return "empty or broken frames"
+        if is_half_filled(image):  # type: ignore[arg-type]
+            return "frames that are green below"
         shape = image.shape  # type: ignore[attr-defined]
         if self._shape is None:
             self._shape = shape
@@ -61,3 +67,15 @@ def _words(image: Image) -> np.ndarray[Any, Any]:
     """The pixels eight at a time where that is possible: they are compared five times as fast."""
     flat = image.reshape(-1)
     return flat.view(np.uint64) if flat.size % 8 == 0 and image.flags.c_contiguous else flat
+
+
+def is_half_filled(image: Image) -> bool:
+    """Whether the lowest row is what nothing at all becomes: zeros for Y, U and V are one strong green.
+
+    A driver gives such a frame where it got a part of it only.
+    """
+    if image.ndim == 2:
+        return False
+    blue, green, red = image[-1, 0].tolist()
+    low, high = EMPTY_GREEN
+    return blue == red == 0 and low <= green <= high and bool((image[-1] == image[-1, 0]).all())

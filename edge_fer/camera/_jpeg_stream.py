@@ -23,8 +23,8 @@ class JpegStream:
     def __init__(self, largest_bytes: int = LARGEST_BYTES) -> None:
         self._held = bytearray()
         self._largest_bytes = largest_bytes
-        self._looked = 0
-        """Where the search for the end goes on; 0 before the end of the header is known."""
+        self._looked = self._scan = 0
+        """Where the search for the end goes on, and where the header ends; 0 before that is known."""
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take bytes and return the pictures that are complete now.
@@ -59,11 +59,17 @@ class JpegStream:
                 if scan < 0:
                     del held[:2]  # no header: the next picture is looked for
                     continue
-                self._looked = scan
+                self._looked = self._scan = scan
             end = held.find(END, self._looked)
             if end < 0:
                 self._looked = max(self._looked, len(held) - 1)
                 return None
+            cut_at = held.find(START, self._scan, end)
+            if cut_at >= 0:
+                # The end is that of the next picture: this one broke off, and would come out half grey.
+                del held[:cut_at]
+                self._looked = 0
+                continue
             picture = bytes(held[: end + 2])
             del held[: end + 2]
             self._looked = 0
