@@ -165,6 +165,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         code = exit_code(arguments)
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
     except SystemExit as ending:  # a signal before the work began
         code = ending.code if isinstance(ending.code, int) else EXIT_FAILED if ending.code else 0
     leave(code)

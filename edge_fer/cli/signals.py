@@ -78,6 +78,11 @@ def stop_signals(*, may_begin_anew: bool = False) -> Iterator[StopSignals]:
     before = {number: signal.signal(number, signals.handle) for number in (signal.SIGINT, signal.SIGTERM, *hangup)}
     try:
         yield signals
+    except Exception as error:
+        if signals.received is None or signals.running:
+            raise
+        # Raised within an extension that was just being loaded, the wish to end came out as its failed import.
+        raise (KeyboardInterrupt() if signals.interrupted else SystemExit(0)) from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -87,6 +87,21 @@ def test_signals_before_a_run_end_it_and_the_first_within_one_asks(
         asked.handle(number, None)
 
 
+@pytest.mark.parametrize(("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_a_signal_that_an_extension_turns_into_a_failed_import_still_ends_it(
+    number: signal.Signals, raised: type[BaseException]
+) -> None:
+    def load() -> None:
+        with stop_signals():
+            try:
+                signal.raise_signal(number)
+            except BaseException:
+                raise ImportError("numpy failed to import") from None
+
+    with pytest.raises(raised):
+        load()
+
+
 def test_standard_error_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", None)
     with quiet_stderr():

@@ -35,7 +35,15 @@ if TYPE_CHECKING:
     from edge_fer.types import Observation
 
 LONG_SECONDS = 60
-READY = "import sys; from edge_fer.cli.main import main; print('ready', file=sys.stderr, flush=True); main()"
+READY = """if True:
+    import sys
+    from edge_fer.cli.main import main
+    try:
+        print('ready', file=sys.stderr, flush=True)
+        main()
+    except KeyboardInterrupt:  # before anything had begun
+        sys.exit(130)
+"""
 
 
 def start(*arguments: str | Path, **more: object) -> subprocess.Popen[bytes]:
