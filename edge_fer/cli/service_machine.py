@@ -57,6 +57,7 @@ def surroundings_of(scope: Scope, environment: Mapping[str, str]) -> dict[str, s
 
 
 def service_of(machine: Machine, scope: Scope) -> Service:
+    """The service of that scope on this machine, installed or not."""
     from edge_fer.device.service import Service, user_folder
 
     if scope == "user":
