@@ -46,8 +46,9 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[bytes]:
+    # Without a buffer: what `readline` had read ahead, `communicate` would miss.
     return subprocess.Popen(
-        command(["run", *arguments]), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+        command(["run", *arguments]), bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
     )
 
 
