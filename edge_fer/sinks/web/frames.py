@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from edge_fer.background import BackgroundThread
 from edge_fer.sinks.web.threads import lower_priority
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class PictureFeed:
         self.encoded = 0
         """Pictures made so far."""
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._work, name="web-pictures", daemon=True)
+        self._thread = BackgroundThread(self._work, "web-pictures")
         self._thread.start()
 
     def put(self, view: View) -> None:

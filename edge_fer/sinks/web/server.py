@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from edge_fer.background import BackgroundThread
 from edge_fer.errors import SinkError
 from edge_fer.sinks.web.problems import MEDIA_TYPE, problem_body
 from edge_fer.sinks.web.security import HEADERS
@@ -152,7 +153,7 @@ class ServerThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: uvicorn.Server | None = None
         self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="web-server", daemon=True)
+        self._thread = BackgroundThread(self._work, "web-server")
         self._thread.start()
         self._ready.wait(5)
 

@@ -8,6 +8,8 @@ import os
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
+from edge_fer.background import BackgroundThread
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -51,5 +53,5 @@ async def in_thread(name: str, call: Callable[[], Result]) -> Result:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(settle, result, error)
 
-    threading.Thread(target=work, name=name, daemon=True).start()
+    BackgroundThread(work, name).start()
     return await done
