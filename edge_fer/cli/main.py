@@ -161,8 +161,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     from edge_fer.background import leave
 
     reserve_standard_streams()
-    # NumPy's OpenBLAS starts a thread a core as it is loaded, a sixth of `predict`'s CPU time, and has no work here.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         code = exit_code(arguments)
     except KeyboardInterrupt:
