@@ -70,8 +70,8 @@ class Place:
 
     def near(self, other: Place, sides: float) -> bool:
         """Whether the `distance` is at most so many sides; most are not, and are told by one subtraction."""
-        limit = sides * max(1.0, min(self.side, other.side))
-        return abs(self.x - other.x) <= limit and math.hypot(self.x - other.x, self.y - other.y) <= limit
+        off_x, limit = self.x - other.x, sides * (self.side if self.side < other.side else other.side)
+        return -limit <= off_x <= limit and math.hypot(off_x, self.y - other.y) <= limit
 
 
 def same_face(found: Place, known: Place) -> bool:
