@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_fer.scores.smoothing import KEEP_SECONDS, ScoreSmoother
@@ -19,6 +19,7 @@ def two(first: float) -> Scores:
     return Scores(TWO, (first, 1.0 - first))
 
 
+@settings(deadline=None)
 @given(
     st.floats(0.05, 5.0),
     st.lists(st.tuples(st.floats(0.001, 2.0), st.floats(0.0, 1.0)), min_size=1, max_size=30),
