@@ -108,7 +108,7 @@ def bars(title: str, rows: Sequence[tuple[str, float, str]], marked: Iterable[st
     return f"<h3>{html.escape(title)}</h3>{plot}{''.join(parts)}</svg>"
 
 
-def _shortened(name: str, most: int = 46) -> str:
+def _shortened(name: str, most: int = 42) -> str:
     return name if len(name) <= most else f"…{name[1 - most :]}"
 
 

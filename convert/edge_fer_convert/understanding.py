@@ -61,6 +61,8 @@ def understood(source: Path, options: InputOptions, check: CheckSet | None, say:
     finding = measure_conventions(trained.run, trained.manifest, check)
     labels_open, scale_open = (is_open(trained.guesses, guess) for guess in (LABELS_GUESS, SCALE_GUESS))
     manifest = adopted(finding, trained.manifest, labels_open=labels_open, scale_open=scale_open)
+    if manifest.input != trained.manifest.input:  # measured, and assumed no more
+        trained = replace(trained, guesses=tuple(one for one in trained.guesses if not one.startswith(SCALE_GUESS)))
     trained = replace(trained, manifest=manifest)
     sentences = [] if left_out is None else [f"WARNING: {left_out}"]
     sentences += verdict(finding, manifest)
