@@ -88,7 +88,7 @@ def bundled_models(folder: Path = BUNDLED_MODELS_FOLDER, kind: Kind | None = Non
     """The model files in a folder in the order in which to try them on that kind of processor.
 
     A model of which a file is preferred comes before the others. Among its files the fastest by measurement come
-    first, then preferred ones, LiteRT before ONNX Runtime.
+    first, then preferred ones, LiteRT before ONNX Runtime, small files before large ones.
 
     Raises:
         ModelError: a manifest is missing or malformed.
@@ -97,7 +97,7 @@ def bundled_models(folder: Path = BUNDLED_MODELS_FOLDER, kind: Kind | None = Non
         path: read_manifest(path) for suffix in SUFFIX_OF_ENGINE.values() for path in sorted(folder.glob(f"*{suffix}"))
     }
     preferred = {manifest.name for manifest in manifests.values() if manifest.preferred}
-    # Sorting keeps the order of the engines and of the names where nothing else differs.
+    suffixes = list(SUFFIX_OF_ENGINE.values())
     return sorted(
         manifests,
         key=lambda path: (
@@ -105,6 +105,8 @@ def bundled_models(folder: Path = BUNDLED_MODELS_FOLDER, kind: Kind | None = Non
             manifests[path].name,
             cost_of(manifests[path], kind),
             not manifests[path].preferred,
+            suffixes.index(path.suffix),
+            path.stat().st_size,
         ),
     )
 

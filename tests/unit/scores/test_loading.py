@@ -165,7 +165,12 @@ def test_threads_below_one() -> None:
 def test_bundled_models_go_by_name() -> None:
     whole, short = bundled_models_named(Path("fer2013-nano")), bundled_models_named(Path("nano"))
     assert whole == short
-    assert [path.suffix for path in short] == [".tflite", ".onnx"]
+    assert [path.name.partition("48x48-")[2] for path in short] == [
+        "static_wi8_ai8.tflite",
+        "fp32.tflite",
+        "static_wi8_ai8.onnx",
+        "fp32.onnx",
+    ]
     assert all("nano" in path.name for path in short)
 
 
