@@ -123,7 +123,7 @@ def test_a_camera_and_a_broker_that_are_asked_for_are_needed(environment: dict[s
 
 
 def test_a_damaged_model_is_named(tmp_path: Path) -> None:
-    for path in (*MODELS.glob("*nano*.tflite"), *MODELS.glob("*nano*.tflite.json")):
+    for path in (*MODELS.glob("*nano*static*.tflite"), *MODELS.glob("*nano*static*.tflite.json")):
         shutil.copy(path, tmp_path)
     (model,) = tmp_path.glob("*.tflite")
     assert damaged_models(tmp_path) == []
