@@ -72,7 +72,7 @@ class MqttLink:
         if settings.user is not None:
             self._client.username_pw_set(settings.user, settings.password)
         if settings.tls:
-            self._client.tls_set_context(_tls_context(settings))
+            self._client.tls_set_context(tls_context(settings))
         self._client.will_set(*will, qos=1, retain=True)
         first, longest = (seconds * random.uniform(0.5, 1.5) for seconds in BACKOFF_SECONDS)
         self._client.reconnect_delay_set(first, longest)  # type: ignore[arg-type]  # fractions are taken as well
@@ -160,7 +160,12 @@ def _is_sent(message: Any) -> bool:
         return True
 
 
-def _tls_context(settings: MqttSettings) -> ssl.SSLContext:
+def tls_context(settings: MqttSettings) -> ssl.SSLContext:
+    """How to check the broker's certificate: by the system's authorities, or by `settings.ca` alone.
+
+    Raises:
+        ConfigError: the file of authorities cannot be used.
+    """
     try:
         return ssl.create_default_context(cafile=None if settings.ca is None else str(settings.ca))
     except (OSError, ssl.SSLError) as exc:

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from edge_fer.errors import MissingExtra, SinkError
-from edge_fer.sinks.mqtt_link import _tls_context
+from edge_fer.sinks.mqtt_link import tls_context
 from edge_fer.sinks.mqtt_settings import PASSWORD_OPTION
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def try_to_log_in(settings: MqttSettings, seconds: float) -> None:
     if settings.user is not None:
         client.username_pw_set(settings.user, settings.password)
     if settings.tls:
-        client.tls_set_context(_tls_context(settings))
+        client.tls_set_context(tls_context(settings))
     deadline = time.monotonic() + seconds
     try:
         client.connect(settings.host, settings.port)
