@@ -41,8 +41,9 @@ def web_settings(options: dict[str, Any]) -> WebSettings | None:
     Raises:
         ConfigError: an option is unusable.
     """
-    from edge_fer.sinks.web.settings import WebSettings, parse_address
+    from edge_fer.sinks.listening import parse_address
+    from edge_fer.sinks.web.settings import WebSettings
 
     if options["serve"] is None:
         return None
-    return WebSettings(parse_address(options["serve"]), tuple(options["serve_name"]))
+    return WebSettings(parse_address(options["serve"], "--serve", "127.0.0.1:8080"), tuple(options["serve_name"]))

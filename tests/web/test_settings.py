@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from edge_fer.errors import ConfigError
-from edge_fer.sinks.web.settings import Address, WebSettings, parse_address
+from edge_fer.sinks.listening import Address, parse_address
+from edge_fer.sinks.web.settings import WebSettings
 
 
 @pytest.mark.parametrize(
@@ -18,7 +19,7 @@ from edge_fer.sinks.web.settings import Address, WebSettings, parse_address
     ],
 )
 def test_addresses(text: str, address: Address, shown: str) -> None:
-    assert parse_address(text) == address
+    assert parse_address(text, "--serve") == address
     assert str(address) == shown
 
 
@@ -27,7 +28,7 @@ def test_addresses(text: str, address: Address, shown: str) -> None:
 )
 def test_what_is_no_address_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ConfigError, match=r"--serve .* is no address"):
-        parse_address(text)
+        parse_address(text, "--serve")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost", "LocalHost"])

@@ -11,8 +11,9 @@ import pytest
 pytest.importorskip("uvicorn", reason="needs the extra web")
 
 from edge_fer.errors import SinkError
+from edge_fer.sinks.listening import Address
 from edge_fer.sinks.web.server import bind
-from edge_fer.sinks.web.settings import Address, WebLimits
+from edge_fer.sinks.web.settings import WebLimits
 from tests.fakes import picture
 from tests.web.serving import PATIENCE_SECONDS, serving, until
 

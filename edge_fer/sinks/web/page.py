@@ -7,6 +7,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any
 
+from edge_fer.sinks.listening import Address
 from edge_fer.sinks.web.app import make_app
 from edge_fer.sinks.web.drawing import annotated_jpeg
 from edge_fer.sinks.web.frames import PictureFeed
@@ -16,7 +17,6 @@ from edge_fer.sinks.web.predict import PhotoDesk
 from edge_fer.sinks.web.routes import Parts, json_text
 from edge_fer.sinks.web.security import own_names
 from edge_fer.sinks.web.server import ServerThread, bind
-from edge_fer.sinks.web.settings import Address
 from edge_fer.sinks.web.state import RunState
 from edge_fer.sinks.web.streams import picture_part
 from edge_fer.sinks.web.token import load_token, state_directory

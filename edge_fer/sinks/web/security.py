@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse
 
+from edge_fer.sinks.listening import is_loopback
 from edge_fer.sinks.web.problems import Problem
-from edge_fer.sinks.web.settings import is_loopback
 from edge_fer.sinks.web.token import COOKIE_NAME
 
 if TYPE_CHECKING:

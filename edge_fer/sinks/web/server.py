@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +11,22 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edge_fer.background import BackgroundThread
-from edge_fer.errors import SinkError
+from edge_fer.sinks.listening import open_listener
 from edge_fer.sinks.web.problems import MEDIA_TYPE, problem_body
 from edge_fer.sinks.web.security import HEADERS
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Awaitable, Callable
 
     from starlette.types import ASGIApp
 
-    from edge_fer.sinks.web.settings import Address, WebLimits
+    from edge_fer.sinks.listening import Address
+    from edge_fer.sinks.web.settings import WebLimits
 
 SEND_BUFFER_BYTES = 131_072
 """What the system may hold for a client that takes nothing; little, so that pictures are new when they arrive."""
+BACKLOG = 128
 CHECK_SECONDS = 1.0
 CLOSE_SECONDS = 0.3
 """How long open responses may take to end once the server is to stop."""
@@ -37,25 +38,8 @@ def bind(address: Address) -> socket.socket:
     Raises:
         SinkError: it is taken, not this computer's, or may not be used.
     """
-    listener: socket.socket | None = None
-    try:
-        family, kind, _, _, where = socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections inherit it.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        listener.bind(where)
-        listener.listen(128)
-    except OSError as error:
-        if listener is not None:
-            listener.close()
-        way_out = "give another port" if error.errno == errno.EADDRINUSE else "give an address of this computer"
-        if error.errno == errno.EACCES:
-            way_out = "give a port above 1023"
-        raise SinkError(f"cannot serve the page on {address}: {error.strerror or error}; {way_out}") from error
-    return listener
+    trouble = f"cannot serve the page on {address}"
+    return open_listener(address, trouble, backlog=BACKLOG, send_buffer_bytes=SEND_BUFFER_BYTES)
 
 
 def protocol_class(limits: WebLimits) -> type[H11Protocol]:

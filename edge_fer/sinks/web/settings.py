@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass, field
 
 from edge_fer.errors import ConfigError
+from edge_fer.sinks.listening import Address
 
-DEFAULT_HOST = "127.0.0.1"
-ADDRESS = re.compile(r"(?:(?P<host>[^:\[\]\s/@]+|\[[0-9A-Fa-f:.]+\])?:)?(?P<port>[0-9]{1,5})")
 NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,251}[a-z0-9])?")
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where the server listens."""
-
-    host: str = DEFAULT_HOST
-    """An address or a name of this computer; never in brackets."""
-    port: int = 8080
-    """0 takes any free port."""
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only programs on this computer can reach it."""
-        return is_loopback(self.host)
-
-    def __str__(self) -> str:
-        """As it stands in a URL."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +55,7 @@ class WebLimits:
 class WebSettings:
     """All that the server is asked for."""
 
-    address: Address = field(default_factory=Address)
+    address: Address = field(default_factory=lambda: Address(port=8080))
     names: tuple[str, ...] = ()
     """Further host names under which it is reached, such as that of a reverse proxy."""
     limits: WebLimits = field(default_factory=WebLimits)
@@ -95,31 +74,3 @@ class WebSettings:
     def needs_token(self) -> bool:
         """Whether a token is asked for: wherever others than programs on this computer may come."""
         return not self.address.is_loopback or bool(self.names)
-
-
-def parse_address(text: str) -> Address:
-    """Read `HOST:PORT`, `[IPV6]:PORT`, `:PORT` or `PORT`; without a host it is 127.0.0.1.
-
-    Raises:
-        ConfigError: it is none of them, or the port is above 65535.
-    """
-    match = ADDRESS.fullmatch(text.strip())
-    if match is None or int(match["port"]) > 65_535:
-        raise ConfigError(f"--serve {text!r} is no address: give HOST:PORT, such as 127.0.0.1:8080")
-    host = (match["host"] or DEFAULT_HOST).strip("[]")
-    if match["host"] and match["host"].startswith("["):
-        try:
-            ipaddress.IPv6Address(host)
-        except ValueError as error:
-            raise ConfigError(f"--serve {text!r} is no address: {host} is not IPv6") from error
-    return Address(host, int(match["port"]))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address or name is this computer's own, unreachable from others."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
