@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edge_fer.errors import ConfigError
-from edge_fer.evaluation.metrics import bootstrap_interval, calibration, class_figures, confusion_matrix, macro_f1
 from edge_fer.evaluation.predicting import true_labels
+from edge_fer.evaluation.summary import measure
 from edge_fer_bench.result import Accuracy, Estimate
 from edge_fer_bench.statistics import loss_estimate
 
@@ -57,14 +57,12 @@ def _reference(row: Row, rows: Sequence[Row], judged: Mapping[str, object]) -> s
 
 
 def _accuracy(found: Floats, truth: Labels, labels: Sequence[str]) -> Accuracy:
-    right = found.argmax(axis=1) == truth
-    confusion = confusion_matrix(found, truth)
-    low, high = bootstrap_interval(lambda drawn: float(right[drawn].mean()), len(right))
+    figures = measure(found, truth, labels)
     return Accuracy(
-        pictures=len(truth),
-        accuracy=Estimate(float(right.mean()), low, high),
-        macro_f1=macro_f1(confusion),
-        calibration_error=calibration(found, truth).expected_error,
-        classes=tuple(class_figures(confusion, labels)),
-        confusion=tuple(tuple(int(count) for count in line) for line in confusion),
+        pictures=figures.pictures,
+        accuracy=Estimate(figures.accuracy, *figures.accuracy_interval),
+        macro_f1=figures.macro_f1,
+        calibration_error=figures.calibration_error,
+        classes=figures.classes,
+        confusion=figures.confusion,
     )
