@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from edge_fer.cli.doctor_asked import Asked
     from edge_fer.sinks.mqtt_settings import MqttSettings
 
-Found = TypeVar("Found")
-
 DEVICES = Path("/dev")
 CONNECT_SECONDS = 5.0
 MIDDLE_OF_AN_EMOTION = 8
@@ -33,7 +32,7 @@ def probes_for(options: Sequence[str], environment: Mapping[str, str]) -> Probes
     """The probes for a run with these options; without any, for the installed service."""
     from edge_fer.device.board import temperature_celsius, throttled_word
 
-    asked = _once(lambda: ask(options, environment))
+    asked = functools.cache(lambda: ask(options, environment))
     return Probes(
         needs=lambda: needs_of(asked()),
         engine=lambda: open_engine(_usable(asked)),
@@ -45,7 +44,7 @@ def probes_for(options: Sequence[str], environment: Mapping[str, str]) -> Probes
         temperature=temperature_celsius,
         throttled=throttled_word,
         free_bytes=free_bytes,
-        service=_once(find_service),
+        service=functools.cache(find_service),
         broker=lambda: log_in(asked().settings.mqtt),
     )
 
@@ -156,12 +155,13 @@ def find_service() -> Installed | None:
     from edge_fer._version import __version__
     from edge_fer.cli.service_machine import installed_service, text_as_now, this_machine
 
-    service = installed_service(this_machine(), user=None)
+    machine = this_machine()
+    service = installed_service(machine, user=None)
     if service is None:
         return None
     text = service.text() or ""
     try:
-        current = text_as_now(this_machine(), service, text) == text
+        current = text_as_now(machine, service, text) == text
     except (EdgeFerError, click.ClickException):  # told by the check of the settings
         current = f"version {__version__};" in text
     user = service.scope == "user"
@@ -189,15 +189,3 @@ def _usable(asked: Callable[[], Asked]) -> RunSettings:
         return asked().settings
     except EdgeFerError:
         return RunSettings()
-
-
-def _once(look: Callable[[], Found]) -> Callable[[], Found]:
-    """Look once and remember what was found."""
-    found: list[Found] = []
-
-    def remembered() -> Found:
-        if not found:
-            found.append(look())
-        return found[0]
-
-    return remembered
