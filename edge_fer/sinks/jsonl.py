@@ -74,7 +74,16 @@ def json_line(observation: Observation) -> str:
     Raises:
         ValueError: a number in it is not finite.
     """
-    return json.dumps(as_record(observation), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return compact_json(as_record(observation))
+
+
+def compact_json(record: dict[str, Any]) -> str:
+    """Plain data as one line of JSON without a space too many; never NaN or Infinity.
+
+    Raises:
+        ValueError: a number in it is not finite.
+    """
+    return json.dumps(record, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
 def rfc3339(wall_time: float) -> str:

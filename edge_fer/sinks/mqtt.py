@@ -6,7 +6,6 @@ order, `offline` from the broker when the device is gone) and `state` (JSON, not
 
 from __future__ import annotations
 
-import json
 import secrets
 import socket
 from collections import defaultdict
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edge_fer.sinks.homeassistant import BIRTH, NO_FACE, Device, birth_topic, discovery, discovery_topic
-from edge_fer.sinks.jsonl import rfc3339
+from edge_fer.sinks.jsonl import compact_json, rfc3339
 from edge_fer.sinks.mqtt_settings import device_id
 
 if TYPE_CHECKING:
@@ -166,7 +165,8 @@ class MqttSink:
         if settings.discovery_prefix:
             expire = int(self._heartbeat_seconds * EXPIRE_HEARTBEATS)
             config = discovery(self._device, topics.state, topics.availability, expire)
-            self._link.publish(discovery_topic(settings.discovery_prefix, self._device), _json(config), retain=True)
+            topic = discovery_topic(settings.discovery_prefix, self._device)
+            self._link.publish(topic, compact_json(config), retain=True)
         self._link.publish(topics.availability, "online", retain=True)
 
     def _tell_state(self, now: float) -> None:
@@ -176,7 +176,7 @@ class MqttSink:
         self._told_mood, self._told_up = mood, self._up
         self._next_at = now + self._settings.interval_seconds
         self._heartbeat_at = now + self._heartbeat_seconds
-        self._link.publish(self.topics.state, _json(state_record(mood, health, self._clock.wall_time())))
+        self._link.publish(self.topics.state, compact_json(state_record(mood, health, self._clock.wall_time())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +225,3 @@ def open_mqtt(
         return MqttLink(settings, name, will=will, listen=topics.birth, heard=hear, report=report)
 
     return MqttSink(settings, labels, health, clock, connect)
-
-
-def _json(record: dict[str, Any]) -> str:
-    return json.dumps(record, separators=(",", ":"), allow_nan=False, ensure_ascii=False)

@@ -7,6 +7,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any
 
+from edge_fer.sinks.jsonl import compact_json
 from edge_fer.sinks.listening import Address
 from edge_fer.sinks.web.app import make_app
 from edge_fer.sinks.web.drawing import annotated_jpeg
@@ -14,7 +15,7 @@ from edge_fer.sinks.web.frames import PictureFeed
 from edge_fer.sinks.web.limits import Places, RateLimiter
 from edge_fer.sinks.web.newest import Newest
 from edge_fer.sinks.web.predict import PhotoDesk
-from edge_fer.sinks.web.routes import Parts, json_text
+from edge_fer.sinks.web.routes import Parts
 from edge_fer.sinks.web.security import own_names
 from edge_fer.sinks.web.server import ServerThread, bind
 from edge_fer.sinks.web.state import RunState
@@ -143,7 +144,7 @@ class PageSink:
         while not self._states.ended:
             if self._listeners.taken:
                 try:
-                    self._states.publish(json_text(self._record(False)))
+                    self._states.publish(compact_json(self._record(False)))
                 except Exception as error:  # one bad number must not end the events
                     self._report(f"page: the state cannot be told: {type(error).__name__}: {error}")
             await asyncio.sleep(self._settings.limits.state_seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,6 +9,7 @@ from urllib.parse import parse_qs
 
 from starlette.responses import RedirectResponse, Response
 
+from edge_fer.sinks.jsonl import compact_json
 from edge_fer.sinks.web.limits import Full
 from edge_fer.sinks.web.openapi import description
 from edge_fer.sinks.web.predict import busy, with_picture
@@ -161,12 +161,7 @@ def allow(rate: RateLimiter, request: Request) -> None:
 
 def as_json(data: dict[str, Any], status: int = 200) -> Response:
     """A response of JSON, never with NaN in it."""
-    return Response(json_text(data).encode("utf-8", "backslashreplace"), status, media_type="application/json")
-
-
-def json_text(data: dict[str, Any]) -> str:
-    """One compact line of JSON."""
-    return json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return Response(compact_json(data).encode("utf-8", "backslashreplace"), status, media_type="application/json")
 
 
 def routes() -> tuple[Route, ...]:
