@@ -1,4 +1,4 @@
-"""A camera that is absent, pulled out, frozen, stuck or broken: noticed, told once, opened again, and back at work."""
+"""A camera that is absent, pulled out or stuck: noticed, told once, opened again, and back at work."""
 
 from __future__ import annotations
 
@@ -7,126 +7,18 @@ import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
 from edge_fer.camera._retry import FIRST_SECONDS, LONGEST_SECONDS
 from edge_fer.camera.supervisor import CALM_SECONDS, SupervisedSource
-from edge_fer.errors import SourceError, SourceLost, SourceTimeout
-from edge_fer.types import Frame, SourceInfo
+from edge_fer.errors import SourceLost, SourceTimeout
+from edge_fer.types import SourceInfo
 from tests.camera_fakes import picture
+from tests.camera_rig import LONG, PATIENCE, STALL, Rig
 from tests.fakes import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from edge_fer.types import Image
-
-LONG = 20.0
-STALL, PATIENCE = 5.0, 10.0
-
-
-class FakeCamera:
-    """A camera with a plug: each opening gives a fresh source that counts from 0."""
-
-    def __init__(self, clock: FakeClock) -> None:
-        self.clock = clock
-        self.plugged = True
-        self.gives: Callable[[int], Image | Exception | None] = picture
-        """The picture of a number, an error to raise, or None for no frame in time."""
-        self.may_open = threading.Event()
-        self.may_open.set()
-        self.opened_at: list[float] = []
-        self.sources: list[FakeOpened] = []
-        self.given = 0
-
-    def open(self) -> FakeOpened:
-        self.opened_at.append(self.clock.now)
-        assert self.may_open.wait(LONG)
-        if not self.plugged:
-            raise SourceError("no camera 7")
-        self.sources.append(FakeOpened(self))
-        return self.sources[-1]
-
-
-class FakeOpened:
-    """One opening of the camera."""
-
-    def __init__(self, camera: FakeCamera) -> None:
-        self.camera, self.count, self.closed = camera, 0, 0
-        self.info = SourceInfo("camera 7", True, 64, 48, 15.0)
-        self.released = True
-
-    def read(self, timeout_seconds: float) -> Frame:
-        if self.closed:
-            raise SourceLost("camera 7 was closed")
-        if not self.camera.plugged:
-            raise SourceLost("camera 7 gives no more frames")
-        image = self.camera.gives(self.camera.given)
-        if image is None:
-            raise SourceTimeout("nothing in time")
-        if isinstance(image, Exception):
-            raise image
-        self.camera.given += 1
-        self.count += 1
-        return Frame(image, self.count - 1, self.camera.clock.now, 0.0, "camera 7")
-
-    def close(self) -> None:
-        self.closed += 1
-
-
-class Rig:
-    """A camera under supervision, and time."""
-
-    def __init__(self, *, open_already: bool = True, device: Path | None = None) -> None:
-        self.clock = FakeClock()
-        self.camera = FakeCamera(self.clock)
-        self.told: list[str] = []
-        self.seqs: list[int] = []
-        self.source = SupervisedSource(
-            self.camera.open,
-            SourceInfo("camera 7", True, None, None, None, 640, 480, 30.0),
-            stall_seconds=STALL,
-            patience_seconds=PATIENCE,
-            clock=self.clock,
-            report=self.told.append,
-            first=self.camera.open() if open_already else None,
-            device=None if device is None else lambda: device,
-        )
-
-    def read(self) -> Frame | None:
-        """One read; None where there was nothing."""
-        try:
-            frame = self.source.read(0.001)
-        except SourceTimeout:
-            return None
-        self.seqs.append(frame.seq)
-        return frame
-
-    def settle(self) -> None:
-        """Read without time passing until no thread is at work; what can be done at this moment is done."""
-        for _ in range(3):
-            self.read()
-            for thread in threading.enumerate():
-                if thread.name in ("open camera 7", "close camera 7") and self.camera.may_open.is_set():
-                    thread.join(LONG)
-
-    def spend(self, seconds: float, step: float = 0.5) -> None:
-        """Let time pass and read all the while."""
-        until = self.clock.now + seconds
-        while self.clock.now < until:
-            self.clock.now += step
-            self.settle()
-
-
-@pytest.fixture
-def rig() -> Iterator[Rig]:
-    """A camera that is there and open."""
-    made = Rig()
-    yield made
-    made.camera.may_open.set()
-    made.source.close()
+    from tests.camera_rig import FakeOpened
 
 
 def test_a_healthy_camera_is_only_handed_on(rig):
@@ -228,94 +120,6 @@ def test_a_change_of_permissions_is_worth_an_attempt_too(tmp_path):
     rig.settle()
     assert rig.source.state.up
     rig.source.close()
-
-
-def test_a_mute_one_is_given_up_after_the_stall_time_and_not_before(rig):
-    rig.spend(1)
-    rig.camera.gives = lambda index: None
-    rig.spend(STALL - 0.5)
-    assert rig.source.state.up
-    rig.spend(1)
-    assert not rig.source.state.up
-    assert rig.told == ["camera 7 has given no frame for 5 s; waiting for it"]
-
-
-def test_one_that_opens_and_stays_mute_is_listened_to_and_back_at_once(rig):
-    rig.spend(1)
-    rig.camera.gives = lambda index: None
-    rig.spend(120)
-    # An attempt lasts as long as the pause to the next, so that it is nearly always open and listening.
-    rig.camera.gives = picture
-    rig.spend(1)
-    assert rig.source.state.up
-    assert len(rig.told) == 2
-
-
-def test_the_same_picture_for_ever_is_a_frozen_camera(rig):
-    rig.spend(1)
-    rig.camera.gives = lambda index: picture(7)
-    rig.spend(STALL + 1)
-    assert not rig.source.state.up
-    assert rig.told == ["camera 7 has given the same picture for 5 s; waiting for it"]
-    given = len(rig.seqs)
-    rig.spend(100)
-    assert len(rig.seqs) == given
-    assert len(rig.told) == 1
-    assert len(rig.camera.sources) < 12
-    rig.camera.gives = picture
-    rig.spend(1)
-    assert rig.source.state.up
-    assert len(rig.told) == 2
-
-
-def test_a_still_scene_with_noise_is_no_frozen_camera(rig):
-    def nearly_the_same(index: int) -> Image:
-        image = picture(7)
-        image[11, 13, 0] = index % 2
-        return image
-
-    rig.camera.gives = nearly_the_same
-    rig.spend(60)
-    assert rig.source.state.up
-    assert rig.told == []
-
-
-@pytest.mark.parametrize(
-    ("bad", "said"),
-    [
-        (np.empty((0, 0, 3), np.uint8), "empty or broken frames"),
-        (None, "no frame for 5 s"),
-        (picture(1, 32, 24), "frames of 32x24 instead of 64x48"),
-        (picture(1)[:, :, 0], "frames of another kind than before"),
-        (np.zeros((48, 64, 3), np.uint16), "empty or broken frames"),
-    ],
-    ids=["empty", "none", "size", "grey", "16 bits"],
-)
-def test_frames_that_are_no_use_are_a_loss_after_the_stall_time(rig, bad, said):
-    rig.spend(1)
-    rig.camera.gives = lambda index: bad
-    rig.spend(STALL + 0.5)
-    assert not rig.source.state.up
-    assert len(rig.told) == 1
-    assert said in rig.told[0]
-
-
-def test_a_few_wrong_frames_are_thrown_away_and_counted(rig):
-    rig.camera.gives = lambda index: picture(index, 32, 24) if index in (2, 3) else picture(index)
-    for _ in range(6):
-        rig.read()
-    assert rig.seqs == [0, 1, 4, 5]
-    assert (rig.source.state.up, rig.source.state.bad_frames, rig.told) == (True, 2, [])
-
-
-def test_another_size_is_taken_once_it_was_opened_anew(rig):
-    rig.spend(1)
-    rig.camera.gives = lambda index: picture(index, 32, 24)
-    rig.spend(STALL + 10)
-    assert rig.source.state.up
-    frame = rig.read()
-    assert frame is not None
-    assert (frame.width, frame.height) == (32, 24)
 
 
 def test_one_that_flaps_keeps_its_long_pauses(rig):
