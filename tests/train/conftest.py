@@ -42,6 +42,16 @@ def faces() -> Callable[..., LabelledFaces]:
 
 
 @pytest.fixture
+def tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network of five convolutions under the name "tiny": tracing larger ones takes most of a short run."""
+    from edge_fer_train.architectures import ARCHITECTURES, Architecture
+    from edge_fer_train.residual import ResidualPlan, residual
+
+    plan = ResidualPlan(stem=4, stem_stride=2, stages=((8, 1),), head=16, dropout=0.1)
+    monkeypatch.setitem(ARCHITECTURES, "tiny", Architecture(residual(plan), any_size=True))
+
+
+@pytest.fixture
 def faces_npz(tmp_path: Path) -> Path:
     """A data set of 63 training and 28 validation faces with votes."""
     training, validation = make_faces(63), make_faces(28, seed=1)

@@ -13,12 +13,12 @@ from edge_fer.errors import ConfigError, EdgeFerError
 
 keras = pytest.importorskip("keras", reason="training needs Keras")
 
-from edge_fer_train.architectures import ARCHITECTURES, Architecture, build_network  # noqa: E402
+from edge_fer_train.architectures import ARCHITECTURES, build_network  # noqa: E402
 from edge_fer_train.augmentation import AUGMENTATIONS  # noqa: E402
 from edge_fer_train.averaging import WeightAverage  # noqa: E402
 from edge_fer_train.batches import BatchSettings, TrainingEpoch  # noqa: E402
 from edge_fer_train.checkpoint import Progress, to_numpy  # noqa: E402
-from edge_fer_train.fit import TrainingResult, stops_early, train  # noqa: E402
+from edge_fer_train.fit import TrainingResult, train  # noqa: E402
 from edge_fer_train.heads import (  # noqa: E402
     ALL_LAYERS,
     HEAD_ONLY,
@@ -29,7 +29,7 @@ from edge_fer_train.heads import (  # noqa: E402
     stage_of,
     with_heads,
 )
-from edge_fer_train.residual import ResidualPlan, residual  # noqa: E402
+from edge_fer_train.schedule import stops_early  # noqa: E402
 from edge_fer_train.teachers import TeacherModel, ensemble, load_teachers, softmax  # noqa: E402
 
 if TYPE_CHECKING:
@@ -40,19 +40,15 @@ if TYPE_CHECKING:
 
     Make = Callable[..., LabelledFaces]
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.usefixtures("tiny_network"),
+]
 
 QUICK = TrainingSettings(
     arch="tiny", epochs=3, batch_size=16, learning_rate=0.02, soft_labels=True, small_side_px=24, small_share=0.4
 )
 LARGE = tuple(name for name, one in ARCHITECTURES.items() if one.application is not None)
-
-
-@pytest.fixture(autouse=True)
-def tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network of five convolutions under the name "tiny": tracing larger ones takes most of a short run."""
-    plan = ResidualPlan(stem=4, stem_stride=2, stages=((8, 1),), head=16, dropout=0.1)
-    monkeypatch.setitem(ARCHITECTURES, "tiny", Architecture(residual(plan), any_size=True))
 
 
 def run(settings: TrainingSettings, folder: Path, faces: Make, **options: Any) -> TrainingResult:

@@ -56,6 +56,12 @@ def test_a_recipe_of_ones_own_changes_what_it_names(tmp_path: Path) -> None:
         (b"weights = 1", "weights must be a text"),
         (b"channels = 2", r"channels must be 1 \(grey\) or 3 \(colour\)"),
         (b"std = 0", "std must be 0.001 to 1000, not 0"),
+        (b"finishes = 3", r"finishes must be tables of settings, \[\[finishes\]\] in a recipe, not 3"),
+        (b"finishes = [3]", "finishes must be tables of settings"),
+        (b"[[finishes]]\nepochs = 1\n[[finishes]]\nepochs = 0", "finish 2: epochs must be 1 to 100000, not 0"),
+        (b"[[finishes]]\nepohcs = 1", "finish 1: unknown training setting 'epohcs'; did you mean 'epochs'"),
+        (b"[[finishes]]\narch = 'nano'", "finish 1 cannot change arch, which all finishes share"),
+        (b"[[finishes]]\n[[finishes.finishes]]", "finish 1 cannot change finishes"),
         (b"epochs = ", "not a readable recipe"),
         (b"\xff\xfe", "not a readable recipe"),
     ],
@@ -76,7 +82,10 @@ def test_an_unknown_recipe_is_told_with_those_there_are(tmp_path: Path) -> None:
 
 
 def test_settings_come_back_from_their_file(tmp_path: Path) -> None:
-    settings = dataclasses.replace(TrainingSettings(), arch="nano", seed=7, mixup_alpha=0.2, soft_labels=True)
+    finishes = ({"epochs": 2, "augment": "light"}, {"learning_rate": 0.5})
+    settings = dataclasses.replace(
+        TrainingSettings(), arch="nano", seed=7, mixup_alpha=0.2, soft_labels=True, finishes=finishes
+    )
     write_settings(settings, tmp_path / "config.json")
     assert read_settings(tmp_path / "config.json") == settings
 
@@ -99,3 +108,16 @@ def test_every_number_has_a_range_that_its_default_lies_in() -> None:
 def test_options_win_over_the_base() -> None:
     base = settings_from({"epochs": 5, "seed": 3}, "x")
     assert settings_from({"epochs": 7}, "x", base) == dataclasses.replace(base, epochs=7)
+
+
+def test_a_finish_changes_what_it_names_and_runs_on_all_layers_at_the_full_size(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        "epochs = 9\nseed = 4\nsmall_share = 0.5\nweights = 'imagenet'\nhead_epochs = 2\nlast_layers_epochs = 3\n"
+        "[[finishes]]\nepochs = 2\naugment = 'light'\n[[finishes]]\nseed = 5\n"
+    )
+    settings = read_recipe(str(path))
+    alone = dataclasses.replace(TrainingSettings(), seed=4, small_share=0.0)
+    assert settings.finish(0) == dataclasses.replace(alone, epochs=2, augment="light")
+    assert settings.finish(1) == dataclasses.replace(alone, epochs=9, seed=5)
+    assert settings.all_epochs == 20

@@ -45,7 +45,7 @@ def invoke(*arguments: object) -> Result:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, faces: Make) -> Path:
-    """The folder of a finished run on 63 faces, four of whose validation faces are copies."""
+    """The folder of a finished run, with a finish, on 63 faces, four of whose validation faces are copies."""
     folder = tmp_path_factory.mktemp("train")
     training, validation = faces(63), faces(28, seed=1)
     validation.images[:4] = training.images[:4]
@@ -57,17 +57,20 @@ def finished(tmp_path_factory: pytest.TempPathFactory, faces: Make) -> Path:
         votes=np.concatenate([training.votes, validation.votes]),
         split=np.array(["train"] * 63 + ["PublicTest"] * 28),
     )
-    result = invoke("--data", data, *QUICK, "--out", folder / "first", "--licence", "Apache-2.0", "--seed", "3")
+    finishes = ("--set", "finishes=[{epochs = 1, augment = 'light'}]")
+    named = ("--out", folder / "first", "--licence", "Apache-2.0")
+    result = invoke("--data", data, *QUICK, *finishes, *named, "--seed", "3")
     assert result.exit_code == 0, result.output
     assert result.stdout == f"{folder / 'first' / 'report.html'}\n"
     assert "63 faces of stripes.npz (train), validated on 28 (PublicTest)" in result.stderr
-    assert "epoch 1/1" in result.stderr
+    assert "epoch 1/2" in result.stderr
+    assert "epoch 2/2" in result.stderr
     return folder / "first"
 
 
 def test_a_run_leaves_all_its_files(finished: Path) -> None:
     expected = {"config.json", "inputs.json", "history.csv", "figures.json", "MODEL_CARD.md", "report.html"}
-    expected |= {"best.npz", "checkpoint.npz", "first.keras", "first.keras.json"}
+    expected |= {"best.npz", "checkpoint.npz", "finish-1", "first.keras", "first.keras.json"}
     expected |= {f"{name}.png" for name in PICTURES}
     assert {path.name for path in finished.iterdir()} == expected
 
@@ -112,12 +115,13 @@ def test_the_figures_are_those_of_the_model(finished: Path, faces: Make) -> None
     assert figures["without_copies"]["accuracy"] == pytest.approx(right[4:].mean())
     assert np.array(figures["official"]["confusion"]).sum() == 28
     assert (figures["epochs"], figures["best_epoch"]) == (1, 1)
+    assert figures["settings"]["finishes"] == [{"epochs": 1, "augment": "light"}]
 
 
 def test_the_history_is_a_table(finished: Path) -> None:
     with (finished / "history.csv").open(newline="") as lines:
-        (row,) = csv.DictReader(lines)
-    assert row["epoch"] == "1"
+        row, finish = csv.DictReader(lines)
+    assert (row["epoch"], finish["epoch"]) == ("1", "2")
     assert float(row["loss"]) > 0
     assert 0 <= float(row["validation_accuracy_without_copies"]) <= 1
 
@@ -132,6 +136,8 @@ def test_the_model_card_is_honest_and_complete(finished: Path) -> None:
         "4 pictures of the split have an exact or near copy",
         "seed 3",
         "Recipe `nano`",
+        "epoch 1 of 1, averaged with the best of 1 finish;",
+        "- finish 1: epochs 1, augment light",
         "FER+",
         "must not be used for",
         "Known biases",
@@ -158,7 +164,7 @@ def test_a_run_is_not_overwritten_but_resumed(finished: Path) -> None:
     assert isinstance(again.exception, ConfigError)
     assert "holds a run: go on with it with --resume" in str(again.exception)
     (finished / "report.html").unlink()
-    resumed = invoke("--resume", "--out", finished, "--epochs", "1")
+    resumed = invoke("--resume", "--out", finished, "--epochs", "1", "--set", "finishes=[{epochs=1, augment='light'}]")
     assert resumed.exit_code == 0, resumed.output
     assert (finished / "report.html").is_file()
 
@@ -169,6 +175,7 @@ def test_a_run_is_not_overwritten_but_resumed(finished: Path) -> None:
         (["--epochs", "2"], "was begun with epochs 1, not 2: leave it out"),
         (["--recipe", "small"], "was begun with the recipe nano, not small"),
         (["--set", "std=63.0"], "was begun with std 64.0, not 63.0"),
+        (["--set", "finishes=[]"], "was begun with finishes"),
     ],
 )
 def test_other_settings_are_refused_when_resuming(finished: Path, arguments: list[str], message: str) -> None:

@@ -126,7 +126,7 @@ def command(
     )
     bar = ProgressBar(sys.stderr)
     try:
-        page = carry_out(request, bar.say, lambda settings: bar.begin(settings.epochs))
+        page = carry_out(request, bar.say, lambda settings: bar.begin(settings.all_epochs))
     except KeyboardInterrupt:
         begun = (out / "config.json").is_file()
         bar.say(f"stopped; go on with: edge-fer train --resume --out {out}" if begun else "stopped")

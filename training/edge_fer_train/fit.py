@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from edge_fer_train.averaging import WeightAverage
 from edge_fer_train.batches import BatchSettings, TrainingEpoch
 from edge_fer_train.checkpoint import Progress, load_checkpoint, load_progress, save_checkpoint, to_numpy
 from edge_fer_train.heads import compile_heads, loss_weights, set_stage, stage_of, with_heads
+from edge_fer_train.schedule import small_epochs, stops_early
 from edge_fer_train.teachers import TeacherModel, ensemble, softmax
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def train(
     *,
     resume: bool = False,
     teachers: Sequence[TeacherModel] = (),
+    start: Sequence[NDArray[np.float32]] | None = None,
     report: Report = lambda progress, step, steps, figures: None,
 ) -> TrainingResult:
     """Train a network and keep the checkpoint that does best on the validation faces without copies.
@@ -73,7 +74,8 @@ def train(
         validation: faces to choose the best epoch by; never learnt from.
         folder: where checkpoints are kept; must exist.
         resume: go on from the checkpoint in `folder`.
-        teachers: models whose averaged answers are learnt too.
+        teachers: models whose averaged answers are learnt too, unless the settings give them no weight.
+        start: weights to begin with, instead of those that the settings name.
         report: told after each step, and after each epoch with that epoch's figures.
 
     Raises:
@@ -82,12 +84,13 @@ def train(
     """
     _check(settings, training, validation)
     progress = load_progress(folder / CHECKPOINT) if resume else Progress()
+    teachers = teachers if settings.distill_weight else ()
     run = _Run(settings, training, validation, teachers, stage_of(settings, max(0, progress.epoch - 1)))
     if resume:
         load_checkpoint(folder / CHECKPOINT, run.state())
         run.average_callback.step = progress.step
     else:
-        run.load_start()
+        run.load_start(start)
     while progress.epoch < settings.epochs and not stops_early(progress, settings):
         run.one_epoch(progress, report)
         if progress.best_epoch == progress.epoch - 1:
@@ -95,21 +98,6 @@ def train(
         save_checkpoint(folder / CHECKPOINT, progress, run.state())
     load_checkpoint(folder / BEST, {"average": run.average.weights})
     return TrainingResult(run.finished_model(), progress, run.validate(), run.without_copies)
-
-
-def stops_early(progress: Progress, settings: TrainingSettings) -> bool:
-    """Whether so many epochs have passed without a better checkpoint that the run is over.
-
-    Epochs on smaller pictures do not count: what they are good for shows on the full size.
-    """
-    if not settings.early_stop_epochs:
-        return False
-    since = max(progress.best_epoch, _small_epochs(settings) - 1)
-    return progress.epoch - 1 - since >= settings.early_stop_epochs
-
-
-def _small_epochs(settings: TrainingSettings) -> int:
-    return math.ceil(settings.epochs * settings.small_share) if ARCHITECTURES[settings.arch].any_size else 0
 
 
 def _check(settings: TrainingSettings, training: LabelledFaces, validation: LabelledFaces) -> None:
@@ -150,9 +138,12 @@ class _Run:
         if not self.without_copies.any():
             raise ConfigError("every validation picture is a copy of a training picture; keep the two apart")
 
-    def load_start(self) -> None:
-        """Begin with the weights that the settings name."""
-        load_start(self._network, self._settings.arch, self._settings.weights)
+    def load_start(self, weights: Sequence[NDArray[np.float32]] | None) -> None:
+        """Begin with these weights, else with those that the settings name."""
+        if weights is None:
+            load_start(self._network, self._settings.arch, self._settings.weights)
+        else:
+            self._network.set_weights(weights)
         self.average.set_weights(self._network.get_weights())
 
     def state(self) -> dict[str, Sequence[Any]]:
@@ -231,7 +222,7 @@ class _Run:
         batches = BatchSettings(
             settings.batch_size, how, settings.balance, settings.label_smoothing, settings.soft_labels, settings.seed
         )
-        small = epoch < _small_epochs(settings)
+        small = epoch < small_epochs(settings)
         side = min(settings.small_side_px, settings.side_px) if small else settings.side_px
         return TrainingEpoch(self._training, self._spec, batches, epoch, side, self._teacher)
 

@@ -164,11 +164,15 @@ def _data(results: RunResults) -> str:
 
 def _training(results: RunResults) -> str:
     hours = results.training_seconds / 3600
-    settings = "\n".join(f"- {key}: {value}" for key, value in changed_settings(results.settings).items())
+    changed = changed_settings(dataclasses.replace(results.settings, finishes=()))
+    lines = [f"- {key}: {value}" for key, value in changed.items()]
+    for number, finish in enumerate(results.settings.finishes, 1):
+        lines.append(f"- finish {number}: " + ", ".join(f"{key} {value}" for key, value in finish.items()))
+    settings = "\n".join(lines)
     versions = ", ".join(f"{name} {version}" for name, version in results.produced_by.items())
     return (
-        f"Recipe `{results.recipe}`, seed {results.settings.seed}, epoch {results.best_epoch} of {results.epochs} "
-        f"kept, {hours:.1f} hours on the {results.backend} backend ({versions}). Settings other than the defaults:"
+        f"Recipe `{results.recipe}`, seed {results.settings.seed}, kept: {results.kept}; "
+        f"{hours:.1f} hours on the {results.backend} backend ({versions}). Settings other than the defaults:"
         f"\n\n{settings or '- none'}\n\nAll of them are in `config.json`."
     )
 

@@ -109,7 +109,7 @@ def report_page(results: RunResults, pictures: dict[str, bytes]) -> str:
         ["training data", f"{results.training.data_set}, {results.training.split}, {results.training.pictures:,}"],
         ["validation data", f"{results.validation.data_set}, {split}, {results.validation.pictures:,}"],
         ["teachers", ", ".join(results.teachers) or "none"],
-        ["epoch kept", f"{results.best_epoch} of {results.epochs}"],
+        ["weights kept", results.kept],
         ["training time", f"{results.training_seconds / 3600:.2f} hours on {results.backend}"],
         ["temperature", f"{results.temperature:g}"],
         ["calibration error, temperature fitted on the other half", f"{results.crossed_calibration_error:.3f}"],

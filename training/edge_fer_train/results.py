@@ -50,7 +50,7 @@ class RunResults:
     multiply_adds: int
     epochs: int
     best_epoch: int
-    """From 1, as people count."""
+    """From 1, as people count; both without the finishes, whose weights are averaged with those of this epoch."""
     training_seconds: float
     backend: str
     produced_by: dict[str, str]
@@ -59,6 +59,13 @@ class RunResults:
     def copies(self) -> int:
         """Validation pictures that have a copy among the training pictures."""
         return self.official.pictures - self.without_copies.pictures
+
+    @property
+    def kept(self) -> str:
+        """Which weights the model has, in words."""
+        epoch = f"epoch {self.best_epoch} of {self.epochs}"
+        count = len(self.settings.finishes)
+        return f"{epoch}, averaged with the best of {count} finish{'es' * (count > 1)}" if count else epoch
 
     @property
     def is_fer2013(self) -> bool:

@@ -69,7 +69,8 @@ def carry_out(request: RunRequest, say: Callable[[str], None], begin: Callable[[
     backend = load_backend()
     # Imported now, so that a missing package is told before the training and not after it.
     from edge_fer_train.export import write_keras_model
-    from edge_fer_train.fit import CHECKPOINT, train
+    from edge_fer_train.finishing import train_and_finish
+    from edge_fer_train.fit import CHECKPOINT
     from edge_fer_train.report import write_report
     from edge_fer_train.results import collect_results
     from edge_fer_train.teachers import load_teachers
@@ -84,7 +85,7 @@ def carry_out(request: RunRequest, say: Callable[[str], None], begin: Callable[[
     with quiet_warnings(), _nothing_left_behind(request.folder):
         teachers = load_teachers(plan.teachers, settings.input_spec(), data.training.label_names)
         _write_plan(request.folder, plan, data)
-        result = train(
+        result = train_and_finish(
             settings,
             data.training,
             data.validation,
@@ -137,8 +138,9 @@ def _new_plan(request: RunRequest) -> Plan:
 
 def _resumed_plan(request: RunRequest) -> Plan:
     settings = read_settings(request.folder / CONFIG)
+    asked = settings_from(dict(request.overrides), "the command line", settings)
     for key, value in request.overrides:
-        if (kept := getattr(settings, key)) != value:
+        if (kept := getattr(settings, key)) != getattr(asked, key):
             raise ConfigError(f"{request.folder} was begun with {key} {kept}, not {value}: leave it out, or start anew")
     inputs = _read_inputs(request.folder / INPUTS)
     recipe = str(inputs.get("recipe") or request.recipe or settings.arch)

@@ -74,6 +74,22 @@ class TrainingSettings:
     """Subtracted from pixels of 0 to 255; 129 is the mean grey of FER-2013's training pictures."""
     std: float = 64.0
     """Pixels are divided by it; the standard deviation of FER-2013's training pictures is 65."""
+    finishes: tuple[dict[str, Any], ...] = ()
+    """Shorter runs that follow, `[[finishes]]` in a recipe: each goes on from the best weights of this run, with all
+    layers at the full size, and changes what it names. The weights of this run and of all finishes are then averaged
+    into one network (Wortsman et al., arXiv 2203.05482)."""
+
+    def finish(self, number: int) -> TrainingSettings:
+        """The settings of a finish, counted from 0."""
+        begun = dataclasses.replace(
+            self, weights="none", small_share=0.0, head_epochs=0, last_layers_epochs=0, finishes=()
+        )
+        return dataclasses.replace(begun, **self.finishes[number])
+
+    @property
+    def all_epochs(self) -> int:
+        """Epochs of the run and its finishes."""
+        return self.epochs + sum(self.finish(number).epochs for number in range(len(self.finishes)))
 
     def input_spec(self) -> InputSpec:
         """The model's input, as the runtime needs to know it."""
@@ -83,6 +99,9 @@ class TrainingSettings:
         """The settings as plain values, for json."""
         return dataclasses.asdict(self)
 
+
+_OF_THE_NETWORK: tuple[str, ...] = ("arch", "weights", "side_px", "channels", "mean", "std", "finishes")
+"""What a finish cannot change."""
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "arch": ARCHITECTURE_NAMES,
@@ -132,13 +151,26 @@ def settings_from(values: dict[str, Any], where: str, base: TrainingSettings | N
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ConfigError(f"{where}: unknown training setting {key!r}{hint}")
         _check_value(key, value, type(getattr(defaults, key)), where)
-    settings = dataclasses.replace(base or defaults, **values)
+    finishes = {"finishes": tuple(values["finishes"])} if "finishes" in values else {}
+    settings = dataclasses.replace(base or defaults, **values | finishes)
     if settings.channels == 2:
         raise ConfigError(f"{where}: channels must be 1 (grey) or 3 (colour)")
     return settings
 
 
+def _check_finishes(finishes: Any, where: str) -> None:
+    if not isinstance(finishes, (list, tuple)) or not all(isinstance(one, dict) for one in finishes):
+        raise ConfigError(f"{where}: finishes must be tables of settings, [[finishes]] in a recipe, not {finishes!r}")
+    for number, finish in enumerate(finishes, 1):
+        if fixed := [key for key in finish if key in _OF_THE_NETWORK]:
+            raise ConfigError(f"{where}: finish {number} cannot change {fixed[0]}, which all finishes share")
+        settings_from(finish, f"{where}: finish {number}")
+
+
 def _check_value(key: str, value: Any, kind: type, where: str) -> None:
+    if key == "finishes":
+        _check_finishes(value, where)
+        return
     # A bool is an int to Python, but `epochs = true` is a mistake.
     fits = isinstance(value, (int, float) if kind is float else kind) and isinstance(value, bool) == (kind is bool)
     if not fits:
