@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import EdgeFerError
 from edge_fer.evaluation.metrics import calibration
-from edge_fer.scores.manifest import write_atomically
 from edge_fer_bench.evaluating import class_cells, evaluation_json, robustness_cells
 from edge_fer_bench.page import can_draw, html_page, html_picture, html_table, html_text
 

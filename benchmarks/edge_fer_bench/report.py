@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import EdgeFerError
-from edge_fer.scores.manifest import write_atomically
 from edge_fer_bench.page import can_draw, html_page, html_picture, html_table, html_text
 from edge_fer_bench.result_file import write_result
 from edge_fer_bench.table import (

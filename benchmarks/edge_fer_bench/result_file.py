@@ -8,8 +8,8 @@ import math
 import types
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import EdgeFerError, SourceError
-from edge_fer.scores.manifest import write_atomically
 from edge_fer_bench.result import SCHEMA, BenchResult
 
 if TYPE_CHECKING:

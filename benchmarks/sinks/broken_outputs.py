@@ -36,12 +36,12 @@ from urllib.parse import urlsplit
 from edge_fer_bench.environment import read_environment, read_health
 
 from edge_fer.assembly import RunSettings, Streams, build_pipeline
+from edge_fer.atomic_files import write_atomically
 from edge_fer.camera.settings import CameraSettings
 from edge_fer.pipeline import RunLimits
 from edge_fer.sinks.listening import Address
 from edge_fer.sinks.metrics_server import MOST_CLIENTS
 from edge_fer.sinks.mqtt_settings import MqttSettings
-from edge_fer.sinks.web.settings import Address as WebAddress
 from edge_fer.sinks.web.settings import WebSettings
 
 if TYPE_CHECKING:
@@ -105,9 +105,7 @@ def main() -> int:
         "health_after": asdict(read_health()),
     }
     if arguments.out:
-        part = arguments.out.with_suffix(".part")
-        part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        part.replace(arguments.out)
+        write_atomically(arguments.out, (json.dumps(result, indent=1) + "\n").encode(), mode=None)
     return 0 if all(result["holds"].values()) else 1
 
 
@@ -185,7 +183,7 @@ def run_broken(
             csv=None if disk is None else disk / "faces.csv",
             mqtt=MqttSettings("127.0.0.1", broker.getsockname()[1], identity="benchmark"),
             metrics=Address("127.0.0.1", 0),
-            serve=WebSettings(WebAddress("127.0.0.1", 0)),
+            serve=WebSettings(Address("127.0.0.1", 0)),
         )
         pipeline = build_pipeline(chosen, Streams(full, io.StringIO(), lines.append))
         stack.callback(pipeline.close)

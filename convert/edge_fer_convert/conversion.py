@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import ConfigError, EdgeFerError, ModelError
 from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER
-from edge_fer.scores.manifest import write_atomically
 from edge_fer_convert.budget import complaint, slowness
 from edge_fer_convert.contents import Maker, plans_for
 from edge_fer_convert.drafts import timed, yardstick

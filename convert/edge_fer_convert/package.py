@@ -12,15 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import ConfigError
-from edge_fer.scores.manifest import (
-    METADATA_KEY,
-    Manifest,
-    manifest_json,
-    manifest_path,
-    write_atomically,
-    write_manifest,
-)
+from edge_fer.scores.manifest import METADATA_KEY, Manifest, manifest_json, manifest_path, write_manifest
 from edge_fer_convert.recipes import SUFFIX_OF_ENGINE
 from edge_fer_convert.to_onnx import add_metadata
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-import tempfile
 import tomllib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_fer.atomic_files import replace_text
 from edge_fer.config.layers import parse_file, user_file
 from edge_fer.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from edge_fer.config.keys import Value
 
@@ -82,38 +81,6 @@ def toml_value(value: Value) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return json.dumps(value)
-
-
-def replace_text(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write a text file in one step: under another name, flushed to the disk, then renamed over the old one.
-
-    A file that exists keeps its mode.
-
-    Raises:
-        OSError: it cannot be written; what was there stays.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        path = path.resolve()  # a link stays a link
-        mode = path.stat().st_mode & 0o777
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
-    with contextlib.suppress(OSError):
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the new name too must outlive a loss of power
-        finally:
-            os.close(folder)
 
 
 def _plain(value: Value | None) -> object:

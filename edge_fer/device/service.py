@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_fer.config.edit import replace_text
+from edge_fer.atomic_files import replace_text
 from edge_fer.device.commands import SystemCommands
 from edge_fer.device.unit import MARK, OLDEST_SYSTEMD, UNIT_NAME
 from edge_fer.errors import ServiceError

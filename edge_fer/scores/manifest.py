@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from dataclasses import asdict, replace
-from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
+from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import ModelError
 from edge_fer.scores.checked_json import Fields, parse_object
 from edge_fer.scores.manifest_types import (
@@ -30,6 +28,9 @@ from edge_fer.scores.manifest_types import (
 from edge_fer.scores.model_bytes import read_model_bytes
 from edge_fer.scores.onnx_file import scan_onnx
 from edge_fer.types import ColourOrder, InputSpec, TensorLayout
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = [
     "METADATA_KEY",
@@ -47,7 +48,6 @@ __all__ = [
     "parse_manifest",
     "read_manifest",
     "read_model_bytes",
-    "write_atomically",
     "write_manifest",
 ]
 
@@ -199,21 +199,6 @@ def write_manifest(model: Path, manifest: Manifest) -> Path:
     parse_manifest(text, str(path))
     write_atomically(path, text.encode())
     return path
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file through a temporary one in the same folder, so that a reader never sees half of it."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _read_small_text(path: Path, most_bytes: int = 1_000_000) -> str:

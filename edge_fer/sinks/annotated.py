@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 
+from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import SinkError
 from edge_fer.sinks.draw import annotate
 
@@ -55,20 +56,13 @@ class AnnotatedFolder:
         path = self._folder / self._free_name(original.stem, suffix)
         enlarged, times = _enlarged(image)
         picture = annotate(enlarged, observation, top=self._top, enlarged=times)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             ok, data = cv2.imencode(suffix.lower(), picture)
             if not ok:
                 raise SinkError(f"cannot write {path}: OpenCV cannot encode it")
-            with part.open("wb") as file:
-                file.write(data.tobytes())
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
+            write_atomically(path, data.tobytes(), mode=None)
         except (OSError, cv2.error) as exc:
             raise SinkError(f"cannot write {path}: {getattr(exc, 'strerror', None) or exc}") from exc
-        finally:
-            part.unlink(missing_ok=True)
         return path
 
     def _free_name(self, stem: str, suffix: str) -> str:

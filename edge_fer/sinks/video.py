@@ -68,7 +68,7 @@ class VideoSink:
             raise SinkError(f"cannot write {path}: OpenCV takes no name that is not UTF-8; choose another") from None
         # Absolute, because FFmpeg takes `http:out.mp4` for an address.
         self._path = path = path.absolute()
-        # The suffix stays last: OpenCV chooses the container by it.
+        # OpenCV writes the file itself, and chooses the container by the suffix: it stays last.
         self._part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
         self._fps = info.fps if info.fps and info.fps > 0 else (30.0 if info.live else PICTURES_FPS)
         self._live = info.live

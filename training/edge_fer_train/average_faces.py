@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_fer.atomic_files import write_atomically
 from edge_fer.camera.pattern import TEXTURE_SIDE, soft_oval
 from edge_fer.errors import EdgeFerError, ModelError, SourceError
 from edge_fer.faces.crop import whole_to_batch
@@ -202,15 +202,9 @@ def write_sheet(averages: dict[str, AverageFace], path: Path) -> None:
     _, encoded = cv2.imencode(
         ".png", np.hstack([face.image for face in averages.values()]), [cv2.IMWRITE_PNG_COMPRESSION, 9]
     )
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("wb") as file:
-            file.write(encoded.tobytes())
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_atomically(path, encoded.tobytes(), mode=None)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise EdgeFerError(f"cannot write {path}: {error.strerror}; give another place with --out") from error
 
 

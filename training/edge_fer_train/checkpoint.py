@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import ConfigError, EdgeFerError
-from edge_fer.scores.manifest import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,8 +6,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import EdgeFerError
-from edge_fer.scores.manifest import AccuracyEntry, Manifest, write_atomically, write_manifest
+from edge_fer.scores.manifest import AccuracyEntry, Manifest, write_manifest
 
 if TYPE_CHECKING:
     import keras

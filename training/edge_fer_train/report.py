@@ -10,8 +10,8 @@ import numpy as np
 from edge_fer_bench import plots
 from edge_fer_bench.page import html_page, html_picture, html_table, html_text
 
+from edge_fer.atomic_files import write_atomically
 from edge_fer.evaluation.metrics import calibration, sharpen
-from edge_fer.scores.manifest import write_atomically
 from edge_fer_train.model_card import model_card, settings_table
 from edge_fer_train.results import results_json
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import ConfigError, EdgeFerError
-from edge_fer.scores.manifest import write_atomically
 from edge_fer_train.backend import load_backend, quiet_warnings
 from edge_fer_train.data import load_training_data
 from edge_fer_train.settings import TrainingSettings, read_recipe, read_settings, settings_from, write_settings

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import ConfigError
-from edge_fer.scores.manifest import write_atomically
 from edge_fer.types import InputSpec
 
 RECIPES = Path(__file__).parent / "recipes"

@@ -94,7 +94,8 @@ def _read(path: Path) -> str:
 
 def _store(path: Path, secret: str) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    # A power cut may have left it, and the number of this process come again, as it does in a container.
+    # A power cut may have left it, and the number of this process come again, as it does in a container. A secret that
+    # nobody uses is not left lying about under ever new names, as `write_atomically` would do.
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:

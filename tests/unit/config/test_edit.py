@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_fer.config.edit import NEW_FILE, edited_text, replace_text, toml_value, write_user_config
+from edge_fer.config.edit import NEW_FILE, edited_text, toml_value, write_user_config
 from edge_fer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -80,15 +80,6 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot write"):
         write_user_config({"threads": 2}, path=tmp_path / "file" / "config.toml")
-
-
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "config.toml"
-    path.write_text("old")
-    with pytest.raises(UnicodeEncodeError):
-        replace_text(path, "new \ud800")
-    assert path.read_text() == "old"
-    assert [one.name for one in tmp_path.iterdir()] == ["config.toml"]
 
 
 @given(st.one_of(st.text(st.characters(codec="utf-8")), st.integers(-(2**40), 2**40), st.booleans(), st.floats(0, 1e9)))

@@ -100,7 +100,7 @@ def test_a_kill_between_write_and_rename_leaves_the_old_unit(tmp_path: Path) -> 
     cut = """
 import os, signal, sys
 from pathlib import Path
-from edge_fer.config.edit import replace_text
+from edge_fer.atomic_files import replace_text
 sys.addaudithook(lambda event, _: os.kill(os.getpid(), signal.SIGKILL) if event == "os.rename" else None)
 replace_text(Path(sys.argv[1]), sys.argv[2])
 """

@@ -18,7 +18,6 @@ from edge_fer.scores.manifest import (
     manifest_path,
     parse_manifest,
     read_manifest,
-    write_atomically,
     write_manifest,
 )
 from edge_fer.types import FER_LABELS, InputSpec
@@ -207,15 +206,3 @@ def test_an_unusable_manifest_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="labels"):
         write_manifest(model, replace(FULL, labels=("a", "a")))
     assert [entry.name for entry in tmp_path.iterdir()] == ["face.tflite"]
-
-
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(OSError, match="folder"):
-        write_atomically(tmp_path / "folder", b"new")  # a file cannot replace a folder
-    assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
-
-
-def test_files_are_readable_by_others(tmp_path: Path) -> None:
-    write_atomically(tmp_path / "a.json", b"{}")
-    assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o644
