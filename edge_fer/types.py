@@ -61,6 +61,8 @@ class Box:
 
     def clipped(self, frame_width: int, frame_height: int) -> Box:
         """The part of the box that lies inside a frame of that size in pixels; its area may be 0."""
+        if self.x >= 0 <= self.width <= frame_width - self.x and self.y >= 0 <= self.height <= frame_height - self.y:
+            return self  # as nearly always
         left, top = min(max(self.x, 0), frame_width), min(max(self.y, 0), frame_height)
         right = min(max(self.x + self.width, left), frame_width)
         bottom = min(max(self.y + self.height, top), frame_height)
@@ -69,8 +71,10 @@ class Box:
     def overlap(self, other: Box) -> float:
         """Intersection over union with another box, 0.0 to 1.0."""
         width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        if width <= 0:
+            return 0.0
         height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
-        if width <= 0 or height <= 0:
+        if height <= 0:
             return 0.0
         intersection = width * height
         return intersection / (self.area + other.area - intersection)

@@ -154,10 +154,11 @@ def _short(value: float) -> str:
 
 def best_order(predicted: NDArray[np.int64], truth: NDArray[np.str_], labels: Sequence[str]) -> tuple[str, ...]:
     """The order of labels that is right most often: the best pairing of outputs with labels."""
-    misses = [
-        [-float(((predicted == place) & (truth == label)).sum()) for label in labels] for place in range(len(labels))
-    ]
-    return tuple(labels[column] for _, column in assign(misses))
+    every = range(len(labels))
+    pairs = assign(
+        [every] * len(labels), lambda row, column: -float(((predicted == row) & (truth == labels[column])).sum())
+    )
+    return tuple(labels[column] for _, column in pairs)
 
 
 def adopted(finding: Finding, manifest: Manifest, *, labels_open: bool, scale_open: bool) -> Manifest:

@@ -6,10 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
-def assign(costs: Sequence[Sequence[float]]) -> list[tuple[int, int]]:
+def assign(possible: Sequence[Sequence[int]], cost: Callable[[int, int], float]) -> list[tuple[int, int]]:
     """Pair rows with columns so that as many as possible are paired, and of those pairings the cheapest.
 
     Most faces are far from each other, so rows and columns are first split into groups that compete; a group of one
@@ -17,40 +17,45 @@ def assign(costs: Sequence[Sequence[float]]) -> list[tuple[int, int]]:
     Volgenant's form of shortest augmenting paths, O(n^3)).
 
     Args:
-        costs: one list a row, all of one length; infinity where a pair is out of the question, else finite.
+        possible: for each row the columns that it may be paired with.
+        cost: finite cost of pairing a row with a column; asked only of possible pairs that compete with others.
 
     Returns:
         (row, column) pairs in the order of the rows; each row and column occurs once at most.
     """
     pairs: list[tuple[int, int]] = []
-    for rows, columns in _groups(costs):
+    for rows, columns in _groups(possible):
         if len(rows) == 1 and len(columns) == 1:
             pairs.append((rows[0], columns[0]))
         else:
-            pairs += [(rows[r], columns[c]) for r, c in _hungarian([[costs[r][c] for c in columns] for r in rows])]
+            costs = [[cost(row, column) if column in possible[row] else math.inf for column in columns] for row in rows]
+            pairs += [(rows[r], columns[c]) for r, c in _hungarian(costs)]
     return sorted(pairs)
 
 
-def _groups(costs: Sequence[Sequence[float]]) -> list[tuple[list[int], list[int]]]:
+def _groups(possible: Sequence[Sequence[int]]) -> list[tuple[list[int], list[int]]]:
     """Rows and columns that are joined by possible pairs, directly or through others."""
-    free_rows, groups = set(range(len(costs))), []
-    for start in range(len(costs)):
-        if start not in free_rows:
+    rows_of: dict[int, list[int]] = {}
+    for row, columns in enumerate(possible):
+        for column in columns:
+            rows_of.setdefault(column, []).append(row)
+    groups: list[tuple[list[int], list[int]]] = []
+    grouped: set[int] = set()
+    for start, own in enumerate(possible):
+        if not own or start in grouped:
             continue
-        free_rows.discard(start)
-        rows, columns, waiting = [start], set[int](), [start]
+        if len(own) == 1 and len(rows_of[own[0]]) == 1:
+            groups.append(([start], [own[0]]))
+            continue
+        rows, joined, waiting = {start}, set[int](), [start]
         while waiting:
-            row = waiting.pop()
-            for column, cost in enumerate(costs[row]):
-                if math.isinf(cost) or column in columns:
-                    continue
-                columns.add(column)
-                joined = [other for other in sorted(free_rows) if not math.isinf(costs[other][column])]
-                free_rows.difference_update(joined)
-                rows += joined
-                waiting += joined
-        if columns:
-            groups.append((sorted(rows), sorted(columns)))
+            for column in possible[waiting.pop()]:
+                if column not in joined:
+                    joined.add(column)
+                    waiting += [row for row in rows_of[column] if row not in rows]
+                    rows.update(rows_of[column])
+        grouped |= rows
+        groups.append((sorted(rows), sorted(joined)))
     return groups
 
 

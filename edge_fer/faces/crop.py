@@ -30,13 +30,12 @@ def crop_faces(image: Image, boxes: Sequence[Box], spec: InputSpec) -> Batch:
     Returns:
         float32 [N, height, width, channels], N = number of boxes (0 gives an empty batch).
     """
-    batch = _empty_batch(len(boxes), spec)
-    if not boxes:
-        return batch
-    pixels = in_colour(image, spec.colour)
-    for row, box in enumerate(boxes):
-        _put(batch, row, _square(pixels, box, spec.crop_margin), spec)
-    return _scale(batch, spec)
+    crops = _empty_crops(len(boxes), spec)
+    if boxes:
+        pixels = in_colour(image, spec.colour)
+        for row, box in enumerate(boxes):
+            _put(crops[row], _square(pixels, box, spec.crop_margin))
+    return _scaled(crops, spec)
 
 
 def whole_to_batch(pictures: Sequence[Image], spec: InputSpec) -> Batch:
@@ -50,10 +49,10 @@ def whole_to_batch(pictures: Sequence[Image], spec: InputSpec) -> Batch:
     Returns:
         float32 [N, height, width, channels], N = number of pictures.
     """
-    batch = _empty_batch(len(pictures), spec)
+    crops = _empty_crops(len(pictures), spec)
     for row, picture in enumerate(pictures):
-        _put(batch, row, in_colour(picture, spec.colour), spec)
-    return _scale(batch, spec)
+        _put(crops[row], in_colour(picture, spec.colour))
+    return _scaled(crops, spec)
 
 
 def in_colour(image: Image, colour: ColourOrder) -> Image:
@@ -75,8 +74,8 @@ def in_colour(image: Image, colour: ColourOrder) -> Image:
     return image if colour == "bgr" else _cv(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
 
 
-def _empty_batch(count: int, spec: InputSpec) -> Batch:
-    return np.empty((count, spec.height, spec.width, spec.channels), dtype=np.float32)
+def _empty_crops(count: int, spec: InputSpec) -> Image:
+    return np.empty((count, spec.height, spec.width, spec.channels), dtype=np.uint8)
 
 
 def _square(pixels: Image, box: Box, margin: float) -> Image:
@@ -91,18 +90,19 @@ def _square(pixels: Image, box: Box, margin: float) -> Image:
     return pixels[rows[:, None], columns]
 
 
-def _put(batch: Batch, row: int, pixels: Image, spec: InputSpec) -> None:
-    height, width = pixels.shape[:2]
-    if (width, height) != (spec.width, spec.height):
-        # Averaging avoids aliasing when shrinking; when enlarging it would only repeat pixels.
-        shrinking = width * height > spec.width * spec.height
-        how = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-        pixels = _cv(cv2.resize(pixels, (spec.width, spec.height), interpolation=how))
-    batch[row] = pixels.reshape(spec.height, spec.width, spec.channels)
+def _put(crop: Image, pixels: Image) -> None:
+    """Write a picture into a crop, uint8 [height, width, channels], stretched to its size."""
+    height, width = crop.shape[:2]
+    if pixels.shape[:2] == (height, width):
+        crop[:] = pixels.reshape(crop.shape)
+        return
+    # Averaging avoids aliasing when shrinking; when enlarging it would only repeat pixels.
+    shrinking = pixels.shape[0] * pixels.shape[1] > height * width
+    cv2.resize(pixels, (width, height), dst=crop, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
 
 
-def _scale(batch: Batch, spec: InputSpec) -> Batch:
-    batch -= np.asarray(spec.mean, dtype=np.float32)
+def _scaled(crops: Image, spec: InputSpec) -> Batch:
+    batch = np.subtract(crops, np.asarray(spec.mean, np.float32), dtype=np.float32)
     batch /= np.asarray(spec.std, dtype=np.float32)
     return batch
 

@@ -69,14 +69,21 @@ class Place:
         return math.hypot(self.x - other.x, self.y - other.y) / max(1.0, min(self.side, other.side))
 
     def near(self, other: Place, sides: float) -> bool:
-        """Whether the `distance` is at most so many sides; most are not, and are told by one subtraction."""
-        off_x, limit = self.x - other.x, sides * (self.side if self.side < other.side else other.side)
-        return -limit <= off_x <= limit and math.hypot(off_x, self.y - other.y) <= limit
+        """Whether the `distance` is at most so many sides."""
+        return math.hypot(self.x - other.x, self.y - other.y) <= sides * min(self.side, other.side)
+
+    def overlap(self, other: Place) -> float:
+        """Intersection over union of the boxes, 0.0 to 1.0."""
+        # Most do not touch, and that is told without making boxes, whose edges lie within a pixel of the place's.
+        reach = (self.side + other.side) / 2 + 2
+        if abs(self.x - other.x) > reach or abs(self.y - other.y) > reach:
+            return 0.0
+        return self.box().overlap(other.box())
 
 
 def same_face(found: Place, known: Place) -> bool:
     """Whether a finding is a known face, or a part of it."""
-    if found.box().overlap(known.box()) > SAME_OVERLAP:
+    if found.overlap(known) > SAME_OVERLAP:
         return True
     return found.side < known.side and math.hypot(found.x - known.x, found.y - known.y) < known.side / 2
 
@@ -173,14 +180,15 @@ class FaceLooker:
             patch, scaleFactor=1.15, minNeighbors=1, minSize=(smallest, smallest), maxSize=(largest, largest)
         )
         sightings = []
-        for (x, y, w, h), count in zip(found, counts, strict=True):
+        # Python's numbers are the same and add up in a fifth of the time.
+        for (x, y, w, h), count in zip(np.asarray(found).tolist(), np.asarray(counts).tolist(), strict=True):
             centre_x, centre_y = x + w / 2, y + h / 2
             if manner.mirrored:
                 centre_x = width - centre_x
             if back is not None:
                 centre_x, centre_y = back @ (centre_x, centre_y, 1.0)
             place = Place(left + float(centre_x) / scale, top + float(centre_y) / scale, float(w) / scale)
-            sightings.append(Sighting(place, int(count)))
+            sightings.append(Sighting(place, count))
         sightings.sort(key=lambda seen: (seen.place.distance(expected), seen.place.x, seen.place.y))
         return sightings
 
@@ -205,16 +213,16 @@ class FaceLooker:
         # Flat patches divide by nothing.
         if not math.isfinite(best) or best > 1.001:
             return expected, -1.0
-        centre_x = x + _peak(fits[y], x) + TEMPLATE_SIDE / 2
-        centre_y = y + _peak(fits[:, x], y) + TEMPLATE_SIDE / 2
+        centre_x = x + _peak(fits[y].tolist(), x) + TEMPLATE_SIDE / 2
+        centre_y = y + _peak(fits[:, x].tolist(), y) + TEMPLATE_SIDE / 2
         return Place(left + centre_x / scale, top + centre_y / scale, expected.side), float(best)
 
 
-def _peak(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]], at: int) -> float:
+def _peak(values: list[float], at: int) -> float:
     """How far the top of a parabola through the highest value and its neighbours lies from it, -0.5 to 0.5."""
     if not 0 < at < len(values) - 1:
         return 0.0
-    before, highest, after = float(values[at - 1]), float(values[at]), float(values[at + 1])
+    before, highest, after = values[at - 1 : at + 2]
     bend = before - 2.0 * highest + after
     return 0.0 if bend >= 0 else max(-0.5, min(0.5, 0.5 * (before - after) / bend))
 

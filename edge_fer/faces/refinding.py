@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from edge_fer.faces.looking import FALLBACKS, HELD_MARGIN, LOOK_MARGIN, SAME_OVE
 if TYPE_CHECKING:
     from edge_fer.faces.track import Track
     from edge_fer.faces.tracking_settings import TrackingSettings
-    from edge_fer.types import Box, Image
+    from edge_fer.types import Image
 
 SURE_AGREEING = 3
 """Raw hits of a cascade that show a new face at once; with fewer it must be found again in the next frame."""
@@ -81,8 +82,8 @@ class Refinder:
             (track.confirmed, track.silent_looks == 0, track.looked_frame, index)
             for index, track in enumerate(tracks)
             if not track.confirmed
-            or (was_seen[index] and (track.silent_looks > 0 or track.unsettled or _near_another(track, tracks)))
             or frame - track.looked_frame >= (settings.look_every if was_seen[index] else 2)
+            or (was_seen[index] and (track.silent_looks > 0 or track.unsettled or _near_another(track, tracks)))
         ]
         return {index for *_, index in sorted(due)[: settings.looks_a_frame]}
 
@@ -126,22 +127,16 @@ class Refinder:
         # Where a cascade and a template, or two looks, found the same face, the cascade's and the nearer one counts.
         findings = sorted(findings, key=lambda finding: finding.manner is None)
         kept: list[_Finding] = []
-        boxes: list[Box] = []
         for finding in findings:
-            box = finding.place.box()
-            if not any(box.overlap(other) > SAME_OVERLAP for other in boxes):
+            if not any(finding.place.overlap(other.place) > SAME_OVERLAP for other in kept):
                 kept.append(finding)
-                boxes.append(box)
-        within = [[_allowed(track, finding) for finding in kept] for track in tracks]
-        contested = [sum(row[column] for row in within) > 1 for column in range(len(kept))]
-        costs = [
-            [
-                self._cost(grey, track, finding, contested[column]) if within[row][column] else math.inf
-                for column, finding in enumerate(kept)
-            ]
-            for row, track in enumerate(tracks)
-        ]
-        for row, column in assign(costs):
+        possible = [_allowed(track, kept) for track in tracks]
+        claims = Counter(column for columns in possible for column in columns)
+
+        def cost(row: int, column: int) -> float:
+            return self._cost(grey, tracks[row], kept[column], contested=claims[column] > 1)
+
+        for row, column in assign(possible, cost):
             self._take(grey, tracks[row], kept[column])
 
     def _cost(self, grey: Image, track: Track, finding: _Finding, contested: bool) -> float:
@@ -175,7 +170,13 @@ def _near_another(track: Track, tracks: list[Track]) -> bool:
     return any(other is not track and other.place.near(track.place, NEAR_SIDES) for other in tracks)
 
 
-def _allowed(track: Track, finding: _Finding) -> bool:
+def _allowed(track: Track, findings: list[_Finding]) -> list[int]:
+    """Indices of the findings that may be the track's face."""
     # A face out of sight may have moved on, and was looked for further away.
     gate = GATE_SIDES if track.seen_at + 0.2 > track.at else 1.5 * GATE_SIDES
-    return track.place.near(finding.place, gate) and 0.6 < finding.place.side / track.place.side < 1.7
+    place = track.place
+    return [
+        index
+        for index, one in enumerate(findings)
+        if place.near(one.place, gate) and 0.6 < one.place.side / place.side < 1.7
+    ]

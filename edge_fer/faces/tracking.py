@@ -182,7 +182,8 @@ class FaceTracker:
         """Give new faces to the tracks that were lost, or begin tracks for them."""
         lost = [track for track in self._tracks if not track.visible]
         costs = [[self._return_cost(grey, track, found.place) for found in new] for track in lost]
-        returned = {column: lost[row] for row, column in assign(costs)}
+        possible = [[column for column, cost in enumerate(row) if cost < math.inf] for row in costs]
+        returned = {column: lost[row] for row, column in assign(possible, lambda row, column: costs[row][column])}
         for column, found in enumerate(new):
             track = returned.get(column)
             if track is not None:

@@ -76,7 +76,7 @@ class ScoreSmoother:
             return Steadied(raw, raw.top)
         seconds = max(0.0, at - memory.at)
         share = 1.0 - math.exp(-seconds / self._time_constant_seconds)
-        values = tuple(mean + share * (new - mean) for mean, new in zip(memory.values, raw.values, strict=True))
+        values = tuple([mean + share * (new - mean) for mean, new in zip(memory.values, raw.values, strict=True)])
         scores = Scores(raw.labels, values)
         self._choose(memory, scores, seconds)
         memory.values, memory.at = values, at

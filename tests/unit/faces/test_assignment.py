@@ -7,12 +7,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_fer.faces.assignment import assign
+from edge_fer.faces import assignment
 
 COST = st.one_of(st.just(math.inf), st.integers(0, 20).map(float))
 TABLES = st.integers(1, 5).flatmap(
     lambda columns: st.lists(st.lists(COST, min_size=columns, max_size=columns), min_size=1, max_size=5)
 )
+
+
+def assign(costs: list[list[float]]) -> list[tuple[int, int]]:
+    """As the real one, from a table with infinity where a pair is out of the question."""
+    possible = [[column for column, cost in enumerate(row) if cost < math.inf] for row in costs]
+
+    def cost(row: int, column: int) -> float:
+        assert column in possible[row]
+        return costs[row][column]
+
+    return assignment.assign(possible, cost)
 
 
 def best_by_trying(costs: list[list[float]]) -> tuple[int, float]:
@@ -45,3 +56,14 @@ def test_the_greedy_choice_is_not_taken_where_it_costs_more() -> None:
 @pytest.mark.parametrize("costs", [[], [[]], [[], []], [[math.inf]], [[math.inf], [math.inf]]])
 def test_nothing_to_pair(costs: list[list[float]]) -> None:
     assert assign(costs) == []
+
+
+def test_nobody_asks_what_a_pair_costs_that_competes_with_none() -> None:
+    asked: list[tuple[int, int]] = []
+
+    def cost(row: int, column: int) -> float:
+        asked.append((row, column))
+        return float(row != column)
+
+    assert assignment.assign([[0], [2, 1], [1, 2]], cost) == [(0, 0), (1, 1), (2, 2)]
+    assert sorted(asked) == [(1, 1), (1, 2), (2, 1), (2, 2)]
