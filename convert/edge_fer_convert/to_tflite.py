@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 from edge_fer.errors import ModelError
 from edge_fer.scores.decoding import first_line
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
-from edge_fer_convert.tflite_ranges import narrowed
+from edge_fer_convert.tflite_ranges import with_ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from edge_fer.scores.manifest import Recipe
@@ -25,47 +24,58 @@ def to_tflite(saved_model: Path, recipe: Recipe, calibration: Batch | None, meth
         saved_model: folder made by `Network.export`.
         recipe: one of `RECIPES`; "static_wi8_ai8" is int8 throughout, inputs and outputs included.
         calibration: model inputs, float32 [N, height, width, channels]; needed for int8.
-        method: of calibration; TensorFlow's own is min-max, others narrow the ranges that it measured.
+        method: of calibration.
 
     Raises:
         ModelError: the converter refuses the model, or calibration pictures are missing.
     """
-
-    def representative() -> Iterator[list[Batch]]:
-        assert calibration is not None
-        for row in range(len(calibration)):
-            yield [calibration[row : row + 1]]
-
+    if recipe == "static_wi8_ai8" and calibration is None:
+        raise ModelError("int8 needs calibration pictures: give some with --calibration")
     with quiet_tensorflow():
         import tensorflow as tf
 
-        converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
-        if recipe == "static_wi8_ai8":
-            if calibration is None:
-                raise ModelError("int8 needs calibration pictures: give some with --calibration")
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.representative_dataset = representative
-            # Nothing but int8: an operation that would stay in float is an error, not a surprise on the device.
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = tf.int8
-            converter.inference_output_type = tf.int8
-        else:
+        try:
+            if calibration is not None and recipe == "static_wi8_ai8":
+                from tensorflow.lite.python.convert import mlir_quantize
+
+                # The two halves of what `convert` does, with ranges that are right between them.
+                return bytes(
+                    mlir_quantize(
+                        calibrated_tflite(saved_model, calibration, method),
+                        fully_quantize=True,
+                        input_data_type=tf.int8,
+                        output_data_type=tf.int8,
+                    )
+                )
+            converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
             if recipe != "fp32":
                 # Without pictures, this stores the weights in 8 bits and leaves activations in float.
                 converter.optimizations = [tf.lite.Optimize.DEFAULT]
             if recipe == "fp16":
                 converter.target_spec.supported_types = [tf.float16]
-        try:
-            if recipe != "static_wi8_ai8" or calibration is None or method == "min-max":
-                return bytes(converter.convert())
-            from tensorflow.lite.python.convert import mlir_quantize
-
-            # The two halves of what `convert` does, with the ranges narrowed between them.
-            converter._experimental_calibrate_only = True
-            calibrated = narrowed(bytes(converter.convert()), calibration, method)
-            return bytes(
-                mlir_quantize(calibrated, fully_quantize=True, input_data_type=tf.int8, output_data_type=tf.int8)
-            )
+            return bytes(converter.convert())
         except Exception as error:  # the converter's errors have no common base
             raise ModelError(f"TensorFlow cannot convert the model to TFLite ({recipe}): {first_line(error)}") from None
+
+
+def calibrated_tflite(saved_model: Path, calibration: Batch, method: Method) -> bytes:
+    """A float32 TFLite model that bears the range of each activation, ready for TensorFlow's quantiser.
+
+    Args:
+        saved_model: as for `to_tflite`.
+        calibration: model inputs, float32 [N, height, width, channels].
+        method: of calibration.
+    """
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    # TensorFlow's ranges are replaced: one picture is enough to have it make room for them.
+    converter.representative_dataset = lambda: iter([[calibration[:1]]])
+    # Nothing but int8: an operation that would stay in float is an error, not a surprise on the device.
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.int8
+    converter.inference_output_type = tf.int8
+    converter._experimental_calibrate_only = True
+    return with_ranges(bytes(converter.convert()), calibration, method)
