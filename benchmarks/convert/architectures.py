@@ -124,8 +124,9 @@ def compare(case: Case, data: Path, model: Path, out: Path) -> dict[str, Any]:
     """Each converted file against the trained model on the same real pictures."""
     from edge_fer_convert import InputOptions
     from edge_fer_convert.load import load_trained
-    from edge_fer_convert.verify import agreement, in_parts, probabilities
+    from edge_fer_convert.verify import agreement, probabilities
 
+    from edge_fer.evaluation.predicting import in_parts
     from edge_fer.scores.loading import open_classifier
 
     trained = load_trained(model, InputOptions(scale=case.scale or None))

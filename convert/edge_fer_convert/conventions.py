@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge_fer.evaluation.predicting import in_parts
 from edge_fer.faces.assignment import assign
 from edge_fer.types import FER_LABELS
 from edge_fer_convert.calibration import balanced_sample
@@ -82,8 +83,6 @@ def measure_conventions(
         check: the faces, of classes that the model has (`known_part`); up to 1000 are taken, each class alike.
         seed: of the draw and the bootstrap (Efron 1979; 500 rounds).
     """
-    from edge_fer_convert.verify import in_parts
-
     names = check.faces.label_names
     faces = check.faces.take(balanced_sample(check.faces.labels, MOST_PICTURES, seed))
     truth = np.asarray([str(names[label]) for label in faces.labels])

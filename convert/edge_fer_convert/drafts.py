@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_fer.evaluation.predicting import in_parts
 from edge_fer.scores.loading import open_classifier
 from edge_fer.scores.manifest import read_manifest
 from edge_fer_convert.calibration import balanced_sample
@@ -16,7 +17,7 @@ from edge_fer_convert.operations import operations_of
 from edge_fer_convert.package import write_model
 from edge_fer_convert.result import ConvertedFile
 from edge_fer_convert.timing import milliseconds_in_turns
-from edge_fer_convert.verify import agreement, class_f1, in_parts, measured_accuracy, probabilities
+from edge_fer_convert.verify import agreement, class_f1, measured_accuracy, probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

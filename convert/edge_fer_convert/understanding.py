@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from edge_fer.evaluation.predicting import in_parts
 from edge_fer_convert.check_data import known_part, occurring_names
 from edge_fer_convert.contents import open_source
 from edge_fer_convert.conventions import adopted, measure_conventions, verdict
 from edge_fer_convert.describe import LABELS_GUESS, SCALE_GUESS, is_open
-from edge_fer_convert.verify import class_f1, in_parts, measured_accuracy
+from edge_fer_convert.verify import class_f1, measured_accuracy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

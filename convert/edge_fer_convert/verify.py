@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge_fer.evaluation.predicting import true_labels
 from edge_fer.scores.manifest import AccuracyEntry
 from edge_fer_convert.network import pictures_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from numpy.typing import NDArray
 
-    from edge_fer.types import Batch, Classifier, Image, InputSpec
+    from edge_fer.types import Batch, Classifier
     from edge_fer_convert.check_data import CheckSet
 
 
@@ -50,21 +49,11 @@ def agreement(expected: NDArray[np.float64], found: NDArray[np.float64]) -> Agre
     return Agreement(len(expected), float(same_top.mean()), float(differences.max()), float(differences.mean()))
 
 
-def in_parts(
-    run: Callable[[Batch], NDArray[np.float64]], images: Sequence[Image], spec: InputSpec, at_a_time: int = 128
-) -> NDArray[np.float64]:
-    """What `run` gives for many pictures, without holding all of their inputs at once."""
-    from edge_fer.faces.crop import whole_to_batch
-
-    parts = [run(whole_to_batch(images[at : at + at_a_time], spec)) for at in range(0, len(images), at_a_time)]
-    return np.concatenate(parts)
-
-
 def measured_accuracy(found: NDArray[np.float64], check: CheckSet, labels: tuple[str, ...]) -> AccuracyEntry:
     """Accuracy and macro F1 of probabilities [N, labels] on the check data; classes are matched by their names."""
     from edge_fer.evaluation.metrics import accuracy, confusion_matrix, macro_f1
 
-    truth = _truth(check, labels)
+    truth = true_labels(check.faces, labels, check.data_set, "the model")
     figures = accuracy(found, truth), macro_f1(confusion_matrix(found, truth))
     return AccuracyEntry(check.data_set, check.split, round(figures[0], 5), len(found), round(figures[1], 5))
 
@@ -73,10 +62,6 @@ def class_f1(found: NDArray[np.float64], check: CheckSet, labels: tuple[str, ...
     """F1 of each emotion that occurs in the check data, by its name, from probabilities [N, labels]."""
     from edge_fer.evaluation.metrics import class_figures, confusion_matrix
 
-    figures = class_figures(confusion_matrix(found, _truth(check, labels)), labels)
+    truth = true_labels(check.faces, labels, check.data_set, "the model")
+    figures = class_figures(confusion_matrix(found, truth), labels)
     return {name: round(float(one.f1), 5) for name, one in zip(labels, figures, strict=True) if one.support}
-
-
-def _truth(check: CheckSet, labels: tuple[str, ...]) -> NDArray[np.int64]:
-    places = [labels.index(name) if name in labels else -1 for name in check.faces.label_names]
-    return np.asarray(places, np.int64)[check.faces.labels]

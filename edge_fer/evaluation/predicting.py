@@ -28,10 +28,12 @@ def probabilities_of(classifier: Classifier, pictures: Sequence[Image]) -> Float
     )
 
 
-def in_parts(run: Callable[[Batch], Floats], pictures: Sequence[Image], spec: InputSpec) -> Floats:
+def in_parts(
+    run: Callable[[Batch], Floats], pictures: Sequence[Image], spec: InputSpec, at_a_time: int = AT_A_TIME
+) -> Floats:
     """What `run` gives for many pictures, without holding all of their inputs at once."""
-    starts = range(0, len(pictures), AT_A_TIME)
-    return np.concatenate([run(whole_to_batch(pictures[at : at + AT_A_TIME], spec)) for at in starts])
+    starts = range(0, len(pictures), at_a_time)
+    return np.concatenate([run(whole_to_batch(pictures[at : at + at_a_time], spec)) for at in starts])
 
 
 def true_labels(faces: LabelledFaces, labels: Sequence[str], data_name: str, model_name: str) -> Labels:
