@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 # First of all imports: OpenCV reads how long a camera may block when it is loaded.
 from edge_fer.camera._opencv import use_threads
-from edge_fer.camera.picture_bytes import picture_from_bytes
 from edge_fer.camera.read_ahead import ReadAhead
 from edge_fer.camera.settings import CameraSettings
 from edge_fer.errors import MissingExtra
@@ -16,10 +16,10 @@ from edge_fer.faces.looking import FaceLooker
 from edge_fer.faces.pictures import ConfirmedDetector, picture_detector
 from edge_fer.faces.tracking import FaceTracker
 from edge_fer.faces.tracking_settings import TrackingSettings
-from edge_fer.observing import observe
 from edge_fer.pipeline import Pipeline, RunLimits
 from edge_fer.scores.loading import Backend, open_classifier
 from edge_fer.scores.smoothing import ScoreSmoother
+from edge_fer.serving import serve_metrics, serve_page
 from edge_fer.sinks.csv import CsvFileSink
 from edge_fer.sinks.jsonl import JsonLinesSink
 from edge_fer.sinks.mqtt import open_mqtt
@@ -27,7 +27,6 @@ from edge_fer.sinks.runner import Filling, SystemClock, run_sink, run_view_sink
 from edge_fer.sinks.status import StatusLine
 from edge_fer.sinks.video import VideoSink
 from edge_fer.sinks.window import WindowSink, choose_screen
-from edge_fer.types import Frame, View
 from edge_fer.watching import both, is_watched, listen_to, monitor_of, open_watched_source
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from edge_fer.sinks.runner import SinkRunner
     from edge_fer.sinks.web.page import PageSink
     from edge_fer.sinks.web.settings import WebSettings
-    from edge_fer.types import Classifier, Clock, FrameSource, Observation, SourceInfo
+    from edge_fer.types import Classifier, Clock, FaceDetector, FrameSource, Observation, SourceInfo, View
 
 
 FOLLOW_FPS = 2.0
@@ -138,11 +137,12 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         source = open_watched_source(settings.source, settings.camera, clock, streams.report, wait=settings.wait)
         monitor = monitor_of(source, classifier, clock)
         if settings.metrics is not None:
-            services.append(_metrics(settings.metrics, monitor.snapshot, streams.report))
+            services.append(serve_metrics(settings.metrics, monitor.snapshot, streams.report))
         filling = Filling.DROP_OLDEST if source.info.live else Filling.WAIT
         view_sinks = _view_sinks(settings, source.info, filling, clock, streams)
         if settings.serve is not None:
-            page = _page(settings, settings.serve, monitor.snapshot, clock, streams)
+            parts = partial(_photo_parts, settings)
+            page = serve_page(settings.serve, parts, monitor.snapshot, clock, streams.report, top=settings.top)
             view_sinks.append(run_view_sink("page", page, Filling.NEWEST, clock, streams.report))
         sinks = _sinks(settings, source.info, classifier, filling, clock, streams, monitor.snapshot)
         monitor.watch([*sinks, *view_sinks])
@@ -175,16 +175,6 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         heartbeat=heartbeat,
         services=services if heartbeat is None else [*services, heartbeat],
     )
-
-
-def _metrics(address: Address, health: Callable[[], Health], report: Callable[[str], None]) -> Service:
-    try:
-        from edge_fer.sinks.metrics import open_metrics
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] == "edge_fer":
-            raise
-        raise MissingExtra("--metrics", "metrics") from error
-    return open_metrics(address, health, report)
 
 
 def _sinks(
@@ -237,29 +227,10 @@ def _view_sinks(
     return sinks
 
 
-def _page(
-    settings: RunSettings, serve: WebSettings, health: Callable[[], Health], clock: Clock, streams: Streams
-) -> PageSink:
-    try:
-        from edge_fer.sinks.web.page import open_page
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] == "edge_fer":
-            raise
-        raise MissingExtra("--serve", "web") from error
-
-    def open_reader() -> Callable[[bytes], View]:
-        # Of their own: photos are read in another thread, and more thoroughly than frames.
-        detector = picture_detector(HaarSettings.for_pictures(settings.faces.cascade))
-        classifier = open_classifier(settings.model, settings.backend, settings.threads)
-
-        def read(photo: bytes) -> View:
-            image = picture_from_bytes(photo, "the photo", serve.limits.photo_px)
-            frame = Frame(image, 0, 0.0, clock.wall_time(), "photo")
-            return View(observe(frame, detector, classifier, clock), image)
-
-        return read
-
-    return open_page(serve, health, open_reader, clock, streams.report, top=settings.top)
+def _photo_parts(settings: RunSettings) -> tuple[FaceDetector, Classifier]:
+    # Of their own: photos are read in another thread, and more thoroughly than frames.
+    detector = picture_detector(HaarSettings.for_pictures(settings.faces.cascade))
+    return detector, open_classifier(settings.model, settings.backend, settings.threads)
 
 
 def _frames_to_come(settings: RunSettings, info: SourceInfo) -> int | None:
