@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from edge_fer.device.notify import ServiceManager
     from edge_fer.pipeline import Service
+    from edge_fer.protocols import Classifier, Clock, FaceDetector, FrameSource
     from edge_fer.sinks.health import Health
     from edge_fer.sinks.jsonl import ByteStream
     from edge_fer.sinks.listening import Address
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from edge_fer.sinks.runner import SinkRunner
     from edge_fer.sinks.web.page import PageSink
     from edge_fer.sinks.web.settings import WebSettings
-    from edge_fer.types import Classifier, Clock, FaceDetector, FrameSource, Observation, SourceInfo, View
+    from edge_fer.types import Observation, SourceInfo, View
 
 
 FOLLOW_FPS = 2.0

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge_fer.faces.tracking import FaceFollower
-    from edge_fer.types import Batch, Classifier, Clock, FaceDetector, Frame, Scores
+    from edge_fer.protocols import Classifier, Clock, FaceDetector
+    from edge_fer.types import Batch, Frame, Scores
 
 
 def observe(frame: Frame, detector: FaceDetector, classifier: Classifier, clock: Clock) -> Observation:

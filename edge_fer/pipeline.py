@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from edge_fer.faces.tracking import FaceFollower
+    from edge_fer.protocols import Classifier, Clock, FaceDetector, FrameSource
     from edge_fer.sinks.runner import SinkRunner
     from edge_fer.sinks.summary import TrueFace
-    from edge_fer.types import Classifier, Clock, FaceDetector, Frame, FrameSource, Observation
+    from edge_fer.types import Frame, Observation
 
 READ_SECONDS = 0.2
 """How long one read may wait, and so how late the wish to stop may be noticed."""

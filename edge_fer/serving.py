@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from edge_fer.pipeline import Service
+    from edge_fer.protocols import Classifier, Clock, FaceDetector
     from edge_fer.sinks.health import Health
     from edge_fer.sinks.listening import Address
     from edge_fer.sinks.web.page import PageSink
     from edge_fer.sinks.web.settings import WebSettings
-    from edge_fer.types import Classifier, Clock, FaceDetector
 
 
 def serve_metrics(address: Address, health: Callable[[], Health], report: Callable[[str], None]) -> Service:

@@ -1,4 +1,4 @@
-"""The data that flows through edge-fer, and the protocols of the parts that it flows through.
+"""The data that flows through edge-fer; `protocols.py` names the parts that it flows through.
 
 A `FrameSource` yields a `Frame`; a `FaceDetector` finds `Face`s in it; a `Classifier` gives each face its
 `Scores`; the pipeline joins them in an `Observation`, which `Sink`s write. An `Observation` holds no pixels,
@@ -8,7 +8,7 @@ so that what leaves as JSON, MQTT or metrics cannot contain a picture. Only a `V
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -205,94 +205,6 @@ class SourceInfo:
     requested_fps: float | None = None
     frame_count: int | None = None
     """Number of frames that will come; None for cameras, streams and files that do not say."""
-
-
-class FrameSource(Protocol):
-    """Yields frames; opened by whoever made it, closed by whoever uses it."""
-
-    @property
-    def info(self) -> SourceInfo:
-        """What was asked for and what was obtained."""
-
-    def read(self, timeout_seconds: float) -> Frame:
-        """Return the next frame.
-
-        Raises:
-            SourceTimeout: nothing came in time; ask again.
-            SourceLost: the source broke; close it and open it anew.
-            EndOfStream: nothing more will come.
-        """
-
-    def close(self) -> None:
-        """Release the device or file; may be called more than once."""
-
-
-class FaceDetector(Protocol):
-    """Finds faces in a frame."""
-
-    def detect(self, grey: Image) -> list[Face]:
-        """Return the faces in a grey uint8 [height, width] picture, largest first, boxes inside the picture."""
-
-
-class Classifier(Protocol):
-    """Scores face crops; engines load once, on construction."""
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Labels in the order of the scores."""
-
-    @property
-    def input_spec(self) -> InputSpec:
-        """How crops must be made for this model."""
-
-    def classify(self, crops: Batch) -> list[Scores]:
-        """Score all crops of a frame in one call: float32 [N, height, width, channels], N may be 0.
-
-        Raises:
-            ModelError: the engine failed, or gave values that are no scores; where only some are not finite, it is
-                a `ScoresNotFinite` that holds the others.
-        """
-
-    def close(self) -> None:
-        """Release the engine; may be called more than once."""
-
-
-class Sink(Protocol):
-    """Writes observations somewhere."""
-
-    def write(self, observation: Observation) -> None:
-        """Write one observation.
-
-        Raises:
-            SinkError: it could not be written.
-        """
-
-    def close(self) -> None:
-        """Finish what was begun; may be called more than once."""
-
-
-class ViewSink(Protocol):
-    """Shows or stores annotated pictures; only made when the user asked for pictures."""
-
-    def write_view(self, view: View) -> None:
-        """Take one picture with its observation.
-
-        Raises:
-            SinkError: it could not be shown or written.
-        """
-
-    def close(self) -> None:
-        """Finish what was begun; may be called more than once."""
-
-
-class Clock(Protocol):
-    """Time as the pipeline sees it; tests bring their own."""
-
-    def monotonic(self) -> float:
-        """Seconds on a clock that never jumps."""
-
-    def wall_time(self) -> float:
-        """Seconds since 1970-01-01 UTC."""
 
 
 FER_LABELS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from edge_fer.camera.settings import CameraSettings
     from edge_fer.device.notify import ServiceManager
-    from edge_fer.types import Classifier, Clock, FrameSource, Observation
+    from edge_fer.protocols import Classifier, Clock, FrameSource
+    from edge_fer.types import Observation
 
 
 def open_watched_source(

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from edge_fer.evaluation.metrics import Floats
     from edge_fer.pipeline import Pipeline
-    from edge_fer.types import Box, Classifier, Image
+    from edge_fer.protocols import Classifier
+    from edge_fer.types import Box, Image
 
 READ_SECONDS = 0.2
 STALL_SECONDS = 15.0

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_fer.evaluation.metrics import Floats
+    from edge_fer.protocols import Classifier
     from edge_fer.scores.manifest import Manifest
-    from edge_fer.types import Classifier, ColourOrder, Image
+    from edge_fer.types import ColourOrder, Image
 
 TRAINED_SUFFIXES = (".keras", ".h5", ".hdf5")
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from edge_fer.assembly import Streams
     from edge_fer.pipeline import Pipeline
+    from edge_fer.protocols import Classifier
     from edge_fer.scores.manifest import Manifest
-    from edge_fer.types import Classifier, Image
+    from edge_fer.types import Image
     from edge_fer_bench.measuring import Faces
 
 

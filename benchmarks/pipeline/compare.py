@@ -36,7 +36,8 @@ from edge_fer.types import Box
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_fer.types import Classifier, Frame
+    from edge_fer.protocols import Classifier
+    from edge_fer.types import Frame
 
 
 def plain_loop(classifier: Classifier) -> Any:

@@ -33,8 +33,9 @@ from edge_fer.sinks.runner import Filling, SystemClock, run_sink
 from edge_fer.types import SourceInfo
 
 if TYPE_CHECKING:
+    from edge_fer.protocols import Classifier, FrameSource
     from edge_fer.sinks.runner import SinkRunner
-    from edge_fer.types import Classifier, Frame, FrameSource, Observation
+    from edge_fer.types import Frame, Observation
 
 
 class NativeTime:

@@ -23,7 +23,8 @@ from edge_fer.sinks.runner import SystemClock
 from edge_fer.types import Frame, SourceInfo
 
 if TYPE_CHECKING:
-    from edge_fer.types import FrameSource, Image
+    from edge_fer.protocols import FrameSource
+    from edge_fer.types import Image
 
 SIZES = ((640, 480), (1280, 720))
 ROUNDS = 7

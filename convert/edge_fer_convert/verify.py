@@ -14,7 +14,8 @@ from edge_fer_convert.network import pictures_at_once
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge_fer.types import Batch, Classifier
+    from edge_fer.protocols import Classifier
+    from edge_fer.types import Batch
     from edge_fer_convert.check_data import CheckSet
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from edge_fer.camera.settings import CameraSettings
     from edge_fer.camera.v4l2 import StableName
-    from edge_fer.types import Clock, FrameSource
+    from edge_fer.protocols import Clock, FrameSource
 
 CSI_CAMERA = re.compile(r"rpicam(?::(\d{1,2}))?")
 STREAM = re.compile(r"(?:rtsps?|https?)://", re.IGNORECASE)

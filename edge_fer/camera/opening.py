@@ -11,7 +11,7 @@ from edge_fer.camera.settings import CameraSettings
 from edge_fer.errors import SourceError
 
 if TYPE_CHECKING:
-    from edge_fer.types import FrameSource
+    from edge_fer.protocols import FrameSource
 
 __all__ = ["CameraSettings", "open_source"]
 

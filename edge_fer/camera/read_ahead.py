@@ -10,7 +10,8 @@ from edge_fer.background import BackgroundThread
 from edge_fer.errors import SourceLost, SourceTimeout
 
 if TYPE_CHECKING:
-    from edge_fer.types import Frame, FrameSource, SourceInfo
+    from edge_fer.protocols import FrameSource
+    from edge_fer.types import Frame, SourceInfo
 
 FRAMES_AHEAD = 3
 """Frames that may wait; more would only hold memory."""

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from edge_fer.types import Clock, Frame, FrameSource, SourceInfo
+    from edge_fer.protocols import Clock, FrameSource
+    from edge_fer.types import Frame, SourceInfo
 
 LOOK_SECONDS = 0.2
 """How often, at least, a camera that is away is looked for while `read` waits."""

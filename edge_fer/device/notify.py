@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from edge_fer.types import Clock, Observation
+    from edge_fer.protocols import Clock
+    from edge_fer.types import Observation
 
 STATUS_SECONDS = 5.0
 """How often, at most, the status is told."""

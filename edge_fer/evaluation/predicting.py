@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from edge_fer.evaluation.labelled import LabelledFaces
     from edge_fer.evaluation.metrics import Floats, Labels
-    from edge_fer.types import Batch, Classifier, Image, InputSpec
+    from edge_fer.protocols import Classifier
+    from edge_fer.types import Batch, Image, InputSpec
 
 AT_A_TIME = 128
 

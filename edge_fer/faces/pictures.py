@@ -9,7 +9,8 @@ from edge_fer.faces.looking import HELD_MARGIN, UPRIGHT, FaceLooker, Place, same
 
 if TYPE_CHECKING:
     from edge_fer.faces.haar import HaarSettings
-    from edge_fer.types import Face, FaceDetector, Image
+    from edge_fer.protocols import FaceDetector
+    from edge_fer.types import Face, Image
 
 CONFIRMING_HITS = 4
 """Raw hits of the second cascade that make a finding a face.

@@ -21,7 +21,8 @@ from edge_fer.faces.tracking_settings import TrackingSettings
 from edge_fer.types import Face
 
 if TYPE_CHECKING:
-    from edge_fer.types import FaceDetector, Frame, Image
+    from edge_fer.protocols import FaceDetector
+    from edge_fer.types import Frame, Image
 
 LOST_GATE_SIDES, LOST_GATE_SIDES_A_SECOND = 0.8, 2.0
 """How far from its expected place a face may turn up again: at once, and more for each second out of sight."""

@@ -20,8 +20,8 @@ from edge_fer.scores.processor import read_processor
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from edge_fer.protocols import Classifier
     from edge_fer.scores.processor import Kind
-    from edge_fer.types import Classifier
 
 Backend: TypeAlias = Literal["auto", "onnx", "litert"]
 

@@ -8,8 +8,9 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Sequence
 
+    from edge_fer.protocols import Clock
     from edge_fer.sinks.runner import SinkRunner
-    from edge_fer.types import Clock, Observation, View
+    from edge_fer.types import Observation, View
 
 FINISH_SECONDS = 1.0
 """How long sinks may go on writing once the user wants the end."""

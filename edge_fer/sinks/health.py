@@ -17,7 +17,8 @@ from edge_fer.sinks.rate import WINDOW_SECONDS, RateMeter
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from edge_fer.types import Clock, Observation, SourceInfo, Timings
+    from edge_fer.protocols import Clock
+    from edge_fer.types import Observation, SourceInfo, Timings
 
 SILENT_SECONDS = 5.0
 """A source that does not tell its own state counts as down when it has given nothing for so long."""

@@ -19,9 +19,10 @@ from edge_fer.sinks.mqtt_settings import device_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from edge_fer.protocols import Clock
     from edge_fer.sinks.health import Health
     from edge_fer.sinks.mqtt_settings import MqttSettings
-    from edge_fer.types import Clock, Observation
+    from edge_fer.types import Observation
 
 HEARTBEAT_SECONDS = 30.0
 """A state that does not change is told again this often, so that the receiver knows that it still holds."""

@@ -14,7 +14,8 @@ from edge_fer.errors import SinkError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_fer.types import Clock, Observation, Sink, View, ViewSink
+    from edge_fer.protocols import Clock, Sink, ViewSink
+    from edge_fer.types import Observation, View
 
 Item = TypeVar("Item")
 

@@ -10,7 +10,8 @@ from edge_fer.sinks.rate import RateMeter
 from edge_fer.sinks.runner import SinkFinished
 
 if TYPE_CHECKING:
-    from edge_fer.types import Clock, Observation
+    from edge_fer.protocols import Clock
+    from edge_fer.types import Observation
 
 LIVE_SECONDS = 1.0
 PROGRESS_SECONDS = 0.2

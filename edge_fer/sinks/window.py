@@ -16,7 +16,8 @@ from edge_fer.sinks.runner import SinkFinished
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from edge_fer.types import Clock, Image, View
+    from edge_fer.protocols import Clock
+    from edge_fer.types import Image, View
 
 TITLE = "edge-fer (q ends)"
 

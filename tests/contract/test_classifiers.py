@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from edge_fer.types import Batch, Classifier
+    from edge_fer.protocols import Classifier
+    from edge_fer.types import Batch
 
 SUFFIXES = {
     "onnx": pytest.param(

@@ -28,7 +28,8 @@ from tests.rpicam_fake import FakeProgram
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_fer.types import FrameSource, Image
+    from edge_fer.protocols import FrameSource
+    from edge_fer.types import Image
 
 LONG = 30.0
 WARM_UP, CYCLES = 5, 100

@@ -11,7 +11,8 @@ from edge_fer.sinks.web.threads import lower_priority
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_fer.types import Clock, View
+    from edge_fer.protocols import Clock
+    from edge_fer.types import View
 
 
 class PictureFeed:

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from edge_fer.protocols import Clock
     from edge_fer.sinks.health import Health
     from edge_fer.sinks.web.settings import WebSettings
     from edge_fer.sinks.web.token import Token
-    from edge_fer.types import Clock, View
+    from edge_fer.types import View
 
 EVERY_ADDRESS = ("0.0.0.0", "::")
 REPORTS = 8

@@ -11,7 +11,8 @@ from edge_fer.sinks.jsonl import as_record
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from edge_fer.types import Clock, Observation
+    from edge_fer.protocols import Clock
+    from edge_fer.types import Observation
 
 TIMELINE_SECONDS = 300
 """How far back the timeline goes; it is kept in memory only."""

@@ -17,7 +17,8 @@ from edge_fer.errors import EndOfStream, SourceError, SourceLost
 from tests.camera_fakes import FakeCapture, picture
 
 if TYPE_CHECKING:
-    from edge_fer.types import Frame, FrameSource
+    from edge_fer.protocols import FrameSource
+    from edge_fer.types import Frame
 
 
 def write_video(path: Path, frames: int = 10, fps: float = 20.0, code: str = "MJPG") -> Path:

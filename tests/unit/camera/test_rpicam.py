@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from edge_fer.types import Frame, FrameSource
+    from edge_fer.protocols import FrameSource
+    from edge_fer.types import Frame
 
 LONG = 20.0
 SETTINGS = CameraSettings(width=320, height=240, fps=15)

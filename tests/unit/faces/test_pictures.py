@@ -17,7 +17,7 @@ from tests.scenes import wall
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge_fer.types import FaceDetector
+    from edge_fer.protocols import FaceDetector
 
 STRICT = replace(HaarSettings.for_pictures(), min_neighbors=8, min_score=2.0)
 SIDES = (40, 100)
