@@ -26,7 +26,7 @@ from edge_fer.sinks.jsonl import json_line
 from edge_fer.sinks.runner import Filling, run_sink
 from edge_fer.types import Frame, SourceInfo
 from tests.fakes import Collector, EndlessSource, FakeClassifier, FakeClock, FakeDetector, picture, scores_for
-from tests.faults.test_picture_files import png
+from tests.picture_files import png
 from tests.scenes import Actor, Scene, still
 
 if TYPE_CHECKING:
