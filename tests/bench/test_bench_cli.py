@@ -23,6 +23,7 @@ from edge_fer_bench.worker import Open, Peak
 from edge_fer.errors import ConfigError, EdgeFerError, ModelError, SourceError
 from tests.bench.results import EFFORT, ONNX, TFLITE, FakeMachine, silent
 from tests.make_models import MODELS
+from tests.programs import run_python, with_our_modules
 
 REPOSITORY = Path(__file__).parent.parent.parent
 QUICKEST = ("--quick", "--rounds", "2", "--frames", "10")
@@ -39,9 +40,7 @@ def fault(*arguments: object) -> str:
 
 def real_run(*arguments: object, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     code = "from edge_fer.cli.main import main; main()"
-    everything = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(environment or {})}
-    line = [sys.executable, "-c", code, "bench", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, env=everything, timeout=300, check=False)
+    return run_python(code, "bench", *arguments, env=with_our_modules(**(environment or {})), timeout=300)
 
 
 def test_places_without_models(tmp_path: Path) -> None:
@@ -184,7 +183,7 @@ def test_ctrl_c_ends_a_real_run_with_what_there_is(tmp_path: Path) -> None:
     code = "from edge_fer.cli.main import main; main()"
     line = [sys.executable, "-c", code, "bench", "--models", str(TFLITE), *QUICKEST, "--rounds", "900", "--json"]
     mine, theirs = pty.openpty()
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = with_our_modules()
     with (tmp_path / "out.json").open("wb") as output:
         process = subprocess.Popen(line, stdout=output, stderr=theirs, env=environment)
     os.close(theirs)

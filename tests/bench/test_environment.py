@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -17,6 +15,8 @@ from edge_fer_bench.environment import (
     read_environment,
     read_health,
 )
+
+from tests.programs import run_python, with_our_modules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,8 +137,7 @@ def test_the_peak_is_that_of_the_process_itself() -> None:
         pytest.skip("needs /proc")
     ballast = b"\1" * 200_000_000  # held, not merely promised
     code = "from edge_fer_bench.environment import peak_memory_bytes; print(peak_memory_bytes())"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    done = run_python(code, check=True, env=with_our_modules())
     assert int(done.stdout) < 150_000_000 < len(ballast)
 
 

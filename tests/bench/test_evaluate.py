@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import re
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from edge_fer.evaluation.labelled import LabelledFaces
 from edge_fer.scores.manifest import read_manifest
 from edge_fer.types import FER_LABELS
 from tests.make_models import MODELS, brightness_model, pictures, save_trained
+from tests.programs import run_python
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,11 +96,10 @@ def test_a_bundled_model_goes_by_its_name_and_to_the_engine_that_is_there(data: 
         "raise ModuleNotFoundError('No module named ai_edge_litert', name='ai_edge_litert')\n"
     )
     code = "from edge_fer.cli.main import main; main()"
-    line = [sys.executable, "-c", code, "evaluate", "nano", "--data", str(data), "--json"]
     found = []
     for paths in (sys.path, [str(tmp_path), *sys.path]):
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-        done = subprocess.run(line, capture_output=True, text=True, check=False, env=environment)
+        done = run_python(code, "evaluate", "nano", "--data", data, "--json", env=environment)
         assert done.returncode == 0, done.stderr
         found.append(json.loads(done.stdout))
     assert [one["model"] for one in found] == ["fer2013-nano"] * 2
@@ -165,8 +164,7 @@ def test_without_matplotlib_the_figures_are_still_written(data: Path, tmp_path: 
         "u.find_spec = lambda name, *rest: None if name == 'matplotlib' else real(name, *rest)\n"
         "from edge_fer.cli.main import exit_code; sys.exit(exit_code(sys.argv[1:]))"
     )
-    line = [sys.executable, "-c", code, "evaluate", str(ONNX), "--data", str(data), "--out", str(tmp_path / "out")]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    done = run_python(code, "evaluate", ONNX, "--data", data, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "pip install 'edge-fer[bench]'" in done.stderr
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["evaluation.json"]

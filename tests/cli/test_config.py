@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +10,10 @@ import pytest
 from edge_fer.cli.configuration import NOT_KEYS, run_keys
 from edge_fer.cli.main import exit_code
 from edge_fer.cli.run import command as run_command
+from tests.programs import run_edge_fer, run_python, without_screen
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -43,15 +43,7 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, dict
 
 
 def run(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    result = subprocess.run(
-        [sys.executable, "-m", "edge_fer.cli.main", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environment,
-        check=False,
-    )
+    result = run_edge_fer(*arguments, env=without_screen())
     assert result.returncode == code, result.stderr
     assert "Traceback" not in result.stderr
     return result
@@ -159,7 +151,7 @@ def shared_picture(tmp_path: Path, astronaut: object) -> Path:
 def test_the_page_of_settings_is_up_to_date() -> None:
     script = REPOSITORY / "docs" / "configuration_page.py"
     code = f"import runpy; print(runpy.run_path({str(script)!r})['configuration_page'](), end='')"
-    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    made = run_python(code, check=True).stdout
     assert (REPOSITORY / "docs" / "configuration.md").read_text() == made, "docs/configuration.md is old: script/docs"
 
 

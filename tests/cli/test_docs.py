@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from edge_fer.cli.main import COMMANDS
+from tests.programs import run_python
 
 REPOSITORY = Path(__file__).parent.parent.parent
 PAGES = [
@@ -24,7 +23,7 @@ QUICK_START = ["script/demo", "script/test"]
 def test_the_command_line_page_is_up_to_date() -> None:
     # In a Python of its own: click keeps a command's help option as whoever ran it first had it.
     code = f"import runpy; print(runpy.run_path({str(REPOSITORY / 'docs' / 'cli_page.py')!r})['cli_page'](), end='')"
-    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    made = run_python(code, check=True).stdout
     assert (REPOSITORY / "docs" / "cli.md").read_text() == made, "docs/cli.md is old: run script/docs"
 
 

@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -22,6 +21,7 @@ from edge_fer.cli.doctor_probes import cameras, damaged_models, free_bytes, log_
 from edge_fer.device.findings import Needs, Probes
 from edge_fer.errors import ConfigError, SinkError, SourceError
 from edge_fer.sinks.mqtt_settings import MqttSettings
+from tests.programs import run_edge_fer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,14 +87,8 @@ def test_here_and_now_the_demo_is_read_from_pixels_to_words(environment: dict[st
 
 
 def test_a_command_line_answers_as_a_user_meets_it(environment: dict[str, str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "edge_fer", "doctor", "--camera", "/dev/video99", "--json"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**environment, "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
-        check=False,
-    )
+    own = {**environment, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    done = run_edge_fer("doctor", "--camera", "/dev/video99", "--json", env=own)
 
     assert done.returncode == 1, done.stderr
     camera = next(check for check in json.loads(done.stdout)["checks"] if check["name"] == "camera")

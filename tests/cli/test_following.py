@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +9,7 @@ import pytest
 from edge_fer.cli.following import following_options, following_settings
 from edge_fer.faces.haar import HaarSettings
 from edge_fer.faces.tracking_settings import PRESETS, TrackingSettings
+from tests.programs import run_edge_fer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,10 +49,8 @@ def test_options_reach_both_search_and_following() -> None:
 
 def test_lines_carry_ids_and_both_kinds_of_scores_and_come_out_the_same_twice(tiny_model: Path) -> None:
     def lines(*more: str) -> list[dict[str, Any]]:
-        command = [sys.executable, "-m", "edge_fer.cli.main", "run", "demo", "--json", "--max-frames", "40"]
-        done = subprocess.run(
-            [*command, "--model", str(tiny_model), *more], capture_output=True, text=True, timeout=60, check=True
-        )
+        words = ["run", "demo", "--json", "--max-frames", "40", "--model", tiny_model, *more]
+        done = run_edge_fer(*words, check=True)
         records = [json.loads(line) for line in done.stdout.splitlines()]
         return [{name: value for name, value in record.items() if name not in ("time", "ms")} for record in records]
 

@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import pytest
@@ -19,36 +17,19 @@ from edge_fer.pipeline import RunReport
 from edge_fer.sinks.summary import Tally, TruthCheck
 from edge_fer.types import Image, SourceInfo
 from tests.fakes import picture
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from tests.programs import command_line, run_edge_fer, without_screen
 
 LONG_SECONDS = 60
 
 
-def command(arguments: Sequence[str | Path]) -> list[str]:
-    return [sys.executable, "-m", "edge_fer.cli.main", *map(str, arguments)]
-
-
-def environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
-
-
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(["run", *arguments]),
-        capture_output=True,
-        text=True,
-        timeout=LONG_SECONDS,
-        env=environment(),
-        check=False,
-    )
+    return run_edge_fer("run", *arguments, env=without_screen())
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[bytes]:
     # Without a buffer: what `readline` had read ahead, `communicate` would miss.
     return subprocess.Popen(
-        command(["run", *arguments]), bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+        command_line("run", *arguments), bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=without_screen()
     )
 
 
@@ -161,7 +142,7 @@ def test_a_reader_that_leaves_ends_the_run_quietly(tiny_model: Path) -> None:
 def test_a_full_disk_is_told_and_the_run_goes_on(tiny_model: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         process = subprocess.Popen(
-            command(["run", "demo", "--model", tiny_model, "--json", "--max-frames", "5"]),
+            command_line("run", "demo", "--model", tiny_model, "--json", "--max-frames", "5"),
             stdout=full,
             stderr=subprocess.PIPE,
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +12,7 @@ from edge_fer_convert.cli import command
 from edge_fer.errors import ConfigError, ModelError, SourceError
 from edge_fer.scores.manifest import read_manifest
 from tests.make_models import NAME, pictures
+from tests.programs import run_python
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,9 +93,7 @@ def test_calibration_data_that_is_empty_or_of_another_kind(tmp_path: Path, kind:
 def test_nothing_but_our_own_words_on_the_terminal(converted: Converted, tmp_path: Path) -> None:
     code = "from edge_fer_convert.cli import command; command()"
     arguments = [str(converted.trained), "--int8", "--fp32", "--out", str(tmp_path)]
-    run = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True, timeout=240
-    )
+    run = run_python(code, *arguments, check=True, timeout=240)
     told = run.stderr.splitlines()
     assert told[0] == f"loading {converted.trained}"
     assert all(line.startswith(("loading ", "converting to ", "checking ", "note: ")) for line in told)
@@ -116,5 +113,5 @@ def test_help_needs_no_tensorflow() -> None:
         "heavy = {'tensorflow', 'keras', 'onnx', 'onnxruntime', 'tf2onnx', 'ai_edge_litert', 'numpy', 'cv2'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    run = run_python(code)
     assert run.returncode == 0, run.stderr

@@ -27,6 +27,7 @@ from edge_fer.sinks.runner import Filling, run_sink
 from edge_fer.types import Frame, SourceInfo
 from tests.fakes import Collector, EndlessSource, FakeClassifier, FakeClock, FakeDetector, picture, scores_for
 from tests.picture_files import png
+from tests.programs import run_python
 from tests.scenes import Actor, Scene, still
 
 if TYPE_CHECKING:
@@ -159,9 +160,7 @@ def test_a_picture_that_memory_does_not_suffice_for_is_left_out(tmp_path: Path, 
     # 300 MB of pixels in 300 kB.
     (tmp_path / "large.png").write_bytes(png(17_000, 17_000))
     arguments = ["predict", tmp_path, "--json", "--max-megapixels", "1000", "--model", tiny_model]
-    done = subprocess.run(
-        [sys.executable, "-c", PREDICT_WITH_150_MB, *arguments], capture_output=True, text=True, check=False
-    )
+    done = run_python(PREDICT_WITH_150_MB, *arguments)
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     assert [line for line in done.stderr.splitlines() if "large.png" in line and "memory" in line]
@@ -174,7 +173,7 @@ def test_too_little_memory_for_anything_ends_in_one_line() -> None:
     code += "import click\n@click.command('eat')\ndef eat(): bytearray(10 ** 15)\n"
     code += "cli.add_command(eat); cli.entries['eat'] = None; cli.get_command = lambda context, name: eat\n"
     code += "raise SystemExit(exit_code(['eat']))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = run_python(code)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "memory" in done.stderr

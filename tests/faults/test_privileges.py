@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.programs import command_line, run_to_end, with_our_modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,10 +96,8 @@ def surroundings(state: Path) -> dict[str, str]:
 
 def locked(locked_up: tuple[list[str], str, Path], *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     prefix, python, state = locked_up
-    words, environment = [*prefix, python, "-m", "edge_fer.cli.main", *map(str, arguments)], surroundings(state)
-    return subprocess.run(
-        words, capture_output=True, text=True, env=environment, cwd=REPOSITORY, check=False, timeout=LONG_SECONDS
-    )
+    words = [*prefix, python, *command_line(*arguments)[1:]]
+    return run_to_end(words, env=surroundings(state), cwd=REPOSITORY)
 
 
 def test_a_run_needs_no_rights_and_no_place_to_write(locked_up: tuple[list[str], str, Path]) -> None:
@@ -113,10 +112,7 @@ def test_what_is_named_is_written_and_nothing_else(locked_up: tuple[list[str], s
     listing = 'python=$1; shift; "$python" -m edge_fer.cli.main "$@" && ls -A "$STATE"'
     command = ["sh", "-c", f"STATE={state}; export STATE; {listing}", "sh", python]
     words = ["run", "demo", "--max-frames", "10", "--csv", f"{state}/out.csv", "--save", f"{state}/out.mp4"]
-    environment = surroundings(state)
-    done = subprocess.run(
-        [*prefix, *command, *words], capture_output=True, text=True, env=environment, cwd=REPOSITORY, check=False
-    )
+    done = run_to_end([*prefix, *command, *words], env=surroundings(state), cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["out.csv", "out.mp4"]
     result = locked(locked_up, "run", "demo", "--max-frames", "3", "--csv", state.parent / "out.csv")
@@ -134,7 +130,7 @@ def test_nothing_is_written_where_nobody_asked_for_it(tmp_path: Path, tiny_model
     photo.write_bytes(b"P5 60 60 255\n" + bytes(3600))
     home = tmp_path / "home"
     home.mkdir()
-    words = [sys.executable, "-m", "edge_fer.cli.main", *command.replace("PHOTO", str(photo)).split()]
+    words = command_line(*command.replace("PHOTO", str(photo)).split())
     if "config" not in command and "bench" not in command:
         words += ["--model", str(tiny_model)]
     places = (
@@ -146,9 +142,7 @@ def test_nothing_is_written_where_nobody_asked_for_it(tmp_path: Path, tiny_model
         "XDG_DATA_HOME",
         "XDG_RUNTIME_DIR",
     )
-    environment = {**os.environ, **dict.fromkeys(places, str(home))}
-    environment["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(words, capture_output=True, text=True, cwd=home, env=environment, check=False)
+    done = run_to_end(words, cwd=home, env=with_our_modules(**dict.fromkeys(places, str(home))))
     assert done.returncode == 0, done.stderr
     assert list(home.rglob("*")) == []
 

@@ -19,6 +19,7 @@ from edge_fer.sinks.runner import SinkFinished
 from edge_fer.sinks.video import LEAST_FREE_BYTES, VideoSink
 from edge_fer.types import SourceInfo, View
 from tests.fakes import observation, picture
+from tests.programs import command_line, run_to_end
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,14 +33,6 @@ READ_ONLY = 'mount -t tmpfs -o ro none "$0" && exec "$@"'
 SMALL = 'mount -t tmpfs -o size=6m none "$0" && "$@"; code=$?; ls -A "$0" >&2; exit $code'
 
 
-def edge_fer(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "edge_fer.cli.main", *map(str, arguments)]
-
-
-def done(command: Sequence[str], **more: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, text=True, check=False, timeout=LONG_SECONDS, **more)  # type: ignore[call-overload, no-any-return]
-
-
 def lines_of(errors: str) -> list[str]:
     assert "Traceback" not in errors
     return errors.splitlines()
@@ -49,7 +42,7 @@ def mounted(script: str, folder: Path, command: Sequence[str]) -> list[str]:
     """The command in a mount name space of its own, where `folder` is another file system."""
     own = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
     prefix = [*own, "sh", "-c", script, str(folder)]
-    if shutil.which("unshare") is None or done([*prefix, "true"], capture_output=True).returncode != 0:
+    if shutil.which("unshare") is None or run_to_end([*prefix, "true"]).returncode != 0:
         pytest.skip("file systems may not be mounted here")
     return [*prefix, *command]
 
@@ -66,8 +59,8 @@ def photo(tmp_path: Path, astronaut: Image) -> Path:
 
 @pytest.mark.parametrize("command", ["run demo --json --max-frames 3", "predict PHOTO", "predict PHOTO --csv"])
 def test_a_closed_standard_output_is_one_line(tiny_model: Path, photo: Path, command: str) -> None:
-    words = edge_fer(*command.replace("PHOTO", str(photo)).split(), "--model", tiny_model)
-    result = done(["sh", "-c", '"$0" "$@" >&-', *words], capture_output=True)
+    words = command_line(*command.replace("PHOTO", str(photo)).split(), "--model", tiny_model)
+    result = run_to_end(["sh", "-c", '"$0" "$@" >&-', *words])
     assert result.returncode == 1
     assert [line for line in lines_of(result.stderr) if "standard output is closed" in line] == lines_of(result.stderr)
 
@@ -75,8 +68,8 @@ def test_a_closed_standard_output_is_one_line(tiny_model: Path, photo: Path, com
 @pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_run_that_prints_no_results_needs_no_streams(tiny_model: Path, tmp_path: Path, closed: str) -> None:
     table = tmp_path / "out.csv"
-    words = edge_fer("run", "demo", "--headless", "--max-frames", "5", "--csv", table, "--model", tiny_model)
-    assert done(["sh", "-c", f'"$0" "$@" {closed}', *words], capture_output=True).returncode == 0
+    words = command_line("run", "demo", "--headless", "--max-frames", "5", "--csv", table, "--model", tiny_model)
+    assert run_to_end(["sh", "-c", f'"$0" "$@" {closed}', *words]).returncode == 0
     assert len(table.read_text().splitlines()) == 6
 
 
@@ -91,7 +84,7 @@ def test_a_full_disk_is_one_line_and_exit_code_1(tiny_model: Path, photo: Path, 
     model = "" if "config" in command else f"--model {tiny_model}"
     words, _, full = command.replace("PHOTO", str(photo)).partition(">")
     line = f"{sys.executable} -m edge_fer.cli.main {words} {model} {'>' + full if full else ''}"
-    result = done(["sh", "-c", line], capture_output=True)
+    result = run_to_end(["sh", "-c", line])
     assert result.returncode == 1
     assert len([line for line in lines_of(result.stderr) if "No space left on device" in line]) == 1
 
@@ -107,8 +100,8 @@ def test_a_video_that_did_not_fit_is_told_and_the_older_one_stays(
 ) -> None:
     video = tmp_path / f"out{suffix}"
     video.write_bytes(b"the older one")
-    words = edge_fer("run", "demo", "--max-frames", "60", "--json", "--save", video, "--model", tiny_model)
-    result = done(words, capture_output=True, preexec_fn=limited)
+    words = command_line("run", "demo", "--max-frames", "60", "--json", "--save", video, "--model", tiny_model)
+    result = run_to_end(words, preexec_fn=limited)
     assert result.returncode == 1
     assert [line for line in lines_of(result.stderr) if "not all of it arrived on the disk" in line]
     assert "video: 1 failed" in result.stderr
@@ -137,8 +130,10 @@ def test_a_video_ends_in_order_when_the_disk_is_nearly_full(tmp_path: Path) -> N
 def test_a_disk_that_is_too_small_for_a_video(tmp_path: Path, tiny_model: Path) -> None:
     folder = tmp_path / "small"
     folder.mkdir()
-    words = edge_fer("run", "demo", "--max-frames", "40", "--json", "--save", folder / "o.mp4", "--model", tiny_model)
-    result = done(mounted(SMALL, folder, words), capture_output=True)
+    words = command_line(
+        "run", "demo", "--max-frames", "40", "--json", "--save", folder / "o.mp4", "--model", tiny_model
+    )
+    result = run_to_end(mounted(SMALL, folder, words))
     assert result.returncode == 1
     assert "nearly full" in result.stderr
     assert len(result.stdout.splitlines()) == 40
@@ -161,8 +156,8 @@ def test_a_disk_that_is_too_small_for_a_video(tmp_path: Path, tiny_model: Path) 
 def test_a_read_only_file_system_is_one_line(tmp_path: Path, tiny_model: Path, photo: Path, command: str) -> None:
     folder = tmp_path / "read-only"
     folder.mkdir()
-    words = edge_fer(*command.replace("PHOTO", str(photo)).replace("FOLDER", str(folder)).split())
-    result = done(mounted(READ_ONLY, folder, [*words, "--model", str(tiny_model)]), capture_output=True)
+    words = command_line(*command.replace("PHOTO", str(photo)).replace("FOLDER", str(folder)).split())
+    result = run_to_end(mounted(READ_ONLY, folder, [*words, "--model", str(tiny_model)]))
     assert result.returncode == 1
     assert len(lines_of(result.stderr)) == 1
     assert str(folder) in result.stderr
@@ -172,7 +167,7 @@ def test_a_read_only_file_system_is_one_line(tmp_path: Path, tiny_model: Path, p
 
 
 def test_a_slow_reader_of_a_file_gets_every_line(tiny_model: Path) -> None:
-    words = edge_fer("run", "demo", "--json", "--max-frames", "40", "--model", tiny_model)
+    words = command_line("run", "demo", "--json", "--max-frames", "40", "--model", tiny_model)
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         data = b""
@@ -187,7 +182,7 @@ def test_a_slow_reader_of_a_file_gets_every_line(tiny_model: Path) -> None:
 def test_a_pipe_that_may_not_wait_gets_every_line(tiny_model: Path) -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    words = edge_fer("run", "demo", "--json", "--max-frames", "60", "--model", tiny_model)
+    words = command_line("run", "demo", "--json", "--max-frames", "60", "--model", tiny_model)
     with subprocess.Popen(words, stdout=writing, stderr=subprocess.DEVNULL) as process:
         os.close(writing)
         time.sleep(1.0)
@@ -202,11 +197,11 @@ def test_a_pipe_that_may_not_wait_gets_every_line(tiny_model: Path) -> None:
 
 def test_odd_names_of_outputs(tmp_path: Path, tiny_model: Path) -> None:
     for name in ("http:out.mp4", "a\nb.mp4", "%d.mp4", "é.mp4"):
-        words = edge_fer("run", "demo", "--max-frames", "3", f"--save={name}", "--model", tiny_model)
-        result = done(words, cwd=tmp_path, capture_output=True)
+        words = command_line("run", "demo", "--max-frames", "3", f"--save={name}", "--model", tiny_model)
+        result = run_to_end(words, cwd=tmp_path)
         assert result.returncode == 0, result.stderr
         assert cv2.VideoCapture(str(tmp_path / name), cv2.CAP_FFMPEG).read()[0]
-    words = [*map(os.fsencode, edge_fer("run", "demo", "--model", tiny_model)), b"--save=\xff.mp4"]
-    result = done(words, cwd=tmp_path, capture_output=True)  # type: ignore[arg-type]
+    words = [*map(os.fsencode, command_line("run", "demo", "--model", tiny_model)), b"--save=\xff.mp4"]
+    result = run_to_end(words, cwd=tmp_path)
     assert result.returncode == 1
     assert "not UTF-8" in lines_of(result.stderr)[0]

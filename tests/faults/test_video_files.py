@@ -7,8 +7,6 @@ import os
 import re
 import shutil
 import struct
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +16,7 @@ import pytest
 
 from edge_fer.camera.opening import CameraSettings, open_source
 from edge_fer.errors import EndOfStream, SourceError
+from tests.programs import peak_bytes, run_python
 
 if TYPE_CHECKING:
     from edge_fer.types import Frame
@@ -60,22 +59,13 @@ def motion_jpeg(path: Path, frames: int = 60) -> Path:
 
 def shape_and_peak(path: Path) -> tuple[str, int]:
     """Shape of the first frame, or `refused`, and the bytes that opening and reading it took at most."""
-    code = """if True:
-        import resource, sys
-        from edge_fer.camera.opening import open_source
-        from edge_fer.camera import videos
-        from edge_fer.errors import SourceError
-
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        try:
-            print(open_source(sys.argv[1]).read(0.0).image.shape)
-        except SourceError:
-            print("refused")
-        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
-    """
-    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
-    shape, peak = done.stdout.splitlines()
-    return shape, int(peak)
+    prepare = (
+        "from edge_fer.camera.opening import open_source\n"
+        "from edge_fer.camera import videos\n"
+        "from edge_fer.errors import SourceError"
+    )
+    work = "try: print(open_source(sys.argv[1]).read(0.0).image.shape)\nexcept SourceError: print('refused')"
+    return peak_bytes(prepare, work, path)
 
 
 @pytest.mark.parametrize("name", ["plain", "ten_bits", "odd_sides", "uneven", "rotated"])
@@ -226,7 +216,7 @@ def test_a_name_that_is_not_utf_8_does_not_crash(tmp_path: Path) -> None:
         "import sys; from edge_fer.camera.opening import open_source; source = open_source(sys.argv[1]);"
         "print(source.read(0.0).image.shape)"
     )
-    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
+    done = run_python(code, path)
     assert (done.returncode, done.stdout) == (0, "(48, 64, 3)\n"), done.stderr
 
 

@@ -28,6 +28,7 @@ from tests.bench.results import result
 from tests.conftest import REPOSITORY
 from tests.fakes import observation, picture
 from tests.make_models import MODELS
+from tests.programs import command_line, with_our_modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,10 +122,8 @@ def test_a_fault_before_the_new_name_leaves_the_old_file_and_nothing_else(
 
 def child(kind: str, folder: Path, body: str) -> subprocess.Popen[bytes]:
     code = f"import os, sys\nfrom pathlib import Path\nfrom tests.faults.test_written_files import WRITERS\n{body}"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path])}
-    return subprocess.Popen(
-        [sys.executable, "-c", code, kind, folder], cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE
-    )
+    words = [sys.executable, "-c", code, kind, folder]
+    return subprocess.Popen(words, cwd=REPOSITORY, env=with_our_modules(), stdout=subprocess.PIPE)
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -191,8 +190,8 @@ def test_a_video_that_is_killed_leaves_the_older_one(tmp_path: Path, tiny_model:
     sink.write_view(View(observation(), picture()))
     sink.close()
     before = video.read_bytes()
-    words = ["run", "demo", "--json", "--save", str(video), "--model", str(tiny_model)]
-    with subprocess.Popen([sys.executable, "-m", "edge_fer.cli.main", *words], stdout=subprocess.PIPE) as process:
+    words = command_line("run", "demo", "--json", "--save", video, "--model", tiny_model)
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["seq"] == 0
         process.send_signal(signal.SIGKILL)
@@ -201,10 +200,8 @@ def test_a_video_that_is_killed_leaves_the_older_one(tmp_path: Path, tiny_model:
 
 
 def test_lines_that_were_printed_before_a_kill_are_whole(tiny_model: Path) -> None:
-    words = ["run", "demo", "--json", "--model", str(tiny_model)]
-    with subprocess.Popen(
-        [sys.executable, "-m", "edge_fer.cli.main", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as process:
+    words = command_line("run", "demo", "--json", "--model", tiny_model)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
         process.send_signal(signal.SIGKILL)

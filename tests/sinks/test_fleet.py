@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.mosquitto import Broker, Listener, SimulatedDevice, device_settings, found
+from tests.programs import run_edge_fer
 from tests.waiting import LONG_SECONDS, until
 
 if TYPE_CHECKING:
@@ -145,8 +145,7 @@ def test_each_device_answers_prometheus_for_itself() -> None:
 
 
 def test_the_settings_of_a_device_are_settings() -> None:
-    command = [sys.executable, "-m", "edge_fer.cli.main", "config", "show", "--config", str(FLEET / "device.toml")]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    result = run_edge_fer("config", "show", "--config", FLEET / "device.toml")
     assert result.returncode == 0, result.stderr
     shown = {line.split()[0]: line for line in result.stdout.splitlines() if line.strip()}
     for key in ("mqtt", "mqtt_id", "mqtt_name", "mqtt_password_file", "metrics"):

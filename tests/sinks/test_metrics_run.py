@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import socket
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.programs import command_line, run_edge_fer, run_python
 from tests.waiting import LONG_SECONDS, until
 
 if TYPE_CHECKING:
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 parser = pytest.importorskip("prometheus_client.parser", reason="needs prometheus-client")
 
 
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "edge_fer.cli.main", "run", "demo", "--no-show", *map(str, arguments)]
+DEMO = ("run", "demo", "--no-show")
 
 
 def scrape(url: str) -> dict[str, float]:
@@ -31,9 +30,8 @@ def scrape(url: str) -> dict[str, float]:
 
 
 def test_a_run_answers_until_it_ends(tiny_model: Path) -> None:
-    with subprocess.Popen(
-        command("--model", tiny_model, "--metrics", "0"), stderr=subprocess.PIPE, text=True
-    ) as process:
+    command = command_line(*DEMO, "--model", tiny_model, "--metrics", "0")
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         line = process.stderr.readline()
         found = re.fullmatch(r"metrics: (http://127\.0\.0\.1:\d+/metrics)\n", line)
@@ -49,13 +47,8 @@ def test_a_run_answers_until_it_ends(tiny_model: Path) -> None:
 def test_a_port_in_use_is_one_line_and_nothing_is_begun(tiny_model: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        result = subprocess.run(
-            command("--model", tiny_model, "--metrics", port, "--csv", tmp_path / "faces.csv"),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        words = ["--model", tiny_model, "--metrics", port, "--csv", tmp_path / "faces.csv"]
+        result = run_edge_fer(*DEMO, *words)
     assert result.returncode == 1
     assert len(result.stderr.strip().splitlines()) == 1
     assert f"cannot listen on 127.0.0.1:{port} (--metrics): Address already in use; give another port" in result.stderr
@@ -63,9 +56,7 @@ def test_a_port_in_use_is_one_line_and_nothing_is_begun(tiny_model: Path, tmp_pa
 
 
 def test_what_is_no_address_is_one_line(tiny_model: Path) -> None:
-    result = subprocess.run(
-        command("--model", tiny_model, "--metrics", "nowhere"), capture_output=True, text=True, timeout=120, check=False
-    )
+    result = run_edge_fer(*DEMO, "--model", tiny_model, "--metrics", "nowhere")
     assert result.returncode == 78
     assert len(result.stderr.strip().splitlines()) == 1
     assert "--metrics 'nowhere' is no address" in result.stderr
@@ -79,13 +70,7 @@ def test_a_missing_extra_is_one_line_that_names_it(
     package: str, extra: str, arguments: list[str], tiny_model: Path
 ) -> None:
     code = f"import sys; sys.modules[{package!r}] = None; from edge_fer.cli.main import main; main()"
-    result = subprocess.run(
-        [sys.executable, "-c", code, "run", "demo", "--no-show", "--model", tiny_model, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    result = run_python(code, *DEMO, "--model", tiny_model, *arguments)
     assert result.returncode == 1
     assert len(result.stderr.strip().splitlines()) == 1
     assert f"pip install 'edge-fer[{extra}]'" in result.stderr

@@ -17,6 +17,7 @@ import pytest
 from edge_fer.sinks.mqtt_settings import MqttSettings
 from edge_fer.types import FER_LABELS
 from tests.mosquitto import Broker, Listener, SimulatedDevice, device_settings, found, free_port, retained
+from tests.programs import run_edge_fer
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -252,14 +253,7 @@ def test_tls_with_a_certificate_of_ones_own(tmp_path: Path, making: Making) -> N
 
 
 def run(*arguments: object, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "edge_fer.cli.main", "run", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, **(environment or {})},
-        check=False,
-    )
+    return run_edge_fer("run", *arguments, env={**os.environ, **(environment or {})})
 
 
 def test_the_demo_tells_a_broker_what_it_sees(

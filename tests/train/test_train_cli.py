@@ -6,8 +6,6 @@ import csv
 import json
 import os
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -24,6 +22,8 @@ pytest.importorskip("matplotlib", reason="reports need matplotlib")
 
 from edge_fer_train.cli import command
 from edge_fer_train.run import RunRequest, carry_out, plan_run
+
+from tests.programs import run_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -276,7 +276,7 @@ from edge_fer.cli.main import main
 main(["train", "--data", {str(faces_npz)!r}, "--out", {str(out)!r}, "--epochs", "2", "--arch", "nano",
       "--batch-size", "32", "--set", "small_share=0"])
 """
-    stopped = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False)
+    stopped = run_python(script, timeout=300)
     assert stopped.returncode == 130, stopped.stderr
     lines = stopped.stderr.splitlines()
     assert lines[-1] == f"stopped; go on with: edge-fer train --resume --out {out}"
@@ -327,9 +327,7 @@ main(["train", "--data", {str(faces_npz)!r}, "--out", {str(tmp_path / "run")!r}]
     environment = {key: value for key, value in os.environ.items() if key != "KERAS_BACKEND"}
     if backend:
         environment["KERAS_BACKEND"] = backend
-    result = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False, env=environment
-    )
+    result = run_python(script, timeout=300, env=environment)
     assert result.stderr == f"edge-fer: {message}\n"
     assert result.returncode == (MissingExtra.exit_code if not backend else ConfigError.exit_code)
     assert not (tmp_path / "run").exists()

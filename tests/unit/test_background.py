@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
+
+from tests.programs import run_python
 
 HANGING = "BackgroundThread(lambda: time.sleep(1000), 'stuck').start()"
 BUSY_IN_OPENCV = """
@@ -28,7 +27,7 @@ def test_the_process_ends_with_its_code_and_all_its_words(threads):
         "sys.stdout.write('said')\n"
         "leave(7)\n"
     )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    result = run_python(program)
     assert (result.returncode, result.stdout, result.stderr) == (7, "said", "")
 
 
@@ -41,4 +40,4 @@ def test_a_closed_output_is_no_fault():
         "sys.stderr = None\n"
         "leave(3)\n"
     )
-    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 3
+    assert run_python(program).returncode == 3

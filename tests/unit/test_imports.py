@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from tests.programs import run_python
+
 HEAVY = {"tensorflow", "keras", "tf_keras", "onnx", "tf2onnx", "matplotlib", "pandas", "torch", "jax", "scipy", "PIL"}
 TOOLS = {"edge_fer_convert", "edge_fer_train", "edge_fer_bench"}
 ENGINES = {"onnxruntime", "ai_edge_litert", "tflite_runtime"}
@@ -28,7 +30,7 @@ assert exit_code({arguments}) == 0
 def loaded(code: str) -> set[str]:
     """Top-level names of the modules that are loaded after this code ran in a fresh Python."""
     report = "\nimport json, sys\nprint()\nprint(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
-    done = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, check=True)
+    done = run_python(code + report, check=True)
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 

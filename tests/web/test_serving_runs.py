@@ -19,6 +19,7 @@ import pytest
 pytest.importorskip("uvicorn", reason="needs the extra web")
 
 from edge_fer.sinks.web.routes import STATIC
+from tests.programs import run_python, with_our_modules
 from tests.web.serving import PATIENCE_SECONDS, as_file, until
 
 if TYPE_CHECKING:
@@ -100,8 +101,8 @@ def test_an_unusable_setting_is_one_line(tmp_path: Path, options: tuple[str, ...
 
 def test_without_the_extra_the_line_says_what_to_install(tmp_path: Path) -> None:
     hide = "import sys; sys.modules['starlette'] = None; from edge_fer.cli.main import main; main()"
-    command = [sys.executable, "-c", hide, "run", "demo", "--headless", "--serve", "127.0.0.1:0"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=path_to_here())
+    words = ["run", "demo", "--headless", "--serve", "127.0.0.1:0"]
+    done = run_python(hide, *words, cwd=tmp_path, env=with_our_modules())
     assert done.returncode == 1
     assert done.stderr.splitlines() == ["edge-fer: --serve needs an extra: pip install 'edge-fer[web]'"]
 
@@ -113,7 +114,7 @@ def test_a_run_without_a_page_imports_no_server() -> None:
         "except SystemExit: pass\n"
         "print({'starlette', 'uvicorn', 'python_multipart', 'asyncio'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True, env=path_to_here())
+    done = run_python(look, check=True, env=with_our_modules())
     assert done.stdout.splitlines()[-1] == "set()"
 
 
@@ -124,7 +125,3 @@ def test_the_wheel_holds_the_page(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {f"edge_fer/sinks/web/static/{path.name}" for path in STATIC.iterdir()} <= names
-
-
-def path_to_here() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])}

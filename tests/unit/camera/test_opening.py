@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -13,6 +11,7 @@ from edge_fer.camera.opening import CameraSettings, open_source
 from edge_fer.camera.pattern import DemoSource
 from edge_fer.camera.videos import VideoFile
 from edge_fer.errors import SourceError
+from tests.programs import run_python
 from tests.unit.camera.test_files import write_picture, write_video
 
 
@@ -83,8 +82,6 @@ def test_opencv_says_nothing_of_its_own(tmp_path):
         "        print(error)\n"
     )
     plain = {name: value for name, value in os.environ.items() if not name.startswith("OPENCV_")}
-    result = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, env=plain, check=True
-    )
+    result = run_python(program, tmp_path, env=plain, check=True)
     assert len(result.stdout.splitlines()) == 3
     assert result.stderr == ""

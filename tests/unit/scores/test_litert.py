@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +10,7 @@ import pytest
 
 from edge_fer.scores.litert import _dequantised, _quantised
 from tests.make_models import MODELS
+from tests.programs import run_python
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,10 +49,7 @@ def run_with_packages(folder: Path, litert: str, tflite: str) -> str:
         "except EdgeFerError as error: print(type(error).__name__, error)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(folder)}
-    result = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60
-    )
-    return result.stdout
+    return run_python(code, env=environment, check=True).stdout
 
 
 FAILS_ON_IMPORT = "raise ImportError('libGL is missing')"
