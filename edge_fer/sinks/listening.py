@@ -31,7 +31,7 @@ class Address:
         return is_loopback(self.host)
 
     def __str__(self) -> str:
-        """As it stands in a URL."""
+        """As people are shown it, and as it stands in a URL."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
