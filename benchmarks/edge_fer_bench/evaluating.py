@@ -159,17 +159,17 @@ def evaluation_table(evaluation: Evaluation) -> str:
 
 def class_lines(evaluation: Evaluation) -> list[str]:
     """Precision, recall, F1 and ROC area of each class."""
-    header, rows = class_cells(evaluation)
+    header, rows = class_cells(evaluation.figures, "faces")
     return aligned(header, rows, left=1)
 
 
-def class_cells(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
-    """The same as a heading and cells."""
+def class_cells(figures: ModelFigures, counted: str) -> tuple[list[str], list[list[str]]]:
+    """The same as a heading and cells; `counted` is what the last column calls the pictures."""
     rows = [
         [one.label, f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", _area(area), f"{one.support:,}"]
-        for one, area in zip(evaluation.figures.classes, evaluation.figures.roc_areas, strict=True)
+        for one, area in zip(figures.classes, figures.roc_areas, strict=True)
     ]
-    return ["class", "precision", "recall", "F1", "ROC area", "faces"], rows
+    return ["class", "precision", "recall", "F1", "ROC area", counted], rows
 
 
 def robustness_lines(evaluation: Evaluation) -> list[str]:

@@ -81,7 +81,7 @@ def evaluation_page(evaluation: Evaluation, pictures: dict[str, bytes]) -> str:
         html_text("h1", evaluation.file),
         *(html_text("p", f"Assumed: {guess}", "doubt") for guess in evaluation.guesses),
         html_table([], facts),
-        html_table(*class_cells(evaluation)),
+        html_table(*class_cells(evaluation.figures, "faces")),
     ]
     if evaluation.robustness:
         parts += [html_text("h2", "Robustness"), html_table(*robustness_cells(evaluation))]

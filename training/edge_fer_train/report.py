@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from edge_fer_bench import plots
+from edge_fer_bench.evaluating import class_cells
 from edge_fer_bench.page import html_page, html_picture, html_table, html_text
 
 from edge_fer.atomic_files import write_atomically
@@ -97,10 +98,6 @@ def report_page(results: RunResults, pictures: dict[str, bytes]) -> str:
     ]
     both = (results.official, results.without_copies)
     rows = [[name, *(show(one) for one in both)] for name, show in headline]
-    classes = [
-        [one.label, f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", _area(area), f"{one.support:,}"]
-        for one, area in zip(results.official.classes, results.official.roc_areas, strict=True)
-    ]
     facts = [
         ["architecture", results.settings.arch],
         ["recipe", results.recipe],
@@ -119,7 +116,7 @@ def report_page(results: RunResults, pictures: dict[str, bytes]) -> str:
         f"<p>{results.copies:,} of the {results.official.pictures:,} validation pictures have an exact or near copy "
         "among the training pictures. The epoch and the temperature were chosen on these pictures.</p>",
         html_table(["", split, f"{split} without copies"], rows),
-        html_table(["class", "precision", "recall", "F1", "ROC area", "pictures"], classes),
+        html_table(*class_cells(results.official, "pictures")),
         *(html_picture(name, content) for name, content in pictures.items()),
         "<h2>The run</h2>",
         html_table([], facts),
@@ -129,7 +126,3 @@ def report_page(results: RunResults, pictures: dict[str, bytes]) -> str:
         html_text("p", "The surest mistakes show pictures of your data: mind whom you give this page to.", "note"),
     ]
     return html_page(results.name, body)
-
-
-def _area(area: float) -> str:
-    return f"{area:.3f}" if np.isfinite(area) else "-"
