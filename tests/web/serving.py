@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import socket
-import time
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import pytest
@@ -103,13 +102,3 @@ def as_file(image: Image, suffix: str = ".jpg") -> bytes:
     done, data = cv2.imencode(suffix, image)
     assert done
     return data.tobytes()
-
-
-def until(true: Callable[[], Any], what: str) -> Any:
-    """Wait for something and return it."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        if found := true():
-            return found
-        time.sleep(0.02)
-    pytest.fail(f"waited in vain for {what}")

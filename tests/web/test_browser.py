@@ -13,7 +13,8 @@ pytest.importorskip("uvicorn", reason="needs the extra web")
 
 from edge_fer.sinks.web.settings import WebLimits
 from tests.fakes import picture
-from tests.web.serving import SECRET, as_file, serving, until
+from tests.waiting import until
+from tests.web.serving import SECRET, as_file, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,8 @@ from edge_fer.sinks.web.newest import Newest
 from edge_fer.sinks.web.state import TIMELINE_SECONDS, RunState
 from edge_fer.types import Box, View
 from tests.fakes import FakeClock, observation, picture, scored_face
-from tests.web.serving import PATIENCE_SECONDS, as_file, until
+from tests.waiting import until
+from tests.web.serving import PATIENCE_SECONDS, as_file
 
 BOX = Box(10, 10, 20, 20)
 

@@ -20,7 +20,8 @@ pytest.importorskip("uvicorn", reason="needs the extra web")
 
 from edge_fer.sinks.web.routes import STATIC
 from tests.programs import run_python, with_our_modules
-from tests.web.serving import PATIENCE_SECONDS, as_file, until
+from tests.waiting import until
+from tests.web.serving import PATIENCE_SECONDS, as_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

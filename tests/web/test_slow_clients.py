@@ -15,7 +15,8 @@ from edge_fer.sinks.listening import Address
 from edge_fer.sinks.web.server import bind
 from edge_fer.sinks.web.settings import WebLimits
 from tests.fakes import picture
-from tests.web.serving import PATIENCE_SECONDS, serving, until
+from tests.waiting import until
+from tests.web.serving import PATIENCE_SECONDS, serving
 
 if TYPE_CHECKING:
     import socket

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from edge_fer.errors import SinkError
 from edge_fer.sinks.runner import Filling, SinkFinished, SinkRunner, run_sink
 from tests.fakes import Collector, FakeClock, Gate, observation
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,11 +44,11 @@ def finish(made: SinkRunner) -> None:
     assert made.wait(LONG_SECONDS)
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONG_SECONDS
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.002)
-    assert condition()
+def offer_ten_more_while_it_writes(made: SinkRunner, gate: Gate) -> None:
+    made.offer(observation(seq=0))
+    assert gate.entered.wait(LONG_SECONDS)
+    for number in range(1, 11):
+        made.offer(observation(seq=number))
 
 
 def test_everything_is_written_in_order_and_the_sink_closed_once() -> None:
@@ -65,10 +65,7 @@ def test_a_slow_sink_of_a_live_source_loses_the_oldest_and_counts_them() -> None
     gate = Gate()
     sink = Collector(gate)
     made = runner(sink, Filling.DROP_OLDEST, capacity=3)
-    made.offer(observation(seq=0))
-    assert gate.entered.wait(LONG_SECONDS)
-    for number in range(1, 11):
-        made.offer(observation(seq=number))
+    offer_ten_more_while_it_writes(made, gate)
     assert made.dropped == 7
     gate.open()
     finish(made)
@@ -133,7 +130,7 @@ def test_a_failing_sink_of_a_live_source_is_left_alone_for_longer_and_longer() -
     def offer_and_wait() -> None:
         before = made.written + made.dropped + made.failures
         made.offer(observation())
-        until(lambda: made.written + made.dropped + made.failures == before + 1)
+        until(lambda: made.written + made.dropped + made.failures == before + 1, "it is done with")
 
     offer_and_wait()  # fails: 0.5 s pause
     offer_and_wait()  # in the pause
@@ -157,7 +154,7 @@ def test_after_finishing_nothing_is_written_dropped_or_told() -> None:
     sink = Collector(leave)
     made = runner(sink, report=told.append, capacity=1)
     made.offer(observation())
-    until(lambda: made.finished is not None)
+    until(lambda: made.finished is not None, "it has finished")
     for _ in range(5):
         made.offer(observation())
     finish(made)
@@ -202,7 +199,7 @@ def test_an_idle_sink_gets_turns_and_may_finish_in_one() -> None:
             raise SinkFinished("", ends_run=True)
 
     made = runner(Collector(), idle=idle)
-    until(lambda: made.finished is not None)
+    until(lambda: made.finished is not None, "it has finished")
     finish(made)
     assert len(turns) == 3
 
@@ -211,10 +208,7 @@ def test_a_sink_of_states_is_given_the_newest_and_loses_nothing() -> None:
     gate = Gate()
     sink = Collector(gate)
     made = runner(sink, Filling.NEWEST, capacity=64)
-    made.offer(observation(seq=0))
-    assert gate.entered.wait(LONG_SECONDS)
-    for number in range(1, 11):
-        made.offer(observation(seq=number))
+    offer_ten_more_while_it_writes(made, gate)
     gate.open()
     finish(made)
     assert [item.seq for item in sink.items] == [0, 10]
@@ -229,7 +223,7 @@ def test_a_sink_of_states_that_fails_is_left_alone_for_a_while_and_that_is_no_lo
     made = runner(sink, Filling.NEWEST, clock=clock)
     for number in range(3):
         made.offer(observation(seq=number))
-        until(lambda: not made._mailbox)
+        until(lambda: not made._mailbox, "it is taken")
     finish(made)
     assert (sink.calls, made.failures, made.dropped) == (1, 1, 0)
 
