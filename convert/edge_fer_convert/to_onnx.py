@@ -53,9 +53,15 @@ def graph_of(function: Any, signature: Any, *, first_channels: bool) -> bytes:
         [tensor.name for tensor in tensors if tensor.dtype != tf.dtypes.resource]
         for tensors in (concrete.inputs, concrete.outputs)
     )
-    frozen = tf_loader.from_function(concrete, inputs, outputs)
+    # What `large_model` leaves away is to load the graph with its constants as a function again: ResNet50 takes 0.6 GB
+    # less without.
+    frozen = tf_loader.from_function(concrete, inputs, outputs, large_model=True)
+    frozen = tf_loader.fix_freezing_errors_part2(tf_loader.fix_freezing_errors(frozen))
+    with tf.Graph().as_default():
+        frozen = tf_loader.tf_optimize(inputs, outputs, frozen)
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(frozen, name="")
+        del frozen
         made = process_tf_graph(
             graph,
             continue_on_error=True,
