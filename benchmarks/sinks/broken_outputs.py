@@ -16,49 +16,23 @@ result says so.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
-import os
-import socket
 import statistics
-import subprocess
 import sys
-import tempfile
-import threading
 import time
-import urllib.request
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import Any
 
+from broken_runs import DISK_BYTES, GREEDY_CLIENTS, full_disk, run_broken, run_plain
 from edge_fer_bench.environment import read_environment, read_health
 
-from edge_fer.assembly import RunSettings, Streams, build_pipeline
 from edge_fer.atomic_files import write_atomically
-from edge_fer.camera.settings import CameraSettings
-from edge_fer.pipeline import RunLimits
-from edge_fer.sinks.listening import Address
-from edge_fer.sinks.metrics_server import MOST_CLIENTS
-from edge_fer.sinks.mqtt_settings import MqttSettings
-from edge_fer.sinks.web.settings import WebSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from edge_fer.pipeline import RunReport
 
 ALLOWED_LOSS = 0.05
 ALLOWED_GROWTH_BYTES = 4 * 2**20
 """Between the means of the second and of the last tenth of the long run; Python's and the C library's own memory come
 to rest in the first."""
-GREEDY_CLIENTS = MOST_CLIENTS - 2
-"""Clients that read nothing; two places are left, one of them for the measurement itself."""
-SAMPLE_SECONDS = 1.0
-AGAIN_SECONDS = 6.0
-"""By then the metrics have cut off a client that takes nothing."""
-DISK_BYTES = 16_384
 
 
 def main() -> int:
@@ -155,105 +129,6 @@ def endure(frames: int, disk: Path | None) -> dict[str, Any]:
         "growth_mb": round((statistics.mean(late) - statistics.mean(early)) / 1e6, 3),
         "frames_and_mb": [[int(seen), round(rss / 1e6, 2)] for seen, rss in samples[::step]],
     }
-
-
-def run_plain(frames: int) -> RunReport:
-    """A run without any output."""
-    pipeline = build_pipeline(settings(frames), Streams(io.BytesIO(), io.StringIO(), lambda line: None))
-    try:
-        return pipeline.run(threading.Event())
-    finally:
-        pipeline.close()
-
-
-def run_broken(
-    frames: int, disk: Path | None, *, silent_broker: bool, samples: list[tuple[float, float]] | None = None
-) -> RunReport:
-    """A run whose outputs all fail; `samples` takes frames and bytes of memory once a second."""
-    lines: list[str] = []
-    with contextlib.ExitStack() as stack:
-        full = stack.enter_context(open("/dev/full", "wb", buffering=0))  # noqa: PTH123 - unbuffered bytes
-        broker = stack.enter_context(socket.socket())
-        broker.bind(("127.0.0.1", 0))
-        if silent_broker:
-            broker.listen()
-        chosen = settings(
-            frames,
-            json=True,
-            csv=None if disk is None else disk / "faces.csv",
-            mqtt=MqttSettings("127.0.0.1", broker.getsockname()[1], identity="benchmark"),
-            metrics=Address("127.0.0.1", 0),
-            serve=WebSettings(Address("127.0.0.1", 0)),
-        )
-        pipeline = build_pipeline(chosen, Streams(full, io.StringIO(), lines.append))
-        stack.callback(pipeline.close)
-        url, page = (
-            next(line.removeprefix(start) for line in lines if line.startswith(start))
-            for start in ("metrics: ", "page: ")
-        )
-        ended = threading.Event()
-        asked = [url if number % 2 else None for number in range(GREEDY_CLIENTS)]
-        helpers = [
-            threading.Thread(target=take_nothing, args=(url, asked, ended), daemon=True),
-            threading.Thread(target=take_nothing, args=(page, [f"{page}stream.mjpg"], ended), daemon=True),
-        ]
-        if samples is not None:
-            helpers.append(threading.Thread(target=sample, args=(url, ended, samples), daemon=True))
-        for helper in helpers:
-            helper.start()
-        report = pipeline.run(threading.Event())
-        ended.set()
-        for helper in helpers:
-            helper.join()
-    if report.failures.get("json") != frames:
-        raise RuntimeError(f"the disk was not full: {report.failures}")
-    return report
-
-
-def settings(frames: int, **outputs: Any) -> RunSettings:
-    """A run over the demo, going round."""
-    camera = CameraSettings(demo_repeat=True)
-    return RunSettings(source="demo", camera=camera, limits=RunLimits(max_frames=frames), **outputs)
-
-
-def take_nothing(server: str, asked: list[str | None], ended: threading.Event) -> None:
-    """Ask for each of these addresses, or for nothing, on a connection of its own, and read nothing; and so again."""
-    where = urlsplit(server)
-    assert where.hostname is not None
-    while not ended.is_set():
-        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
-            for address in asked:
-                client = stack.enter_context(socket.socket())
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-                client.connect((where.hostname, where.port))
-                if address is not None:
-                    path = urlsplit(address).path
-                    client.sendall(f"GET {path} HTTP/1.1\r\nHost: {where.netloc}\r\n\r\n".encode())
-            ended.wait(AGAIN_SECONDS)
-
-
-def sample(url: str, ended: threading.Event, samples: list[tuple[float, float]]) -> None:
-    """Ask for frames and memory every second."""
-    while not ended.wait(SAMPLE_SECONDS):
-        with contextlib.suppress(OSError):
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                text = answer.read().decode()
-            values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-            samples.append((float(values["edge_fer_frames_total"]), float(values["process_resident_memory_bytes"])))
-
-
-@contextlib.contextmanager
-def full_disk() -> Iterator[Path | None]:
-    """A folder on a disk with room for a heading and a few rows; None where this user may not make one."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "none", folder]
-        if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode != 0:
-            yield None
-            return
-        try:
-            yield Path(folder)
-        finally:
-            subprocess.run(["umount", folder], check=True)
 
 
 if __name__ == "__main__":
