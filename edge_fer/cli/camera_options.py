@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_fer.cli.options import Function, add_options
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from edge_fer.camera.settings import CameraSettings
-
-Function = TypeVar("Function", bound="Callable[..., Any]")
 
 CSI_CAMERA = "rpicam"
 """What `--camera` calls a camera on a Raspberry Pi's camera connector."""
@@ -47,9 +45,7 @@ def camera_options(function: Function) -> Function:
             help="Wait for a camera or stream that is not there at the start, as is done for one that goes away.",
         ),
     )
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return add_options(function, *options)
 
 
 def camera_settings(options: dict[str, Any], *, realtime: bool, repeat: bool = False) -> CameraSettings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -16,10 +16,9 @@ from edge_fer.config.layers import DEFAULT, read_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from edge_fer.cli.options import Function
     from edge_fer.config.keys import Kind, Value
     from edge_fer.config.layers import Setting
-
-Function = TypeVar("Function", bound="Callable[..., Any]")
 
 
 @dataclass(frozen=True, slots=True)

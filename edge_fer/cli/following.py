@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from edge_fer.cli.options import Function, add_options
 
+if TYPE_CHECKING:
     from edge_fer.faces.haar import HaarSettings
     from edge_fer.faces.tracking_settings import TrackingSettings
-
-Function = TypeVar("Function", bound="Callable[..., Any]")
 
 
 def following_options(function: Function) -> Function:
@@ -69,9 +67,7 @@ def following_options(function: Function) -> Function:
             help="Searches a second while nothing moves and no face is in sight.",
         ),
     )
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return add_options(function, *options)
 
 
 def following_settings(options: dict[str, Any]) -> tuple[HaarSettings, TrackingSettings]:

@@ -23,15 +23,22 @@ max_megapixels_option = click.option(
 """Limits what a file may cost; 50 million pixels take 150 MB."""
 
 
+def add_options(function: Function, *options: Callable[[Function], Function]) -> Function:
+    """The command with these options, which its help lists in this order."""
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 def engine_options(function: Function) -> Function:
     """Add --backend, --model and --threads."""
-    for option in (
+    options = (
         click.option(
-            "--threads",
-            type=click.IntRange(1, 256),
-            default=1,
+            "--backend",
+            type=click.Choice(["auto", "onnx", "litert"]),
+            default="auto",
             show_default=True,
-            help="Threads that the engine may use.",
+            help="The engine that runs the model; auto takes what is fastest on this kind of processor.",
         ),
         click.option(
             "--model",
@@ -40,12 +47,11 @@ def engine_options(function: Function) -> Function:
             help="A .tflite or .onnx file with its manifest, or a bundled model: small (the default) or nano.",
         ),
         click.option(
-            "--backend",
-            type=click.Choice(["auto", "onnx", "litert"]),
-            default="auto",
+            "--threads",
+            type=click.IntRange(1, 256),
+            default=1,
             show_default=True,
-            help="The engine that runs the model; auto takes what is fastest on this kind of processor.",
+            help="Threads that the engine may use.",
         ),
-    ):
-        function = option(function)
-    return function
+    )
+    return add_options(function, *options)

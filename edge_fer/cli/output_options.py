@@ -6,17 +6,15 @@ import math
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from edge_fer.cli.options import Function, add_options
 
+if TYPE_CHECKING:
     from edge_fer.sinks.listening import Address
     from edge_fer.sinks.mqtt_settings import MqttSettings
-
-Function = TypeVar("Function", bound="Callable[..., Any]")
 
 READABLE_FILE = click.Path(path_type=Path)
 
@@ -67,9 +65,7 @@ def output_options(function: Function) -> Function:
             help="Answer Prometheus there, at /metrics: 9309 for this computer alone, 0.0.0.0:9309 for the network.",
         ),
     )
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return add_options(function, *options)
 
 
 def metrics_address(options: dict[str, Any]) -> Address | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,11 +23,8 @@ from edge_fer.cli.streams import tell
 from edge_fer.errors import EdgeFerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from edge_fer.cli.options import Function
     from edge_fer.device.unit import Scope
-
-Function = TypeVar("Function", bound="Callable[..., Any]")
 
 LINGER_FOLDER = Path("/var/lib/systemd/linger")
 NOT_THERE = 4

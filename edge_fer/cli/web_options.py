@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_fer.cli.options import Function, add_options
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from edge_fer.sinks.web.settings import WebSettings
-
-Function = TypeVar("Function", bound="Callable[..., Any]")
 
 
 def web_options(function: Function) -> Function:
@@ -30,9 +28,7 @@ def web_options(function: Function) -> Function:
             help="A further host name under which the page is reached, such as that of a proxy.",
         ),
     )
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return add_options(function, *options)
 
 
 def web_settings(options: dict[str, Any]) -> WebSettings | None:
