@@ -25,7 +25,6 @@ from tests.bench.results import EFFORT, ONNX, TFLITE, FakeMachine, silent
 from tests.make_models import MODELS
 from tests.programs import run_python, with_our_modules
 
-REPOSITORY = Path(__file__).parent.parent.parent
 QUICKEST = ("--quick", "--rounds", "2", "--frames", "10")
 """Real runs are slow: two of them are all that this file has."""
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,13 +9,13 @@ import pytest
 from edge_fer.cli.configuration import NOT_KEYS, run_keys
 from edge_fer.cli.main import exit_code
 from edge_fer.cli.run import command as run_command
+from tests.conftest import REPOSITORY
 from tests.programs import run_edge_fer, run_python, without_screen
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
-
-REPOSITORY = Path(__file__).parent.parent.parent
+    from pathlib import Path
 
 
 @pytest.fixture

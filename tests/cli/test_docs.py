@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from edge_fer.cli.main import COMMANDS
+from tests.conftest import REPOSITORY
 from tests.programs import run_python
 
-REPOSITORY = Path(__file__).parent.parent.parent
+if TYPE_CHECKING:
+    from pathlib import Path
+
 PAGES = [
     page
     for pattern in ("*.md", "docs/*.md", "deploy/*.md", "benchmarks/*.md")

@@ -9,15 +9,17 @@ import sys
 import tomllib
 import zipfile
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import edge_fer
 from edge_fer.cli.main import EXTRAS_OF_PACKAGE
+from tests.conftest import REPOSITORY
 
-REPOSITORY = Path(__file__).parent.parent.parent
+if TYPE_CHECKING:
+    from pathlib import Path
+
 PACKAGES = {"edge_fer", "edge_fer_convert", "edge_fer_train", "edge_fer_bench"}
 PINNED_FILES = [REPOSITORY / "constraints" / name for name in ("runtime.txt", "development.txt")]
 
@@ -47,6 +49,12 @@ def test_the_wheel_holds_what_the_runtime_reads(wheel: set[str]) -> None:
     assert any(name.endswith(".tflite") for name in models)
     assert any(name.endswith(".onnx") for name in models)
     assert wheel >= models | {"edge_fer/py.typed", "edge_fer/camera/demo_faces.png"}
+
+
+def test_the_wheel_holds_the_page(wheel: set[str]) -> None:
+    static = REPOSITORY / "edge_fer" / "sinks" / "web" / "static"
+    assert (static / "app.js").is_file()
+    assert {f"edge_fer/sinks/web/static/{path.name}" for path in static.iterdir()} <= wheel
 
 
 def test_the_wheel_holds_no_tests_and_no_caches(wheel: set[str]) -> None:

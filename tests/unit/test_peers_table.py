@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import json
 import runpy
-from pathlib import Path
 
-REPOSITORY = Path(__file__).parent.parent.parent
+from tests.conftest import REPOSITORY
 
 
 def test_the_readme_shows_the_measured_figures_of_the_peers() -> None:

@@ -8,9 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-import zipfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -18,17 +16,15 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="needs the extra web")
 
-from edge_fer.sinks.web.routes import STATIC
 from tests.programs import run_python, with_our_modules
 from tests.waiting import until
 from tests.web.serving import PATIENCE_SECONDS, as_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from edge_fer.types import Image
-
-REPOSITORY = Path(__file__).parent.parent.parent
 
 
 @contextmanager
@@ -117,12 +113,3 @@ def test_a_run_without_a_page_imports_no_server() -> None:
     )
     done = run_python(look, check=True, env=with_our_modules())
     assert done.stdout.splitlines()[-1] == "set()"
-
-
-def test_the_wheel_holds_the_page(tmp_path: Path) -> None:
-    pytest.importorskip("hatchling", reason="needs the build backend")
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
-    subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
-    assert {f"edge_fer/sinks/web/static/{path.name}" for path in STATIC.iterdir()} <= names

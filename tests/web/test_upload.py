@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tests.web.serving import Served
 
 JPEG = {"Content-Type": "image/jpeg"}
+HEAD = b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
 ELEVEN_PARTS = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n' * 11 + b"--x--"
 
 
@@ -166,8 +167,7 @@ def test_a_form_that_ends_too_soon_gives_no_whole_photo(served: Served, photo: b
 
 def test_more_bytes_than_allowed_are_refused_before_they_are_read(photo: bytes) -> None:
     with serving(WebLimits(upload_bytes=10_000)) as served, served.connect() as client:
-        head = b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
-        client.sendall(head + b"Content-Length: 1000000000000\r\n\r\n")
+        client.sendall(HEAD + b"Content-Length: 1000000000000\r\n\r\n")
         answer = b"".join(iter(lambda: client.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"connection: close" in answer.lower()
@@ -175,16 +175,14 @@ def test_more_bytes_than_allowed_are_refused_before_they_are_read(photo: bytes) 
 
 def test_more_bytes_than_allowed_are_refused_where_no_length_was_told() -> None:
     with serving(WebLimits(upload_bytes=10_000)) as served, served.connect() as client:
-        head = b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
-        client.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n" + b"2000\r\n" + bytes(0x2000) + b"\r\n")
+        client.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"2000\r\n" + bytes(0x2000) + b"\r\n")
         client.sendall(b"2000\r\n" + bytes(0x2000) + b"\r\n")
         assert client.recv(65536).startswith(b"HTTP/1.1 413 ")
 
 
 def test_a_photo_that_trickles_in_is_given_up() -> None:
     with serving(WebLimits(upload_seconds=0.3)) as served, served.connect() as client:
-        head = b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
-        client.sendall(head + b"Content-Length: 1000\r\n\r\n\xff\xd8\xff")
+        client.sendall(HEAD + b"Content-Length: 1000\r\n\r\n\xff\xd8\xff")
         answer = b"".join(iter(lambda: client.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 408 ")
 
@@ -192,8 +190,7 @@ def test_a_photo_that_trickles_in_is_given_up() -> None:
 def test_a_photo_that_is_broken_off_is_no_news(photo: bytes) -> None:
     with serving() as served:
         with served.connect() as client:
-            head = b"POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
-            client.sendall(head + b"Content-Length: 100000\r\n\r\n" + photo[:500])
+            client.sendall(HEAD + b"Content-Length: 100000\r\n\r\n" + photo[:500])
         # The place of the broken photo is free again.
         assert [send(served, photo).status_code for _ in range(6)] == [200] * 6
         assert served.reports == []

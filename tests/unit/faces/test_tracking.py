@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -17,9 +17,12 @@ from edge_fer.faces.looking import FaceLooker
 from edge_fer.faces.tracking import EachFrame, FaceTracker
 from edge_fer.faces.tracking_settings import PRESETS, TrackingSettings
 from edge_fer.types import Box, Face, Frame, Image
+from tests.conftest import REPOSITORY
 from tests.scenes import FPS, Actor, Pose, Scene, crowd, still, walk, wall
 
-REPOSITORY = Path(__file__).parent.parent.parent.parent
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SEARCH = HaarSettings(min_neighbors=2)
 
 
