@@ -18,7 +18,7 @@ from edge_fer.scores.manifest import Manifest, write_manifest
 from edge_fer.types import FER_LABELS, InputSpec
 
 if TYPE_CHECKING:
-    from edge_fer_convert import CalibrationSet
+    from edge_fer_convert import CalibrationSet, CheckSet
     from numpy.typing import NDArray
 
 MODELS = Path(__file__).parent / "models"
@@ -58,6 +58,16 @@ def calibration() -> CalibrationSet:
     from edge_fer_convert import calibration_set
 
     return calibration_set(*pictures(140), source="brightness pictures", pictures=140)
+
+
+def check_set(count: int = 140) -> CheckSet:
+    """So many pictures to check a model on."""
+    from edge_fer_convert import CheckSet
+
+    from edge_fer.evaluation.labelled import LabelledFaces
+
+    images, labels = pictures(count)
+    return CheckSet(LabelledFaces(images, labels, FER_LABELS), "brightness", "test")
 
 
 def brightness_model(*, classes: int = 7, channels: int = 1, side: int = 48, softmax: bool = True) -> Any:

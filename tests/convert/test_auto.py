@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from click.testing import CliRunner
-from edge_fer_convert import CheckSet, calibration_set, convert
+from edge_fer_convert import calibration_set, convert
 from edge_fer_convert.cli import command
 
-from edge_fer.evaluation.datasets import LabelledFaces
 from edge_fer.scores.manifest import read_manifest
-from edge_fer.types import FER_LABELS
-from tests.make_models import NAME, calibration, pictures
+from tests.make_models import NAME, calibration, check_set
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,15 +18,10 @@ if TYPE_CHECKING:
     from tests.convert.conftest import Converted
 
 
-def check_set() -> CheckSet:
-    images, labels = pictures(70)
-    return CheckSet(LabelledFaces(images, labels, FER_LABELS), "brightness", "test")
-
-
 def test_int8_is_kept_where_it_is_good_enough(converted: Converted, tmp_path: Path) -> None:
     said: list[str] = []
     result = convert(
-        converted.trained, tmp_path, calibration=calibration(), check=check_set(), auto=True, say=said.append
+        converted.trained, tmp_path, calibration=calibration(), check=check_set(70), auto=True, say=said.append
     )
     assert [file.manifest.recipe for file in result.files] == ["static_wi8_ai8"] * 2
     onnx = f"checking {NAME}-48x48-static_wi8_ai8.onnx calibrated by"
@@ -45,7 +38,7 @@ def test_another_recipe_is_taken_where_int8_loses_too_much(converted: Converted,
     black = calibration_set(np.zeros((10, 48, 48), np.uint8), np.arange(10, dtype=np.int64) % 2, "black")
     said: list[str] = []
     result = convert(
-        converted.trained, tmp_path, calibration=black, check=check_set(), max_loss=1.0, auto=True, say=said.append
+        converted.trained, tmp_path, calibration=black, check=check_set(70), max_loss=1.0, auto=True, say=said.append
     )
     assert [file.manifest.recipe for file in result.files] == ["dynamic_wi8_afp32"] * 2
     assert sum("trying the next recipe" in one for one in said) == 2

@@ -19,10 +19,9 @@ from edge_fer_convert.conventions import (
     verdict,
 )
 
-from edge_fer.evaluation.datasets import LabelledFaces
 from edge_fer.scores.manifest import Manifest
 from edge_fer.types import FER_LABELS, InputSpec
-from tests.make_models import SPEC, calibration, pictures, save
+from tests.make_models import SPEC, calibration, check_set, save
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,11 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ALPHABETICAL = tuple(sorted(FER_LABELS))
-
-
-def check_set(count: int = 140) -> CheckSet:
-    images, labels = pictures(count)
-    return CheckSet(LabelledFaces(images, labels, FER_LABELS), "brightness", "test")
 
 
 class BrightnessTwin:
