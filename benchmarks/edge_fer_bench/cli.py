@@ -46,6 +46,11 @@ EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 @click.option("--quick", is_flag=True, help="Under 20 seconds on a PC: fewer rounds, wider intervals.")
 @click.option("--rounds", type=click.IntRange(2, 1000), help="How often each format has its turn.  [default: 8]")
 @click.option("--frames", type=click.IntRange(10, 100_000), help="Frames of the film a turn.  [default: 300]")
+@click.option(
+    "--memory-frames",
+    type=click.IntRange(10, 10_000_000),
+    help="Frames over which memory is watched.  [default: 5000; none with --quick]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of the table.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Write result.json, report.html and plots there."
@@ -68,6 +73,7 @@ def command(
     quick: bool,
     rounds: int | None,
     frames: int | None,
+    memory_frames: int | None,
     as_json: bool,
     out: Path | None,
     apply_winner: bool,
@@ -94,9 +100,8 @@ def command(
 
     if out is not None:
         make_folder(out)
-    request = Request(
-        models, video or "demo", data, split, thread_counts(threads, sweep), effort_of(quick, rounds, frames), quick
-    )
+    effort = effort_of(quick, rounds, frames, memory_frames)
+    request = Request(models, video or "demo", data, split, thread_counts(threads, sweep), effort, quick)
     result = bench(request, ProgressLine(sys.stderr))
     if out is not None and not write_report(out, result):
         tell(WITHOUT_PLOTS)
@@ -141,14 +146,19 @@ def compare_command(context: click.Context, first: Path, second: Path, fail_over
     context.exit(EXIT_FAILED if failures else 0)
 
 
-def effort_of(quick: bool, rounds: int | None, frames: int | None) -> Effort:
+def effort_of(quick: bool, rounds: int | None, frames: int | None, memory_frames: int | None = None) -> Effort:
     """How long to measure."""
     from dataclasses import replace
 
     from edge_fer_bench.result import FULL, QUICK
 
     effort = QUICK if quick else FULL
-    return replace(effort, rounds=rounds or effort.rounds, frames=frames or effort.frames)
+    return replace(
+        effort,
+        rounds=rounds or effort.rounds,
+        frames=frames or effort.frames,
+        memory_frames=memory_frames or effort.memory_frames,
+    )
 
 
 def thread_counts(threads: int, sweep: str | None) -> tuple[int, ...]:

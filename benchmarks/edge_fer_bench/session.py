@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from edge_fer_bench.commands import start as start_command
 from edge_fer_bench.environment import CpuTime, Health, process_cpu_seconds, read_cpu_time, read_health
-from edge_fer_bench.looping import COMMANDS, LoopSamples, act_scenes, loop_of, start_commands
+from edge_fer_bench.looping import (
+    COMMANDS,
+    LoopSamples,
+    loop_of,
+    loop_once,
+    loop_round,
+    once_steps,
+    round_steps,
+    start_commands,
+)
 from edge_fer_bench.process import WorkerError, WorkerProcess, without_folder
-from edge_fer_bench.scenes import SCENES
 from edge_fer_bench.worker import Call, Judge, Open, Peak, Watch
 
 if TYPE_CHECKING:
@@ -109,8 +117,9 @@ def measure(plan: Plan, host: Host, say: Callable[[int, int, str], None], own_pi
     samples = [Samples(one, threads) for one in plan.formats for threads in plan.threads]
     record = Record(host.health(), samples)
     workers: dict[Format, Worker] = {}
-    steps = len(plan.formats) + plan.effort.rounds * (len(samples) * (len(BATCHES) + 1) + len(SCENES)) + len(COMMANDS)
-    progress = _Progress(say, steps + (len(plan.formats) if plan.pictures else 0))
+    steps = len(plan.formats) + plan.effort.rounds * (len(samples) * (len(BATCHES) + 1) + round_steps(plan))
+    steps += once_steps(plan) + len(COMMANDS) + (len(plan.formats) if plan.pictures else 0)
+    progress = _Progress(say, steps)
     try:
         for one in plan.formats:
             progress.step(f"loading {one.path.name}")
@@ -122,8 +131,9 @@ def measure(plan: Plan, host: Host, say: Callable[[int, int, str], None], own_pi
             for number in range(plan.effort.rounds):
                 say_round = partial(progress.step, f"round {number + 1}: ")
                 _round(workers, samples, plan, say_round)
-                act_scenes(workers, record.loop, plan.effort, say_round)
+                loop_round(workers, record.loop, plan, say_round)
                 record.during.append(host.health())
+            loop_once(workers, record.loop, plan, progress.step)
         start_commands(host.command, record.loop, plan.effort, progress.step)
         for one in plan.formats if plan.pictures else ():
             progress.step(f"accuracy of {one.path.name}")

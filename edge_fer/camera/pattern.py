@@ -52,11 +52,13 @@ class TruthFace:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pose:
-    """Where an actor stands in a frame and what it shows."""
+class Pose:
+    """Where an actor stands in a frame, in pixels, and what it shows."""
 
     x: float
+    """Centre, from the left."""
     y: float
+    """Centre, from the top."""
     side: float
     tilt_degrees: float
     emotion: str
@@ -65,7 +67,7 @@ class _Pose:
     """0.0 shows `emotion`, 1.0 shows `next_emotion`."""
 
 
-def poses(seq: int) -> list[_Pose]:
+def poses(seq: int) -> list[Pose]:
     """The actors of a frame, left to right."""
     position = seq % FRAMES
     count = position // SCENE_FRAMES + 1
@@ -83,7 +85,7 @@ def poses(seq: int) -> list[_Pose]:
         x = lane * (actor + 0.5) + sway * math.sin(phase)
         y = HEIGHT / 2 + 0.6 * bob * math.sin(2 * phase + 0.5 * actor)
         tilt = MAX_TILT_DEGREES * math.sin(phase * 1.0 + 2.0 * actor)
-        result.append(_Pose(x, y, side, tilt, emotion, following, turned))
+        result.append(Pose(x, y, side, tilt, emotion, following, turned))
     return result
 
 
@@ -199,10 +201,10 @@ class DemoSource:
         left, top = round(32 + 31 * math.sin(drift)), round(32 + 31 * math.cos(drift))
         picture = self._wall[top : top + HEIGHT, left : left + WIDTH].copy()
         for pose in poses(seq):
-            self._draw(picture, pose)
+            self.draw(picture, pose)
         return picture
 
-    def _draw(self, picture: Image, pose: _Pose) -> None:
+    def draw(self, picture: Image, pose: Pose) -> None:
         """Blend one face into the picture, touching no more than the square that it fills when tilted."""
         reach = math.ceil(pose.side * 0.6)
         left, top = round(pose.x) - reach, round(pose.y) - reach

@@ -121,6 +121,7 @@ def test_formats_are_those_of_the_folder_in_order() -> None:
 def test_effort_and_threads() -> None:
     assert effort_of(True, None, None).rounds < effort_of(False, None, None).rounds
     assert (effort_of(False, 3, 77).rounds, effort_of(False, 3, 77).frames) == (3, 77)
+    assert (effort_of(False, None, None).memory_frames, effort_of(True, None, None, 90).memory_frames) == (5000, 90)
     assert thread_counts(3, None) == (3,)
     swept = thread_counts(1, "threads")
     cores = len(os.sched_getaffinity(0))
@@ -173,6 +174,10 @@ def test_a_real_run_with_a_broken_file_and_a_missing_engine(tmp_path: Path) -> N
         assert row.film.faces > 0
         assert [one.batch for one in row.latency] == [1, 4]
     assert any(reason.startswith("too short") for reason in found.invalid)
+    reached = {one.name for one in found.pipeline if one.value is not None}
+    assert reached >= {"plain_fps: 1 face", "plain_cpu: 3 faces", "eight_faces", "idle", "label_delay", "run_memory"}
+    assert found.loop is not None
+    assert found.loop.problem is None
     text = (tmp_path / "out" / "result.json").read_text()
     assert str(tmp_path) not in text
     assert os.uname().nodename not in text

@@ -6,11 +6,14 @@ import io
 import os
 from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
 import pytest
 from edge_fer_bench.commands import command_lines, start
-from edge_fer_bench.scenes import FALL_ASLEEP_FRAMES, SCENES, run_scene, scene
+from edge_fer_bench.scenes import FALL_ASLEEP_FRAMES, SCENES, crowd, run_scene, scene, video_frames
 
 from edge_fer.assembly import RunSettings, Streams, build_pipeline
+from edge_fer.camera.pattern import DemoSource
 from edge_fer.errors import EdgeFerError
 from edge_fer.pipeline import Pipeline
 from edge_fer.types import Box
@@ -30,16 +33,19 @@ def pipeline(tiny_model: Path) -> Iterator[Pipeline]:
     made.close()
 
 
-@pytest.mark.parametrize(("name", "faces"), [("1 face", 1), ("3 faces", 3), ("nobody", 0)])
+@pytest.mark.parametrize(
+    ("name", "faces"), [("1 face", 1), ("3 faces", 3), ("8 faces", 8), ("1 of the 8 faces", 1), ("nobody", 0)]
+)
 def test_scenes_show_as_many_faces_as_they_say(name: str, faces: int, pipeline: Pipeline) -> None:
-    turn = run_scene(pipeline, scene(name), 30)
+    turn, shown = run_scene(pipeline, scene(name), 30)
+    assert [len(one) for one in shown].count(faces) >= 27
     assert turn.frames == 30
     assert 27 * faces <= turn.faces <= 30 * faces
 
 
 def test_an_empty_scene_costs_less_than_a_busy_one(tiny_model: Path, pipeline: Pipeline) -> None:
-    idle = run_scene(pipeline, scene("nobody"), 60)
-    busy = run_scene(pipeline, scene("1 face"), 60)
+    idle, _ = run_scene(pipeline, scene("nobody"), 60)
+    busy, _ = run_scene(pipeline, scene("1 face"), 60)
     assert idle.cpu_seconds < 0.5 * busy.cpu_seconds
 
 
@@ -51,10 +57,33 @@ def test_sizes() -> None:
         assert (what.picture(1) != what.picture(0)).any() == (name != "nobody")
 
 
+def test_the_truth_of_a_scene_is_where_its_faces_are_drawn() -> None:
+    empty, faces = crowd(0).picture(7).astype(int), crowd(8)
+    drawn = np.abs(faces.picture(7) - empty).max(axis=2) > 8
+    boxes = [face.box for face in faces.truth(7)]
+    assert len(boxes) == 8
+    for box in boxes:
+        assert drawn[box.y : box.y + box.height, box.x : box.x + box.width].mean() > 0.5
+        drawn[box.y : box.y + box.height, box.x : box.x + box.width] = False
+    assert not drawn.any()
+    assert [face.emotion for face in scene("3 faces").truth(5)] == [face.emotion for face in DemoSource().truth(205)]
+
+
+def test_a_video_is_read_up_to_so_many_frames(tmp_path: Path) -> None:
+    film = tmp_path / "film.avi"
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (64, 48))
+    for grey in range(0, 120, 20):
+        writer.write(np.full((48, 64, 3), grey, np.uint8))
+    writer.release()
+    assert len(video_frames(str(film), 4)) == 4
+    frames = video_frames(str(film), 100)
+    assert [round(frame.captured_at * 25) for frame in frames] == list(range(6))
+
+
 def test_only_the_step_is_timed() -> None:
     clock = FakeClock(0.001)
     fake = Pipeline(FakeSource([]), FakeDetector(Box(9, 9, 50, 50)), FakeClassifier(), [], FakeClock())
-    turn = run_scene(fake, scene("nobody"), 40, clock.monotonic, clock.monotonic)
+    turn, _ = run_scene(fake, scene("nobody"), 40, clock.monotonic, clock.monotonic)
     # Each frame looks at both clocks twice: the one that runs inside the other sees one step, that one sees three.
     assert (turn.frames, turn.faces) == (40, 40)
     assert turn.wall_seconds == pytest.approx(0.04)

@@ -1,0 +1,101 @@
+"""What a loop showed against what was there: faces found and missed, and how the shown labels behaved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from edge_fer.camera.pattern import FPS
+from edge_fer.sinks.summary import MATCH_OVERLAP
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge_fer.camera.pattern import TruthFace
+    from edge_fer.types import Box, Observation
+
+Shown: TypeAlias = "tuple[Box, str, int | None]"
+"""A face that a loop showed: its box, its label and its id."""
+
+LEAST_MS = 500.0
+"""A change that is not shown counts where the face keeps its new expression for so long, else nothing can be said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Counts over the frames of a film."""
+
+    due: int
+    found: int
+    false: int
+    """Boxes without a face."""
+    id_switches: int
+    label_changes: int
+
+
+def shown_by(observation: Observation) -> list[Shown]:
+    """The faces of an observation."""
+    return [(one.face.box, one.emotion, one.face.track_id) for one in observation.faces]
+
+
+def judged(truth: Sequence[Sequence[Box]], results: Sequence[Sequence[Shown]]) -> Judged:
+    """True faces found, boxes without a face, changes of id and of the shown label.
+
+    Args:
+        truth: boxes of each frame, in an order that stays.
+        results: what was shown in each frame.
+    """
+    due = found = false = switches = changes = 0
+    last: dict[int, int | None] = {}
+    label: dict[int, str] = {}
+    for boxes, seen in zip(truth, results, strict=False):
+        left = list(seen)
+        due += len(boxes)
+        for number, box in enumerate(boxes):
+            best = best_match(box, left)
+            if best is None:
+                continue
+            left.remove(best)
+            found += 1
+            switches += last.get(number, best[2]) != best[2]
+            changes += label.get(number, best[1]) != best[1]
+            last[number], label[number] = best[2], best[1]
+        false += len(left)
+    return Judged(due, found, false, switches, changes)
+
+
+def best_match(box: Box, shown: Sequence[Shown]) -> Shown | None:
+    """The face that overlaps a true one most; None where none does enough."""
+    best = max(shown, key=lambda one: one[0].overlap(box), default=None)
+    return best if best is not None and best[0].overlap(box) >= MATCH_OVERLAP else None
+
+
+def label_delays_ms(truth: Sequence[Sequence[TruthFace]], results: Sequence[Sequence[Shown]]) -> list[float]:
+    """Milliseconds from each change of an expression until its label is shown, at 30 frames a second.
+
+    A face changes where it shows as much of the new expression as of the old one. A change that is never shown counts
+    with all the time that the new expression lasts, if that is at least `LEAST_MS`.
+    """
+    delays: list[float] = []
+    waiting: dict[int, int] = {}
+    """Since which frame the new label of a face has been due, by the face's place in the truth."""
+    before: dict[int, str] = {}
+
+    def give_up(actor: int, number: int) -> None:
+        unseen = (number - waiting.pop(actor)) / FPS * 1e3
+        if unseen >= LEAST_MS:
+            delays.append(unseen)
+
+    for number, (faces, shown) in enumerate(zip(truth, results, strict=True)):
+        for actor, face in enumerate(faces):
+            if before.get(actor, face.emotion) != face.emotion:
+                if actor in waiting:
+                    give_up(actor, number)
+                waiting[actor] = number
+            before[actor] = face.emotion
+            best = best_match(face.box, shown) if actor in waiting else None
+            if best is not None and best[1] == face.emotion:
+                delays.append((number - waiting.pop(actor)) / FPS * 1e3)
+    for actor in list(waiting):
+        give_up(actor, len(truth))
+    return delays

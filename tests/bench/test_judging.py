@@ -1,0 +1,52 @@
+"""Faces found and missed, and how long a label takes: against results written by hand."""
+
+from __future__ import annotations
+
+import pytest
+from edge_fer_bench.judging import LEAST_MS, Judged, judged, label_delays_ms
+
+from edge_fer.camera.pattern import FPS, TruthFace
+from edge_fer.types import Box
+
+HERE, THERE = Box(10, 10, 50, 50), Box(200, 10, 50, 50)
+
+
+def test_nothing_is_wrong_with_what_is_as_it_should_be() -> None:
+    seen = [[(HERE, "happy", 1), (THERE, "sad", 2)]] * 5
+    assert judged([[THERE, HERE]] * 5, seen) == Judged(10, 10, 0, 0, 0)
+
+
+def test_faces_that_are_missed_false_changed_and_taken_for_others() -> None:
+    seen = [[(HERE, "happy", 1)], [(HERE, "sad", 1), (THERE, "sad", 2)], [(HERE, "sad", 3)], []]
+    assert judged([[HERE]] * 4, seen) == Judged(due=4, found=3, false=1, id_switches=1, label_changes=1)
+
+
+def turning(frames: int, at: int) -> list[list[TruthFace]]:
+    return [[TruthFace(HERE, "sad" if number < at else "happy", 1.0)] for number in range(frames)]
+
+
+def showing(frames: int, at: int) -> list[list[tuple[Box, str, int | None]]]:
+    return [[(HERE, "sad" if number < at else "happy", 1)] for number in range(frames)]
+
+
+@pytest.mark.parametrize("late", [0, 1, 12])
+def test_the_delay_of_a_label(late: int) -> None:
+    assert label_delays_ms(turning(40, 20), showing(40, 20 + late)) == pytest.approx([late / FPS * 1e3])
+
+
+def test_a_change_that_is_never_shown_counts_as_long_as_it_lasts() -> None:
+    assert label_delays_ms(turning(60, 20), showing(60, 60)) == pytest.approx([40 / FPS * 1e3])
+    enough = round(LEAST_MS * FPS / 1e3)
+    assert label_delays_ms(turning(20 + enough, 20), showing(90, 90)[: 20 + enough]) == pytest.approx([LEAST_MS])
+    # Too short to tell whether it would have been shown.
+    assert label_delays_ms(turning(19 + enough, 20), showing(90, 90)[: 19 + enough]) == []
+
+
+def test_a_change_that_another_follows_unseen_is_not_lost() -> None:
+    truth = turning(40, 10) + [[TruthFace(HERE, "fear", 1.0)]] * 30
+    shown = showing(40, 70) + [[(HERE, "fear", 1)]] * 30
+    assert label_delays_ms(truth, shown) == pytest.approx([1000.0, 0.0])
+
+
+def test_an_expression_from_the_first_frame_on_is_no_change() -> None:
+    assert label_delays_ms(turning(20, 99), showing(20, 5)) == []
