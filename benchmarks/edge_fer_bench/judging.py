@@ -71,31 +71,37 @@ def best_match(box: Box, shown: Sequence[Shown]) -> Shown | None:
 
 
 def label_delays_ms(truth: Sequence[Sequence[TruthFace]], results: Sequence[Sequence[Shown]]) -> list[float]:
-    """Milliseconds from each change of an expression until its label is shown, at 30 frames a second.
+    """Milliseconds from when a face has turned into another expression until its label is shown, at 30 frames a second.
 
-    A face changes where it shows as much of the new expression as of the old one. A change that is never shown counts
-    with all the time that the new expression lasts, if that is at least `LEAST_MS`.
+    0 where it is shown before the face has turned in full. A change that is never shown counts with all the time that
+    the new expression lasts, if that is at least `LEAST_MS`.
     """
     delays: list[float] = []
-    waiting: dict[int, int] = {}
-    """Since which frame the new label of a face has been due, by the face's place in the truth."""
+    due: dict[int, int | None] = {}
+    """Faces whose label is to change, by their place in the truth: since which frame, or None while they still turn."""
     before: dict[int, str] = {}
 
+    def milliseconds(since: int | None, number: int) -> float:
+        return 0.0 if since is None else (number - since) / FPS * 1e3
+
     def give_up(actor: int, number: int) -> None:
-        unseen = (number - waiting.pop(actor)) / FPS * 1e3
+        unseen = milliseconds(due.pop(actor, None), number)
         if unseen >= LEAST_MS:
             delays.append(unseen)
 
     for number, (faces, shown) in enumerate(zip(truth, results, strict=True)):
         for actor, face in enumerate(faces):
             if before.get(actor, face.emotion) != face.emotion:
-                if actor in waiting:
-                    give_up(actor, number)
-                waiting[actor] = number
+                give_up(actor, number)
+                due[actor] = None
             before[actor] = face.emotion
-            best = best_match(face.box, shown) if actor in waiting else None
+            if actor not in due:
+                continue
+            if due[actor] is None and face.share >= 1.0:
+                due[actor] = number
+            best = best_match(face.box, shown)
             if best is not None and best[1] == face.emotion:
-                delays.append((number - waiting.pop(actor)) / FPS * 1e3)
-    for actor in list(waiting):
+                delays.append(milliseconds(due.pop(actor), number))
+    for actor in list(due):
         give_up(actor, len(truth))
     return delays

@@ -103,7 +103,7 @@ def _labels(loop: LoopSamples) -> list[PipelineFigure]:
     return [
         _once(_Aim("label_changes", "changes of the label of a face that holds its expression", "a second",
                    CHANGES_A_SECOND), changes, why),
-        _once(_Aim("label_delay", "until a change of expression is shown, the longest", "ms", DELAY_MS),
+        _once(_Aim("label_delay", "from a face that has turned to its label, the longest", "ms", DELAY_MS),
               max(delays, default=None), why),
     ]  # fmt: skip
 

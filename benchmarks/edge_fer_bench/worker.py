@@ -80,7 +80,7 @@ class Acted:
     judged: Judged
     """Nothing is due where the scene knows no truth."""
     delays_ms: tuple[float, ...]
-    """From each change of an expression to its label."""
+    """From each face that has turned into another expression to its label."""
 
 
 @dataclass(frozen=True, slots=True)

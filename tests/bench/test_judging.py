@@ -48,5 +48,15 @@ def test_a_change_that_another_follows_unseen_is_not_lost() -> None:
     assert label_delays_ms(truth, shown) == pytest.approx([1000.0, 0.0])
 
 
+@pytest.mark.parametrize(("shown_at", "delay"), [(15, 0.0), (24, 0.0), (30, 200.0)])
+def test_time_counts_from_when_the_face_has_turned(shown_at: int, delay: float) -> None:
+    truth = [
+        [TruthFace(HERE, "sad" if number < 15 else "happy", 0.9 if 10 < number < 24 else 1.0)] for number in range(60)
+    ]
+    assert label_delays_ms(truth, showing(60, shown_at)) == pytest.approx([delay])
+    # One that turns on before it has turned in full says nothing.
+    assert label_delays_ms(truth[:24] + truth[:5], showing(24, 99) + showing(5, 99)) == pytest.approx([0.0])
+
+
 def test_an_expression_from_the_first_frame_on_is_no_change() -> None:
     assert label_delays_ms(turning(20, 99), showing(20, 5)) == []
