@@ -43,7 +43,7 @@ EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
     help="Threads that OpenCV and the engine may each use.",
 )
 @click.option("--sweep", type=click.Choice(["threads"]), help="Measure with 1, 2, 4 ... threads, up to the cores.")
-@click.option("--quick", is_flag=True, help="Under 20 seconds on a PC: fewer rounds, wider intervals.")
+@click.option("--quick", is_flag=True, help="About 20 seconds on a PC: fewer rounds, nothing that takes long.")
 @click.option("--rounds", type=click.IntRange(2, 1000), help="How often each format has its turn.  [default: 8]")
 @click.option("--frames", type=click.IntRange(10, 100_000), help="Frames of the film a turn.  [default: 300]")
 @click.option(

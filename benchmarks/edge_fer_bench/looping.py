@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edge_fer.errors import EdgeFerError
 from edge_fer_bench.commands import command_lines
 from edge_fer_bench.process import WorkerError, without_folder
-from edge_fer_bench.scenes import EIGHT_FACES, ONE_FACE, SCENES, THREE_FACES
+from edge_fer_bench.scenes import CROWDS, EIGHT_FACES, ONE_FACE, SCENES, THREE_FACES
 from edge_fer_bench.worker import Act, BeLate, Compete, Endure, OwnCost
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def loop_round(
     effort = plan.effort
     for name in SCENES:
         step(f"scene: {name}")
-        if loop is not None and (acted := _ask(workers, loop, Act(loop.threads, name, effort.scene_frames))):
+        frames = (effort.crowd_frames if name in CROWDS else 0) or effort.scene_frames
+        if loop is not None and (acted := _ask(workers, loop, Act(loop.threads, name, frames))):
             loop.turns.setdefault(name, []).append(acted.turn)
             loop.acted[name] = acted
     for name in _rival_films(plan):

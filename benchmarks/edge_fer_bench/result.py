@@ -34,6 +34,8 @@ class Effort:
     """Frames of each scene a round."""
     starts: int = 5
     """How often each command is started."""
+    crowd_frames: int = 0
+    """The same of the scenes with eight faces and with one of them; 0 takes as many as of the others."""
     rival_frames: int = 0
     """Frames of each film a round on which the loop is measured against the plain one."""
     plain_frames: int = 0
@@ -47,12 +49,12 @@ class Effort:
 
 
 FULL = Effort(
-    rounds=8, calls=25, seconds=0.1, frames=300, rival_frames=100, plain_frames=20, own_cost_rounds=10,
+    rounds=8, calls=25, seconds=0.1, frames=300, crowd_frames=60, rival_frames=100, plain_frames=20, own_cost_rounds=10,
     late_seconds=10.0, memory_frames=5000,
 )  # fmt: skip
 QUICK = Effort(
-    rounds=3, calls=20, seconds=0.05, frames=60, warm_up_frames=10, scene_frames=50, starts=1, rival_frames=36,
-    plain_frames=4,
+    rounds=3, calls=20, seconds=0.05, frames=60, warm_up_frames=10, scene_frames=50, starts=1, crowd_frames=24,
+    rival_frames=24, plain_frames=2,
 )  # fmt: skip
 
 

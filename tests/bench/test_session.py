@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from edge_fer_bench.scenes import SCENES
+from edge_fer_bench.scenes import CROWDS, SCENES
 from edge_fer_bench.session import BATCHES, measure
 from edge_fer_bench.worker import Act, BeLate, Call, Compete, Endure, Judge, Open, OwnCost, Peak, Watch
 
@@ -143,6 +143,13 @@ def test_the_loop_and_the_plain_one_take_turns_and_long_measures_come_once() -> 
     assert record.loop is not None
     assert record.loop.late_ms == (3.0, 60.0)
     assert len(record.loop.held) == 10
+
+
+def test_the_crowd_has_frames_of_its_own_number() -> None:
+    machine = FakeMachine()
+    measured(machine, replace(plan(), effort=replace(EFFORT, crowd_frames=7)))
+    frames = {task.scene: task.frames for _, task in machine.tasks(Act)}
+    assert frames == dict.fromkeys(SCENES, EFFORT.scene_frames) | dict.fromkeys(CROWDS, 7)
 
 
 def test_what_a_quick_run_leaves_out_is_not_asked_for() -> None:
