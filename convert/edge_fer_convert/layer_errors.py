@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edge_fer.scores.manifest import Manifest
     from edge_fer.types import Batch, Image, TensorLayout
 
-    Outputs = dict[str, NDArray[np.float64]]
+    Outputs = Callable[[str], NDArray[np.float64]]  # of a tensor by its name; all at once would fill the memory
     Named = dict[str, tuple[str, str]]  # what to call a tensor, and the operation that makes it
 
 PICTURES = 16
@@ -52,8 +52,9 @@ def worst_layers(
             batch = whole_to_batch([image], manifest.input)
             found, exact = run(batch), float_run(batch)
             for name, sums in squares.items():
-                difference = found[name].reshape(-1) - exact[name].reshape(-1)
-                sums += (float(difference @ difference), float(exact[name].reshape(-1) @ exact[name].reshape(-1)))
+                wanted = exact(name).reshape(-1)
+                difference = found(name).reshape(-1) - wanted
+                sums += (float(difference @ difference), float(wanted @ wanted))
     errors = [
         LayerError(*kinds[name], round(float(np.sqrt(lost / whole)), 5))
         for name, (lost, whole) in squares.items()
@@ -103,7 +104,8 @@ def _open_onnx(data: bytes, layout: TensorLayout) -> tuple[Named, Callable[[Batc
     def run(batch: Batch) -> Outputs:
         rows = np.ascontiguousarray(batch.transpose(0, 3, 1, 2) if layout == "NCHW" else batch)
         outputs = session.run(list(shown.values()), {entry.name: rows})
-        return {name: np.asarray(values, np.float64) for name, values in zip(shown, outputs, strict=True)}
+        by_name = dict(zip(shown, outputs, strict=True))
+        return lambda name: np.asarray(by_name[name], np.float64)
 
     return kinds, run
 
@@ -134,6 +136,6 @@ def _open_tflite(data: bytes, layout: TensorLayout) -> tuple[Named, Callable[[Ba
         rows = np.ascontiguousarray(batch.transpose(0, 3, 1, 2) if layout == "NCHW" else batch)
         interpreter.set_tensor(entry["index"], stored(rows, entry))
         interpreter.invoke()
-        return {name: restored(interpreter.get_tensor(tensor["index"]), tensor) for name, tensor in places.items()}
+        return lambda name: restored(interpreter.get_tensor(places[name]["index"]), places[name])
 
     return kinds, run
