@@ -192,6 +192,21 @@ def test_weights_pass_through_where_nothing_is_mixed() -> None:
     assert inputs.shape == (2, 4, 4, 1)
 
 
-def test_strong_holds_all_that_light_does() -> None:
-    light, strong = (dataclasses.asdict(AUGMENTATIONS[name]) for name in ("light", "strong"))
+def test_camera_and_strong_hold_all_that_light_does() -> None:
+    light, camera, strong = (dataclasses.asdict(AUGMENTATIONS[name]) for name in ("light", "camera", "strong"))
+    assert all(camera[key] >= value for key, value in light.items())
     assert all(strong[key] >= value for key, value in light.items())
+
+
+def test_strength_lets_degradations_go_further() -> None:
+    """How far degraded pictures are from the original, by the mean over many."""
+    ramp = np.tile(np.linspace(20, 235, 48).astype(np.uint8), (48, 1))
+    ramp[::6] = 128
+
+    def distance(strength: float) -> float:
+        how = Augmentation(degrade_probability=1.0, degrade_strength=strength)
+        generator = np.random.default_rng(0)
+        changed = [augment_picture(ramp, how, generator, 48).astype(float) for _ in range(300)]
+        return float(np.mean([np.abs(one - ramp).mean() for one in changed]))
+
+    assert distance(1.5) > 1.2 * distance(1.0) > 1.2

@@ -52,7 +52,7 @@ def test_a_recipe_of_ones_own_changes_what_it_names(tmp_path: Path) -> None:
         (b"soft_labels = 1", "soft_labels must be true or false, not 1"),
         (b"arch = 'smal'", "arch must be one of small, nano"),
         (b"balance = 'classweights'", "balance must be one of none, class-weights, oversample"),
-        (b"augment = 'weak'", "augment must be one of none, light, strong"),
+        (b"augment = 'weak'", "augment must be one of none, light, camera, strong"),
         (b"weights = 1", "weights must be a text"),
         (b"channels = 2", r"channels must be 1 \(grey\) or 3 \(colour\)"),
         (b"std = 0", "std must be 0.001 to 1000, not 0"),

@@ -36,6 +36,8 @@ class Augmentation:
     """Largest change of brightness in grey levels, 0 to 255."""
     degrade_probability: float = 0.0
     """Share of pictures that are blurred, noised, darkened, compressed or seen from far away."""
+    degrade_strength: float = 1.0
+    """How far those go; 1.5 reaches beyond the conditions that `edge-fer evaluate --robustness` measures."""
     erase_probability: float = 0.0
     mixup_alpha: float = 0.0
     """Beta parameter of mixup (Zhang et al., arXiv 1710.09412)."""
@@ -46,6 +48,14 @@ class Augmentation:
 AUGMENTATIONS: dict[str, Augmentation] = {
     "none": Augmentation(),
     "light": Augmentation(flip=True, rotation_degrees=8.0, shift_share=0.05, scale_share=0.08),
+    "camera": Augmentation(
+        flip=True,
+        rotation_degrees=8.0,
+        shift_share=0.05,
+        scale_share=0.08,
+        degrade_probability=0.5,
+        degrade_strength=1.5,
+    ),
     "strong": Augmentation(
         flip=True,
         rotation_degrees=15.0,
@@ -66,7 +76,8 @@ def augment_picture(picture: Picture, how: Augmentation, generator: np.random.Ge
     if how.gain_share or how.offset_levels:
         result = _relight(result, how, generator)
     if how.degrade_probability and generator.random() < how.degrade_probability:
-        result = _DEGRADATIONS[generator.integers(len(_DEGRADATIONS))](result, generator)
+        degrade = _DEGRADATIONS[generator.integers(len(_DEGRADATIONS))]
+        result = degrade(result, generator, how.degrade_strength)
     if how.erase_probability and generator.random() < how.erase_probability:
         result = _erase(result, generator)
     return result
@@ -129,12 +140,12 @@ def see_from_afar(picture: Picture, side_px: int) -> Picture:
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-_DEGRADATIONS: tuple[Callable[[Picture, np.random.Generator], Picture], ...] = (
-    lambda picture, generator: blur(picture, generator.uniform(0.4, 1.2)),
-    lambda picture, generator: add_noise(picture, generator.uniform(4, 16), generator),
-    lambda picture, generator: change_gamma(picture, float(np.exp(generator.uniform(-0.7, 0.7)))),
-    lambda picture, generator: compress(picture, int(generator.integers(20, 70))),
-    lambda picture, generator: see_from_afar(picture, int(generator.integers(20, 36))),
+_DEGRADATIONS: tuple[Callable[[Picture, np.random.Generator, float], Picture], ...] = (
+    lambda picture, generator, strength: blur(picture, generator.uniform(0.4, 1.2 * strength)),
+    lambda picture, generator, strength: add_noise(picture, generator.uniform(4, 16 * strength), generator),
+    lambda picture, generator, strength: change_gamma(picture, float(np.exp(generator.uniform(-0.7, 0.7) * strength))),
+    lambda picture, generator, strength: compress(picture, int(generator.integers(round(20 / strength), 70))),
+    lambda picture, generator, strength: see_from_afar(picture, int(generator.integers(round(20 / strength), 36))),
 )
 
 

@@ -22,7 +22,7 @@ ARCHITECTURE_NAMES: tuple[str, ...] = (
 )  # fmt: skip
 """Kept here as well as in `architectures`, which needs Keras."""
 BALANCES: tuple[str, ...] = ("none", "class-weights", "oversample")
-AUGMENTATION_NAMES: tuple[str, ...] = ("none", "light", "strong")
+AUGMENTATION_NAMES: tuple[str, ...] = ("none", "light", "camera", "strong")
 
 
 @dataclass(frozen=True, slots=True)
