@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from edge_fer.errors import ConfigError
-from edge_fer.sinks.listening import Address
+from edge_fer.sinks.listening import Address, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ class MqttSettings:
     @property
     def local(self) -> bool:
         """Whether nobody else can listen in: the broker is on this computer."""
-        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+        return is_loopback(self.host)
 
 
 def parse_mqtt_url(url: str) -> MqttSettings:

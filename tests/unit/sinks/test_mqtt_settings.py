@@ -68,7 +68,10 @@ def test_settings_do_not_show_their_password() -> None:
     assert "hunter2" not in repr(MqttSettings("broker", user="cam", password="hunter2"))
 
 
-@pytest.mark.parametrize(("host", "local"), [("localhost", True), ("127.0.0.5", True), ("::1", True), ("nas", False)])
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [("localhost", True), ("127.0.0.5", True), ("::1", True), ("nas", False), ("127.0.0.1.example.com", False)],
+)
 def test_only_this_computer_is_local(host: str, local: bool) -> None:
     assert MqttSettings(host).local is local
 
