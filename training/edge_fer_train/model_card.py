@@ -118,8 +118,9 @@ def _figures(results: RunResults) -> str:
             "One network, one crop, no test-time tricks, 32-bit floats.",
             table(["split", "pictures", "accuracy", "95 % interval", "macro-F1"], rows),
             _copies(results),
-            f"The epoch to keep was chosen on this very split (by the figure without copies), and so was the "
-            f"temperature of {results.temperature:g}: on pictures that nobody chose by, expect a little less.",
+            f"The epoch to keep{', of the run and of each finish,' if results.settings.finishes else ''} was chosen on "
+            "this very split (by the figure without copies), and so was the temperature of "
+            f"{results.temperature:g}: on pictures that nobody chose by, expect a little less.",
             f"Calibration error (15 bins): {results.official.calibration_error:.3f} as trained, "
             f"{results.crossed_calibration_error:.3f} with a temperature (fitted on one half of the split, measured "
             "on the other, both ways).",
