@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "pipeline"))
 
 import environments
 import films
+from edge_fer_bench.judging import judged
+from edge_fer_bench.scenes import ONE_FACE, THREE_FACES, scene
 
 from edge_fer.types import FER_LABELS, Box
 
@@ -151,7 +153,8 @@ def measure(peers: list[Entry], rounds: int, core: int) -> dict[str, Figures]:
     """Run all rounds, and the crops once."""
     figures = {entry.name: Figures() for entry in peers}
     with tempfile.TemporaryDirectory() as folder:
-        chosen = [film for film in (films.clip(), films.demo(1), films.demo(3)) if film is not None]
+        demos = [films.film_of(f"demo, {name}", scene(name)) for name in (ONE_FACE, THREE_FACES)]
+        chosen = [film for film in (films.clip(), *demos) if film is not None]
         shown = [(film, written(film, Path(folder))) for film in chosen]
         for number in range(rounds):
             for entry, film, answer in one_round(peers, shown, core):
@@ -163,7 +166,7 @@ def measure(peers: list[Entry], rounds: int, core: int) -> dict[str, Figures]:
                 one.wall_ms.setdefault(film.name, []).append(float(np.mean(answer["wall_ms"])))
                 one.cpu_ms.setdefault(film.name, []).append(float(np.mean(answer["cpu_ms"])))
                 seen = [[(Box(*box), label, None) for box, label in boxes] for boxes in answer["seen"]]
-                one.quality[film.name] = films.judged(film, seen)
+                one.quality[film.name] = asdict(judged(film.truth, seen))
                 if film is chosen[-1]:
                     one.peak_mib.append(answer["peak_mib"])
             print(f"round {number + 1} of {rounds} done", file=sys.stderr)

@@ -159,6 +159,7 @@ def take_turns(page: PageSink, monitor: HealthMonitor, arguments: argparse.Names
 def measure(fps: float, arguments: argparse.Namespace) -> dict[str, Any]:
     """The loop with its page at this rate; 0 is flat out."""
     import films
+    from edge_fer_bench.scenes import THREE_FACES, scene
 
     from edge_fer.faces.haar import HaarFaceDetector, HaarSettings
     from edge_fer.faces.looking import FaceLooker
@@ -167,13 +168,14 @@ def measure(fps: float, arguments: argparse.Namespace) -> dict[str, Any]:
     from edge_fer.scores.loading import open_classifier
     from edge_fer.scores.smoothing import ScoreSmoother
     from edge_fer.sinks.health import HealthMonitor
+    from edge_fer.sinks.listening import Address
     from edge_fer.sinks.runner import Filling, SystemClock, run_view_sink
     from edge_fer.sinks.web.page import PageSink
     from edge_fer.sinks.web.server import bind
-    from edge_fer.sinks.web.settings import Address, WebSettings
+    from edge_fer.sinks.web.settings import WebSettings
 
     clock, faces = SystemClock(), HaarSettings()
-    source = Repeated(films.demo(2).frames, fps)
+    source = Repeated(films.film_of("demo", scene(THREE_FACES)).frames, fps)
     monitor = HealthMonitor(lambda: source.info, clock)
     settings = WebSettings(Address(port=0))
 
