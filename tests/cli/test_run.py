@@ -18,6 +18,7 @@ from edge_fer.sinks.summary import Tally, TruthCheck
 from edge_fer.types import Image, SourceInfo
 from tests.fakes import picture
 from tests.programs import command_line, run_edge_fer, without_screen
+from tests.waiting import until
 
 LONG_SECONDS = 60
 
@@ -99,6 +100,8 @@ def test_signals_end_the_run_in_order(tiny_model: Path, tmp_path: Path, number: 
     process = start("demo", "--model", tiny_model, "--json", "--save", video)
     assert process.stdout is not None
     process.stdout.readline()
+    # On a busy machine the first line can be out long before the first picture is drawn.
+    until(lambda: any(tmp_path.iterdir()), "a video is begun")
     process.send_signal(number)
     output, errors = process.communicate(timeout=LONG_SECONDS)
     assert process.returncode == exit_code, errors
