@@ -1,7 +1,7 @@
 """A run and its finishes: the same network trained on in several ways, and the average of all their weights.
 
-Fine-tuned copies of one network lie in one valley of the loss, and the mean of their weights does better than each
-alone, at the cost of one (Wortsman et al., "Model soups", arXiv 2203.05482).
+Fine-tuned copies of one network lie in one valley of the loss, and the mean of their weights often does better than
+each alone, at the cost of one (Wortsman et al., "Model soups", arXiv 2203.05482).
 """
 
 from __future__ import annotations
