@@ -28,7 +28,9 @@ class Run:
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.config = folder / "config.toml"
         self.config.write_text("")
-        command = [sys.executable, "-m", "edge_fer", "run", "--config", str(self.config), *arguments]
+        # Under nohup the tests, and what they start, would ignore SIGHUP.
+        heeding = ["env", "--default-signal=HUP"]
+        command = [*heeding, sys.executable, "-m", "edge_fer", "run", "--config", str(self.config), *arguments]
         environment = {**os.environ, "HOME": str(folder)}
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, start_new_session=True
