@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +36,11 @@ class CalibrationSet:
 
         return whole_to_batch(self.images, spec)
 
+    def without(self, places: Sequence[int]) -> CalibrationSet:
+        """The set without the pictures in these places."""
+        kept = [image for place, image in enumerate(self.images) if place not in set(places)]
+        return CalibrationSet(kept, replace(self.facts, sha256=pixels_sha256(kept), pictures=len(kept)))
+
 
 def calibration_set(
     images: NDArray[np.uint8], labels: NDArray[np.int64], source: str, *, pictures: int = MOST_PICTURES, seed: int = 0
@@ -55,9 +60,14 @@ def calibration_set(
     if len(images) < 2 or len(images) != len(labels):
         raise ConfigError(f"{source}: {len(images)} pictures with {len(labels)} labels cannot calibrate a model")
     chosen = balanced_sample(labels, pictures, seed)
-    sample = np.ascontiguousarray(images[chosen])
-    digest = hashlib.sha256(repr(sample.shape).encode() + sample.tobytes()).hexdigest()
-    return CalibrationSet(list(sample), Calibration(source, digest, len(sample), seed))
+    sample = list(np.ascontiguousarray(images[chosen]))
+    return CalibrationSet(sample, Calibration(source, pixels_sha256(sample), len(sample), seed))
+
+
+def pixels_sha256(images: Sequence[Image]) -> str:
+    """Hash over pictures of one size, in their order."""
+    sample = np.stack(images)
+    return hashlib.sha256(repr(sample.shape).encode() + sample.tobytes()).hexdigest()
 
 
 def load_calibration(data: Path, split: str = "train") -> CalibrationSet:

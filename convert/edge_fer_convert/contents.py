@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_fer.errors import ModelError
 from edge_fer_convert.load import TrainedModel, load_trained
 from edge_fer_convert.onnx_recipes import onnx_recipe
+from edge_fer_convert.outliers import left_out, outliers
 from edge_fer_convert.ready import READY_ENGINES, ReadyModel, check_plans, load_ready
+from edge_fer_convert.recipes import recipe_facts
 from edge_fer_convert.simplify import without_transposes
 from edge_fer_convert.to_onnx import to_onnx
 from edge_fer_convert.to_tflite import to_tflite
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from edge_fer.scores.manifest import Engine, Recipe
     from edge_fer.types import Batch, TensorLayout
+    from edge_fer_convert.calibration import CalibrationSet
     from edge_fer_convert.inputs import InputOptions
     from edge_fer_convert.onnx_recipes import Method
 
@@ -61,17 +65,20 @@ def layout_of(source: Source, engine: Engine) -> TensorLayout:
 class Maker:
     """Makes the files of one model; what several need is made once."""
 
-    def __init__(self, source: Source, batch: Batch, say: Callable[[str], None]) -> None:
+    def __init__(self, source: Source, pictures: CalibrationSet, say: Callable[[str], None]) -> None:
         """Nothing is converted yet.
 
         Args:
             source: what to make files of.
-            batch: calibration inputs, float32 [N, height, width, channels].
+            pictures: to calibrate with.
             say: told what goes on.
         """
-        self._source, self._batch, self._say = source, batch, say
+        self._source, self._pictures, self._say = source, pictures, say
         self._exact: dict[Engine, bytes] = {}
+        self._calibration: CalibrationSet | None = None
         self.transposes_removed = 0
+        self.notes: list[str] = []
+        """What the user should know of the calibration, a sentence each."""
 
     def make(self, recipe: Recipe, engine: Engine, method: Method = "min-max") -> bytes:
         """The bytes of one file; `method` is of calibration, for int8.
@@ -79,14 +86,15 @@ class Maker:
         Raises:
             ModelError: a converter refuses the model, and the layer where one alone is refused by itself too.
         """
+        batch = self._inputs(engine) if recipe_facts(recipe).needs_calibration else None
         if isinstance(self._source, ReadyModel):
             own = recipe == self._source.manifest.recipe
             layout = self._source.manifest.input.layout
-            return self._source.data if own else onnx_recipe(self._source.data, recipe, self._batch, method, layout)
+            return self._source.data if own else onnx_recipe(self._source.data, recipe, batch, method, layout)
         try:
             if engine == "onnx":
-                return onnx_recipe(self._exact_onnx(self._source), recipe, self._batch, method)
-            return self._tflite(self._source, recipe, method)
+                return onnx_recipe(self._exact_onnx(self._source), recipe, batch, method)
+            return self._tflite(self._source, recipe, batch, method)
         except ModelError as error:
             raise named_after_layer(self._source, error) from None
 
@@ -96,19 +104,41 @@ class Maker:
             return None
         return self.make("fp32", engine)
 
+    def calibration(self, engine: Engine) -> CalibrationSet:
+        """The pictures without those that set off values far beyond all others', the same ones for all engines.
+
+        Args:
+            engine: through which to look, when asked for the first time.
+        """
+        if self._calibration is None:
+            exact, spec = self.float_network(engine), self._source.manifest.input
+            self._calibration = self._pictures
+            if exact is not None:
+                self._say("looking for unusual calibration pictures")
+                spec = replace(spec, layout=layout_of(self._source, engine))
+                found = outliers(exact, engine, spec, self._pictures.images)
+                if found.places:
+                    self._calibration = self._pictures.without(found.places)
+                    self.notes.append(left_out(found, len(self._pictures.images)))
+                    self._say(f"note: {self.notes[-1]}")
+        return self._calibration
+
+    def _inputs(self, engine: Engine) -> Batch:
+        return self.calibration(engine).batch(self._source.manifest.input)
+
     def _exact_onnx(self, source: TrainedModel) -> bytes:
         if "onnx" not in self._exact:
             self._say("converting to ONNX")
             self._exact["onnx"], self.transposes_removed = without_transposes(to_onnx(source.network))
         return self._exact["onnx"]
 
-    def _tflite(self, source: TrainedModel, recipe: Recipe, method: Method) -> bytes:
+    def _tflite(self, source: TrainedModel, recipe: Recipe, batch: Batch | None, method: Method) -> bytes:
         if recipe == "fp32" and "litert" in self._exact:
             return self._exact["litert"]
         self._say(f"converting to TFLite ({recipe})")
         with tempfile.TemporaryDirectory(prefix="edge-fer-") as folder:
             source.network.export(Path(folder))
-            made = to_tflite(Path(folder), recipe, self._batch, method)
+            made = to_tflite(Path(folder), recipe, batch, method)
         if recipe == "fp32":
             self._exact["litert"] = made
         return made

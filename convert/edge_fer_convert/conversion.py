@@ -96,7 +96,7 @@ def convert(
     by = yardstick(trained.probabilities, base.input, pictures, check, layer_kinds(keras_model))
     rejected = ""
     with staging(out) as folder:
-        work = Work(trained, base, pictures, by, folder, Maker(trained, pictures.batch(base.input), say), say)
+        work = Work(trained, base, by, folder, Maker(trained, pictures, say), say)
         if auto:
             drafts = [work.best(engine, names, max_loss) for engine in dict.fromkeys(engine for _, engine in plans)]
         else:
@@ -118,7 +118,7 @@ def convert(
             guesses=trained.guesses,
             finding=given.finding,
             warnings=tuple(warnings),
-            notes=slow,
+            notes=(*work.maker.notes, *slow),
             trained_class_f1=given.class_f1,
             transposes_removed=work.maker.transposes_removed,
         )

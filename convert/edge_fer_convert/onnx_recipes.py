@@ -28,21 +28,27 @@ _METHODS: dict[Method, str] = {"min-max": "MinMax", "entropy": "Entropy", "perce
 
 
 def onnx_recipe(
-    model_bytes: bytes, recipe: Recipe, calibration: Batch, method: Method = "min-max", layout: TensorLayout = "NCHW"
+    model_bytes: bytes,
+    recipe: Recipe,
+    calibration: Batch | None = None,
+    method: Method = "min-max",
+    layout: TensorLayout = "NCHW",
 ) -> bytes:
     """Make the file of a recipe from a float32 ONNX model.
 
     Args:
         model_bytes: float32 ONNX model.
         recipe: one of `RECIPES`.
-        calibration: model inputs, float32 [N, height, width, channels]; int8 alone looks at them.
+        calibration: model inputs, float32 [N, height, width, channels]; needed for int8.
         method: of calibration.
         layout: the order of axes that the model takes.
 
     Raises:
-        ModelError: onnxruntime's tools refuse the model.
+        ModelError: onnxruntime's tools refuse the model, or calibration pictures are missing.
     """
     if recipe == "static_wi8_ai8":
+        if calibration is None:
+            raise ModelError("int8 needs calibration pictures: give some with --calibration")
         inputs = calibration.transpose(0, 3, 1, 2).copy() if layout == "NCHW" else calibration
         return quantise_onnx(model_bytes, inputs, method)
     if recipe == "fp16":

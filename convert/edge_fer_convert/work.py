@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_fer.scores.manifest import Calibration, Engine, Manifest, Recipe
-    from edge_fer_convert.calibration import CalibrationSet
     from edge_fer_convert.contents import Maker, Plan, Source
     from edge_fer_convert.drafts import Yardstick
     from edge_fer_convert.result import ConvertedFile
@@ -31,7 +30,6 @@ class Work:
 
     trained: Source
     base: Manifest
-    pictures: CalibrationSet
     by: Yardstick
     folder: Path
     maker: Maker
@@ -76,7 +74,7 @@ class Work:
         if isinstance(self.trained, ReadyModel) and own:
             calibration = self.base.calibration  # of whoever made the file; often unknown
         elif recipe_facts(recipe).needs_calibration:
-            calibration = replace(self.pictures.facts, method=method)
+            calibration = replace(self.maker.calibration(engine).facts, method=method)
         return replace(
             self.base,
             engine=engine,

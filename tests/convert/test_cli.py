@@ -96,7 +96,7 @@ def test_nothing_but_our_own_words_on_the_terminal(converted: Converted, tmp_pat
     run = run_python(code, *arguments, check=True, timeout=240)
     told = run.stderr.splitlines()
     assert told[0] == f"loading {converted.trained}"
-    assert all(line.startswith(("loading ", "converting to ", "checking ", "note: ")) for line in told)
+    assert all(line.startswith(("loading ", "converting to ", "looking for ", "checking ", "note: ")) for line in told)
     lines = run.stdout.splitlines()
     assert lines[0].startswith("agreement with the trained model on 350 pictures (edge-fer synthetic faces 2)")
     # A head, four files; one line of operations each, and two more of each int8 file.

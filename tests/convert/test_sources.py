@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from edge_fer_convert import InputOptions, convert
+from edge_fer_convert import InputOptions, calibration_set, convert
 from edge_fer_convert.load import load_trained
 from edge_fer_convert.ready import load_ready
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
@@ -252,8 +252,7 @@ def test_a_public_model_of_keras_2(converters: None, shared_data: Path, tmp_path
     from edge_fer_convert.contents import Maker
 
     loaded = load_trained(shared_data / "models" / "mini_xception_64.hdf5", InputOptions(scale="-1..1"))
-    images, _ = pictures(4)
-    batch = whole_to_batch(list(images), loaded.manifest.input)
-    maker = Maker(loaded, batch, lambda sentence: None)
+    images, labels = pictures(4)
+    maker = Maker(loaded, calibration_set(images, labels, "noise"), lambda sentence: None)
     assert len(maker.make("fp32", "onnx")) > 100_000
     assert len(maker.make("fp32", "litert")) > 100_000
