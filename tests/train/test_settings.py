@@ -62,6 +62,9 @@ def test_a_recipe_of_ones_own_changes_what_it_names(tmp_path: Path) -> None:
         (b"[[finishes]]\nepohcs = 1", "finish 1: unknown training setting 'epohcs'; did you mean 'epochs'"),
         (b"[[finishes]]\narch = 'nano'", "finish 1 cannot change arch, which all finishes share"),
         (b"[[finishes]]\n[[finishes.finishes]]", "finish 1 cannot change finishes"),
+        (b"[[finishes]]\ndistill = ['small']", "finish 1 cannot change distill"),
+        (b"distill = 'small'", "distill must be a list of bundled models"),
+        (b"distill = [3]", "distill must be a list of bundled models"),
         (b"epochs = ", "not a readable recipe"),
         (b"\xff\xfe", "not a readable recipe"),
     ],
@@ -84,7 +87,13 @@ def test_an_unknown_recipe_is_told_with_those_there_are(tmp_path: Path) -> None:
 def test_settings_come_back_from_their_file(tmp_path: Path) -> None:
     finishes = ({"epochs": 2, "augment": "light"}, {"learning_rate": 0.5})
     settings = dataclasses.replace(
-        TrainingSettings(), arch="nano", seed=7, mixup_alpha=0.2, soft_labels=True, finishes=finishes
+        TrainingSettings(),
+        arch="nano",
+        seed=7,
+        mixup_alpha=0.2,
+        soft_labels=True,
+        distill=("small",),
+        finishes=finishes,
     )
     write_settings(settings, tmp_path / "config.json")
     assert read_settings(tmp_path / "config.json") == settings

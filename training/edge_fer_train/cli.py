@@ -83,7 +83,7 @@ def _others(context: click.Context, parameter: click.Parameter, values: tuple[st
     metavar="TEACHER",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Also learn the answers of this .keras model; may be given several times.",
+    help="Also learn the answers of this .keras model, or of the bundled small; may be given several times.",
 )
 @click.option("--distill-weight", type=_number("distill_weight"), help="How much the teachers count; the labels: 1.")
 @click.option("--distill-temperature", type=_number("distill_temperature"), help="How much answers are softened.")

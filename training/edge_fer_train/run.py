@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import ConfigError, EdgeFerError
+from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER
+from edge_fer.scores.manifest import manifest_path, read_manifest
 from edge_fer_train.backend import load_backend, quiet_warnings
 from edge_fer_train.data import load_training_data
 from edge_fer_train.settings import TrainingSettings, read_recipe, read_settings, settings_from, write_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from edge_fer_train.data import TrainingData
     from edge_fer_train.fit import Report
@@ -133,7 +135,14 @@ def _new_plan(request: RunRequest) -> Plan:
     overrides = dict(request.overrides)
     recipe = request.recipe or str(overrides.get("arch", "small"))
     settings = settings_from(overrides, "the command line", read_recipe(recipe))
-    return Plan(settings, recipe, request.data, request.validation_data, request.teachers, request.licence, hashes=None)
+    teachers = tuple(teacher_file(one) for one in request.teachers or map(Path, settings.distill))
+    return Plan(settings, recipe, request.data, request.validation_data, teachers, request.licence, hashes=None)
+
+
+def teacher_file(given: Path, folder: Path = BUNDLED_MODELS_FOLDER) -> Path:
+    """The .keras file that a teacher's name means: a bundled model's (`small`), else the path itself."""
+    bundled = folder / f"fer2013-{given}.keras"
+    return bundled if len(given.parts) == 1 and not given.exists() and bundled.is_file() else given
 
 
 def _resumed_plan(request: RunRequest) -> Plan:
@@ -155,7 +164,7 @@ def _resumed_plan(request: RunRequest) -> Plan:
         recipe,
         data,
         request.validation_data or _path(inputs.get("validation_data")),
-        request.teachers or tuple(Path(one) for one in inputs.get("teachers", ())),
+        tuple(map(teacher_file, request.teachers)) or tuple(Path(one) for one in inputs.get("teachers", ())),
         request.licence or inputs.get("licence"),
         hashes=(str(hashes[0]), str(hashes[1])) if all(hashes) else None,
     )
@@ -181,11 +190,20 @@ def _fit_to_data(plan: Plan, request: RunRequest, data: TrainingData, say: Calla
     found = (data.training_info.sha256, data.validation_info.sha256)
     if plan.hashes not in (None, found):
         raise ConfigError(f"{plan.data} is not what {request.folder} was begun with: give the same data to go on")
+    if not request.teachers and (others := _of_other_emotions(plan.teachers, data)):
+        say(f"{data.training_info.data_set} knows other emotions than {others.name}: training without a teacher")
+        plan = replace(plan, teachers=())
     asked = dict(request.overrides).get("soft_labels")
     if plan.settings.soft_labels and data.training.votes is None and not asked:
         say(f"{data.training_info.data_set} has no FER+ votes: training on its labels alone")
         return replace(plan, settings=replace(plan.settings, soft_labels=False))
     return plan
+
+
+def _of_other_emotions(teachers: Sequence[Path], data: TrainingData) -> Path | None:
+    known = tuple(data.training.label_names)
+    found = (one for one in teachers if manifest_path(one).is_file() and read_manifest(one).labels != known)
+    return next(found, None)
 
 
 def _write_plan(folder: Path, plan: Plan, data: TrainingData) -> None:

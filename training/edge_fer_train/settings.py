@@ -27,7 +27,7 @@ AUGMENTATION_NAMES: tuple[str, ...] = ("none", "light", "camera", "strong")
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """Everything that decides the outcome of a run, apart from the data and the teachers."""
+    """Everything that decides the outcome of a run, apart from the data and teachers of the user's own."""
 
     arch: str = "small"
     weights: str = "none"
@@ -52,6 +52,8 @@ class TrainingSettings:
     soft_labels: bool = False
     """A second head learns the FER+ votes; it is dropped from the finished model."""
     votes_weight: float = 0.5
+    distill: tuple[str, ...] = ()
+    """Bundled models whose softened answers are learnt, such as "small", where the command line names no teacher."""
     distill_weight: float = 1.0
     """Weight of the loss against the teachers' softened answers, beside the labels' own, which weighs 1."""
     distill_temperature: float = 2.0
@@ -100,7 +102,7 @@ class TrainingSettings:
         return dataclasses.asdict(self)
 
 
-_OF_THE_NETWORK: tuple[str, ...] = ("arch", "weights", "side_px", "channels", "mean", "std", "finishes")
+_OF_THE_NETWORK: tuple[str, ...] = ("arch", "weights", "side_px", "channels", "mean", "std", "distill", "finishes")
 """What a finish cannot change."""
 
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -151,8 +153,8 @@ def settings_from(values: dict[str, Any], where: str, base: TrainingSettings | N
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ConfigError(f"{where}: unknown training setting {key!r}{hint}")
         _check_value(key, value, type(getattr(defaults, key)), where)
-    finishes = {"finishes": tuple(values["finishes"])} if "finishes" in values else {}
-    settings = dataclasses.replace(base or defaults, **values | finishes)
+    lists: dict[str, Any] = {key: tuple(values[key]) for key in ("distill", "finishes") if key in values}
+    settings = dataclasses.replace(base or defaults, **values | lists)
     if settings.channels == 2:
         raise ConfigError(f"{where}: channels must be 1 (grey) or 3 (colour)")
     return settings
@@ -170,6 +172,10 @@ def _check_finishes(finishes: Any, where: str) -> None:
 def _check_value(key: str, value: Any, kind: type, where: str) -> None:
     if key == "finishes":
         _check_finishes(value, where)
+        return
+    if key == "distill":
+        if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
+            raise ConfigError(f'{where}: distill must be a list of bundled models, such as ["small"], not {value!r}')
         return
     # A bool is an int to Python, but `epochs = true` is a mistake.
     fits = isinstance(value, (int, float) if kind is float else kind) and isinstance(value, bool) == (kind is bool)
