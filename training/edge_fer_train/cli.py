@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import tomllib
 from pathlib import Path
@@ -124,13 +125,17 @@ def command(
     request = RunRequest(
         out, data, validation_data, recipe, tuple(overrides.items()), teachers, resume=resume, licence=licence
     )
-    bar = ProgressBar(sys.stderr)
+    bar, page = ProgressBar(sys.stderr), None
     try:
         page = carry_out(request, bar.say, lambda settings: bar.begin(settings.all_epochs))
     except KeyboardInterrupt:
         begun = (out / "config.json").is_file()
         bar.say(f"stopped; go on with: edge-fer train --resume --out {out}" if begun else "stopped")
-        raise SystemExit(EXIT_INTERRUPTED) from None
     finally:
         bar.close()
+    if page is None:
+        # Outside of the handler, where nothing holds the training any more: TensorFlow's threads that still ask a
+        # teacher would otherwise end with the interpreter, and each wait for the other for ever.
+        gc.collect()
+        raise SystemExit(EXIT_INTERRUPTED)
     click.echo(page)
