@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 from tests.fuzz.readers import READERS, corpus, mutants
-from tests.programs import run_to_end, with_our_modules
+from tests.programs import run_to_end, through_shell, with_our_modules
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ def test_damaged_files_are_read_or_refused_in_one_line(name: str) -> None:
 def test_a_guided_search_finds_nothing_that_breaks_a_reader(name: str, tmp_path: Path) -> None:
     if importlib.util.find_spec("atheris") is None:
         pytest.skip("atheris is absent: it has wheels for x86-64 and Python 3.11 to 3.13")
-    words = [sys.executable, "-m", "tests.fuzz.guided", name, "3", tmp_path]
+    words = through_shell(sys.executable, "-m", "tests.fuzz.guided", name, "3", tmp_path)
     done = run_to_end(words, cwd=REPOSITORY, env=with_our_modules())
     assert done.returncode == 0, done.stderr[-3000:]
     assert not list(tmp_path.glob("broke-*"))
