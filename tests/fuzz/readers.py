@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tomllib
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def manifest(data: bytes) -> None:
 def configuration(data: bytes) -> None:
     """A settings file, and one edited by lines."""
     path = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path("/tmp")
-    path = path / "edge-fer-fuzzed.toml"
+    path = path / f"edge-fer-fuzzed-{os.getpid()}.toml"  # several searches may run at once
     path.write_bytes(data)
     try:
         read_file(path, KEYS)
