@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from edge_fer.camera._opencv import use_threads
 from edge_fer.camera.read_ahead import ReadAhead
 from edge_fer.camera.settings import CameraSettings
+from edge_fer.camera.turning import TurnedSource, turned_truth
 from edge_fer.errors import MissingExtra
 from edge_fer.faces.haar import HaarFaceDetector, HaarSettings
 from edge_fer.faces.looking import FaceLooker
@@ -136,6 +137,8 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
     services: list[Service] = []
     try:
         source = open_watched_source(settings.source, settings.camera, clock, streams.report, wait=settings.wait)
+        turning = settings.camera.turning
+        shown = TurnedSource(source, turning) if turning else source
         monitor = monitor_of(source, classifier, clock)
         if settings.metrics is not None:
             services.append(serve_metrics(settings.metrics, monitor.snapshot, streams.report))
@@ -161,7 +164,7 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
     if source.info.live or source.info.fps is None or source.info.fps >= FOLLOW_FPS:
         follower = FaceTracker(search, looker, settings.tracking, min_face_px=settings.faces.min_face_px)
     return Pipeline(
-        source if source.info.live else ReadAhead(source),
+        shown if source.info.live else ReadAhead(shown),
         detector,
         classifier,
         sinks,
@@ -169,7 +172,7 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         view_sinks=view_sinks,
         # A source that is watched over sees to its silences by itself.
         limits=replace(settings.limits, stall_seconds=None) if is_watched(source) else settings.limits,
-        truth=getattr(source, "truth", None),
+        truth=turned_truth(source, turning),
         follower=follower,
         smoother=ScoreSmoother(settings.smoothing_seconds),
         note=monitor.note if heartbeat is None else both(monitor.note, heartbeat.note),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from edge_fer.camera.turning import Turning
 from edge_fer.errors import ConfigError
 
 
@@ -28,6 +29,8 @@ class CameraSettings:
     """How long a camera or stream may give nothing, or nothing new, before it counts as lost."""
     max_picture_px: int = 50_000_000
     """Pictures with more pixels are refused before they are decoded."""
+    turning: Turning = field(default_factory=Turning)
+    """How frames are turned before anything looks at them."""
     demo_repeat: bool = False
     """Let the demo go round for ever instead of ending."""
     demo_realtime: bool = False

@@ -10,13 +10,14 @@ from edge_fer.cli.options import Function, add_options
 
 if TYPE_CHECKING:
     from edge_fer.camera.settings import CameraSettings
+    from edge_fer.camera.turning import Turning
 
 CSI_CAMERA = "rpicam"
 """What `--camera` calls a camera on a Raspberry Pi's camera connector."""
 
 
 def camera_options(function: Function) -> Function:
-    """Add --camera, --width, --height, --fps, --stall-seconds and --wait."""
+    """Add --camera, --width, --height, --fps, --stall-seconds, --wait, --rotate and --flip."""
     options = (
         click.option(
             "--camera",
@@ -45,7 +46,36 @@ def camera_options(function: Function) -> Function:
             help="Wait for a camera or stream that is not there at the start, as is done for one that goes away.",
         ),
     )
+    return add_options(turning_options(function), *options)
+
+
+def turning_options(function: Function) -> Function:
+    """Add --rotate and --flip."""
+    options = (
+        click.option(
+            "--rotate",
+            type=click.Choice(["0", "90", "180", "270"]),
+            default="0",
+            show_default=True,
+            help="Degrees clockwise by which to rotate the picture of a camera that hangs sideways or upside down.",
+        ),
+        click.option(
+            "--flip",
+            type=click.Choice(["none", "horizontal", "vertical", "both"]),
+            default="none",
+            show_default=True,
+            help="Mirror the picture: horizontal exchanges left and right, vertical top and bottom; after --rotate.",
+        ),
+    )
     return add_options(function, *options)
+
+
+def turning(options: dict[str, Any]) -> Turning:
+    """How pictures are turned, by --rotate and --flip."""
+    from edge_fer.camera.turning import Turning
+
+    rotate: Any = int(options["rotate"])
+    return Turning(rotate, options["flip"])
 
 
 def camera_settings(options: dict[str, Any], *, realtime: bool, repeat: bool = False) -> CameraSettings:
@@ -58,6 +88,7 @@ def camera_settings(options: dict[str, Any], *, realtime: bool, repeat: bool = F
         fps=options["fps"],
         stall_seconds=options["stall_seconds"],
         max_picture_px=round(options["max_megapixels"] * 1e6),
+        turning=turning(options),
         demo_realtime=realtime,
         demo_repeat=repeat,
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_fer.cli.camera_options import turning, turning_options
 from edge_fer.cli.configuration import config_option
 from edge_fer.cli.options import engine_options, max_megapixels_option
 from edge_fer.cli.streams import on_terminal, open_output, tell
@@ -48,7 +49,8 @@ EXIT_NONE_OPENED = 3
 )
 @click.option("--cascade", type=click.Path(path_type=Path), metavar="FILE", help="Another face cascade (XML).")
 @max_megapixels_option
-@config_option("model", "backend", "threads", "max_megapixels")
+@turning_options
+@config_option("model", "backend", "threads", "max_megapixels", "rotate", "flip")
 @click.pass_context
 def command(context: click.Context, /, pictures: tuple[str, ...], **options: Any) -> None:
     """Read the facial expression of every face in PICTURE...: files, folders, or patterns such as 'party/*.jpg'.
@@ -113,7 +115,7 @@ def _predict(names: Sequence[str], options: dict[str, Any]) -> tuple[int, int]:
     from edge_fer.sinks.annotated import AnnotatedFolder
     from edge_fer.sinks.progress import progress_bar
 
-    output, failed = open_output(), 0
+    output, failed, turn = open_output(), 0, turning(options)
     folder = AnnotatedFolder(options["annotate"], top=options["top"]) if options["annotate"] else None
     settings = HaarSettings.for_pictures(options["cascade"], options["min_face_px"])
     bar = len(names) > 1 and on_terminal(sys.stderr) and not on_terminal(sys.stdout)
@@ -124,6 +126,7 @@ def _predict(names: Sequence[str], options: dict[str, Any]) -> tuple[int, int]:
                 click.echo("\r" + progress_bar(number, len(names)), nl=False, err=True)
             try:
                 frame = _read(name, number, round(options["max_megapixels"] * 1e6))
+                frame = replace(frame, image=turn.apply(frame.image))
                 seen = _observe(fer, frame, options["whole"])
                 if seen.unscored:
                     tell(f"{name}: {seen.unscored} left out of the faces, the model gave no finite scores")

@@ -76,6 +76,8 @@ class Key:
         Raises:
             ConfigError: it is of the wrong type or out of range; the message names where, key and what is allowed.
         """
+        if self.choices and isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)  # a choice between numbers is written without quotes by most
         fitting = _typed(self.kind, value)
         if fitting is None or not self._allows(fitting):
             raise ConfigError(f"{where}: {self.name} must be {self.wanted}, not {_shown(value)}")
