@@ -117,8 +117,8 @@ def crowd(count: int) -> Scene:
     return Scene(picture, truth=truth)
 
 
-def video_frames(path: str, most_frames: int) -> list[Frame]:
-    """The first frames of a video: up to so many, and no more than `MOST_BYTES` of them.
+def video_frames(path: str, most_frames: int, *, most_bytes: int = MOST_BYTES) -> list[Frame]:
+    """The first frames of a video: up to so many, and no more bytes of them than that.
 
     Raises:
         SourceError: it cannot be read.
@@ -126,7 +126,7 @@ def video_frames(path: str, most_frames: int) -> list[Frame]:
     source = open_source(path)
     frames: list[Frame] = []
     try:
-        while len(frames) < most_frames and sum(frame.image.nbytes for frame in frames) < MOST_BYTES:
+        while len(frames) < most_frames and sum(frame.image.nbytes for frame in frames) < most_bytes:
             frames.append(source.read(STALL_SECONDS))
     except EndOfStream:
         pass
