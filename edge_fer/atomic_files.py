@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+import stat
+from io import FileIO
+from pathlib import Path
 
 READABLE_MODE = 0o644
+PRIVATE_MODE = 0o600
+"""Of files that show people: for their owner alone, whatever the umask is."""
+STREAM_FOLDERS = (Path("/dev"), Path("/proc"))
+"""Where links stand for open files, such as /dev/stdout, and are never replaced."""
 
 
 def write_atomically(path: Path, data: bytes, mode: int | None = READABLE_MODE) -> None:
@@ -40,6 +43,62 @@ def write_atomically(path: Path, data: bytes, mode: int | None = READABLE_MODE) 
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def open_replacing(path: Path) -> FileIO:
+    """Open a new, empty file in the place of an old one, to be written as results come.
+
+    The old file is replaced and not written over: one that also has another name, or that a link leads to, stays as it
+    is there. A pipe or device is opened as it is.
+
+    Returns:
+        The file without a buffer, for reading and writing where it is a regular one; the caller closes it.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    try:
+        old = path.stat()
+    except FileNotFoundError:
+        old = None
+    if old is not None and (not stat.S_ISREG(old.st_mode) or is_stream(path)):
+        return path.open("wb", buffering=0)
+    temporary = path.parent / f".{path.name}.{os.urandom(4).hex()}"
+    try:
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except PermissionError:
+        if old is None or old.st_nlink > 1:
+            raise
+        # A file of ours in a folder that is not: nothing can be put in its place.
+        descriptor = os.open(path, os.O_RDWR | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return FileIO(descriptor, "r+b")
+    try:
+        if old is not None and not path.is_symlink():
+            os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+        temporary.replace(path)
+    except BaseException:
+        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    return FileIO(descriptor, "r+b")
+
+
+def open_again(path: Path) -> FileIO | None:
+    """Open a regular file that is there, to go on with it; None where there is none, or a link in its place.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    if not path.is_file() or path.is_symlink() or is_stream(path):
+        return None
+    return FileIO(os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC), "r+b")
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a name stands for an open file or a device, such as /dev/stdout or /dev/fd/3."""
+    whole = Path(os.path.abspath(path))  # noqa: PTH100 - its links must not be followed
+    return any(whole.is_relative_to(folder) for folder in STREAM_FOLDERS) and not whole.is_relative_to("/dev/shm")
 
 
 def replace_text(path: Path, text: str) -> None:

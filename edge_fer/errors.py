@@ -20,17 +20,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from edge_fer.escaping import for_terminal as one_line
 
-def one_line(text: str) -> str:
-    """The text with control characters and bytes that are no text written out, so that a file's name cannot fake a
-    line of a log or move the cursor of a terminal.
-
-    >>> one_line("a\\nb")
-    'a\\\\nb'
-    """
-    text = text.encode("utf-8", "backslashreplace").decode()
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-
+__all__ = [
+    "OPENCV_NO_MEMORY", "ConfigError", "EdgeFerError", "EndOfStream", "MissingExtra", "ModelError", "NotAPicture",
+    "PictureTooLarge", "ServiceError", "SinkError", "SourceError", "SourceLost", "SourceTimeout", "lacks_memory",
+    "one_line",
+]  # fmt: skip
 
 OPENCV_NO_MEMORY = -4
 """`code` of a cv2.error; told here, because OpenCV need not be loaded."""

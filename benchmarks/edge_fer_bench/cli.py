@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_fer.cli.streams import tell
+from edge_fer.cli.streams import say, tell
 from edge_fer_bench.progress import ProgressLine, make_folder
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def command(
     result = bench(request, ProgressLine(sys.stderr))
     if out is not None and not write_report(out, result):
         tell(WITHOUT_PLOTS)
-    click.echo(result_json(result) if as_json else result_table(result), nl=not as_json)
+    say((result_json(result) if as_json else result_table(result)).removesuffix("\n"))
     if not result.complete:
         context.exit(EXIT_INTERRUPTED)
     if apply_winner:
@@ -139,10 +139,10 @@ def compare_command(context: click.Context, first: Path, second: Path, fail_over
     from edge_fer_bench.result_file import read_result
 
     comparison = compare(read_result(first), read_result(second))
-    click.echo(json.dumps(comparison_record(comparison), indent=1) if as_json else comparison_table(comparison))
+    say(json.dumps(comparison_record(comparison), indent=1) if as_json else comparison_table(comparison))
     failures = [] if fail_over is None else over_limit(comparison, fail_over)
     for failure in failures:
-        click.echo(f"over {fail_over:g}: {failure}", err=True)
+        say(f"over {fail_over:g}: {failure}", to_people=True)
     context.exit(EXIT_FAILED if failures else 0)
 
 

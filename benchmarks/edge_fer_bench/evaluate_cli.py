@@ -55,7 +55,7 @@ def command(
       edge-fer evaluate small --data fer2013.csv
       edge-fer evaluate model.keras --data faces/ --split test --robustness --out report
     """
-    from edge_fer.cli.streams import tell
+    from edge_fer.cli.streams import say, tell
     from edge_fer.evaluation.datasets import load_dataset
     from edge_fer_bench.evaluating import evaluate, evaluation_json, evaluation_table
     from edge_fer_bench.evaluation_report import write_evaluation
@@ -73,4 +73,4 @@ def command(
         evaluation, answers = evaluate(reader, faces, data.name, robustness=robustness, say=progress)
     if out is not None and not write_evaluation(out, evaluation, answers, faces):
         tell(WITHOUT_PLOTS)
-    click.echo(evaluation_json(evaluation) if as_json else evaluation_table(evaluation), nl=not as_json)
+    say((evaluation_json(evaluation) if as_json else evaluation_table(evaluation)).removesuffix("\n"))

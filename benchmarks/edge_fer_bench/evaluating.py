@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_fer.escaping import for_json
 from edge_fer.evaluation.disturbances import DISTURBANCES, disturbed
 from edge_fer.evaluation.metrics import accuracy, calibration, confusion_matrix, macro_f1
 from edge_fer.evaluation.predicting import true_labels
@@ -134,7 +135,8 @@ def reliability_bins(probabilities: Floats, truth: Labels) -> tuple[ReliabilityB
 
 def evaluation_json(evaluation: Evaluation) -> str:
     """The evaluation as JSON; a figure that does not exist, such as the ROC area of an absent class, is null."""
-    return json.dumps(_plain(dataclasses.asdict(evaluation)), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    record = _plain(dataclasses.asdict(evaluation))
+    return for_json(json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def evaluation_table(evaluation: Evaluation) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
-import html
 import importlib.util
 from typing import TYPE_CHECKING
+
+from edge_fer.escaping import for_html
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,20 +21,20 @@ def can_draw() -> bool:
 
 def html_page(title: str, parts: Sequence[str]) -> str:
     """A whole page; the parts are HTML, the title is text."""
-    return _PAGE.format(title=html.escape(title), body="\n".join(parts))
+    return _PAGE.format(title=for_html(title), body="\n".join(parts))
 
 
 def html_text(tag: str, text: str, kind: str = "") -> str:
     """An element with text in it."""
     attribute = f' class="{kind}"' if kind else ""
-    return f"<{tag}{attribute}>{html.escape(text)}</{tag}>"
+    return f"<{tag}{attribute}>{for_html(text)}</{tag}>"
 
 
 def html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table of texts."""
 
     def line(cells: Sequence[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+        return "<tr>" + "".join(f"<{tag}>{for_html(cell)}</{tag}>" for cell in cells) + "</tr>"
 
     lines = [f"<thead>{line(header, 'th')}</thead>"] if header else []
     body = "".join(line(row, "td") for row in rows)
@@ -43,8 +44,8 @@ def html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def html_picture(name: str, png: bytes) -> str:
     """A picture inside the page; `name` is that of its file, and what is said where it cannot be seen."""
     encoded = base64.b64encode(png).decode()
-    shown = html.escape(name.replace("_", " "))
-    return f'<img id="{html.escape(name)}" alt="{shown}" src="data:image/png;base64,{encoded}">'
+    shown = for_html(name.replace("_", " "))
+    return f'<img id="{for_html(name)}" alt="{shown}" src="data:image/png;base64,{encoded}">'
 
 
 _PAGE = """<!doctype html>

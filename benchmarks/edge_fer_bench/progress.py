@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from edge_fer.cli.streams import on_terminal
 from edge_fer.errors import EdgeFerError
+from edge_fer.escaping import for_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,5 +44,5 @@ class ProgressLine:
         from edge_fer.sinks.progress import progress_bar
 
         line = "" if done >= steps else f"{progress_bar(done, steps)}  {self._clock() - self._began_at:.0f} s  {what}"
-        self._stream.write(f"\r\x1b[K{line[:118]}")
+        self._stream.write(f"\r\x1b[K{for_terminal(line)[:118]}")
         self._stream.flush()

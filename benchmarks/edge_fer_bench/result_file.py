@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Union, get_args, get_
 
 from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import EdgeFerError, SourceError
+from edge_fer.escaping import for_json
 from edge_fer_bench.result import SCHEMA, BenchResult
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ UPGRADES: Upgrades = {}
 
 def result_json(result: BenchResult) -> str:
     """The result as JSON with a newline at the end; floats keep 6 significant digits."""
-    return json.dumps(_plain(dataclasses.asdict(result)), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    record = _plain(dataclasses.asdict(result))
+    return for_json(json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def write_result(path: Path, result: BenchResult) -> None:

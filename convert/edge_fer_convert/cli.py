@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_fer.cli.streams import say
 from edge_fer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -191,10 +192,10 @@ def command(
     }
     result = convert_in_child(
         arguments,
-        lambda sentence: click.echo(sentence, err=True),
+        lambda sentence: say(sentence, to_people=True),
         timeout_seconds=timeout_seconds,
         most_bytes=round(most_gigabytes * 1e9),
     )
     from edge_fer_convert.terminal import summary
 
-    click.echo(summary(result))
+    say(summary(result))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING, Any
+
+from edge_fer.escaping import for_html
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,17 +25,17 @@ _NAMES_PX, _BARS_PX, _ROW_PX = 330, 420, 24
 
 def report_html(facts: dict[str, Any]) -> str:
     """The facts of `report_facts` as one page with tables and plots, without scripts or addresses."""
-    name = html.escape(facts["model"]["name"])
+    name = for_html(facts["model"]["name"])
     parts = [f"<h1>Conversion of {name}</h1>"]
-    parts += [f'<p class="warning">{html.escape(text)}</p>' for text in facts["warnings"]]
-    parts += [f"<p>Note: {html.escape(text)}</p>" for text in facts["notes"]]
-    parts += [f"<p>Assumed: {html.escape(text)}</p>" for text in facts["guesses"]]
+    parts += [f'<p class="warning">{for_html(text)}</p>' for text in facts["warnings"]]
+    parts += [f"<p>Note: {for_html(text)}</p>" for text in facts["notes"]]
+    parts += [f"<p>Assumed: {for_html(text)}</p>" for text in facts["guesses"]]
     accuracy = facts["model"]["accuracy"]
     if accuracy:
         entry = accuracy[0]
         parts.append(
             f"<p>The trained model is right on {entry['accuracy']:.2%} of {entry['pictures']} pictures "
-            f"({html.escape(entry['data_set'])}, {html.escape(entry['split'])}).</p>"
+            f"({for_html(entry['data_set'])}, {for_html(entry['split'])}).</p>"
         )
     parts += ["<h2>Files</h2>", _files(facts), *_plots(facts), *_classes(facts), *_layers(facts)]
     parts += ["<h2>Operations</h2>", _operations(facts), *_finding(facts["finding"])]
@@ -67,8 +68,8 @@ def _files(facts: dict[str, Any]) -> str:
         )
     pictures = facts["files"][0]["agreement"]["pictures"]
     note = (
-        f"<p>Agreement with the trained model on {pictures} pictures ({html.escape(facts['agreement_source'])}); "
-        f"int8 ranges measured on {html.escape(facts['calibration_source'])}. Time is the median of one face on this "
+        f"<p>Agreement with the trained model on {pictures} pictures ({for_html(facts['agreement_source'])}); "
+        f"int8 ranges measured on {for_html(facts['calibration_source'])}. Time is the median of one face on this "
         "machine, one thread. Preferred is the fastest file of its engine.</p>"
     )
     return _table((*heads, "ms a face", "in float 32", "preferred"), rows) + note
@@ -99,13 +100,13 @@ def bars(title: str, rows: Sequence[tuple[str, float, str]], marked: Iterable[st
         width = max(1.0, value / largest * _BARS_PX)
         kind = ' class="preferred"' if name in marked else ""
         parts.append(
-            f'<text class="name" x="{_NAMES_PX - 8}" y="{top + 16}">{html.escape(_shortened(name))}</text>'
+            f'<text class="name" x="{_NAMES_PX - 8}" y="{top + 16}">{for_html(_shortened(name))}</text>'
             f'<rect{kind} x="{_NAMES_PX}" y="{top + 4}" width="{width:.1f}" height="{_ROW_PX - 8}"/>'
-            f'<text x="{_NAMES_PX + width + 6:.1f}" y="{top + 16}">{html.escape(text)}</text>'
+            f'<text x="{_NAMES_PX + width + 6:.1f}" y="{top + 16}">{for_html(text)}</text>'
         )
     size = f"0 0 {_NAMES_PX + _BARS_PX + 90} {len(rows) * _ROW_PX}"
-    plot = f'<svg viewBox="{size}" width="{size.split()[2]}" role="img" aria-label="{html.escape(title)}">'
-    return f"<h3>{html.escape(title)}</h3>{plot}{''.join(parts)}</svg>"
+    plot = f'<svg viewBox="{size}" width="{size.split()[2]}" role="img" aria-label="{for_html(title)}">'
+    return f"<h3>{for_html(title)}</h3>{plot}{''.join(parts)}</svg>"
 
 
 def _shortened(name: str, most: int = 42) -> str:
@@ -171,6 +172,6 @@ def _finding(finding: dict[str, Any] | None) -> list[str]:
 
 
 def _table(heads: Iterable[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{html.escape(text)}</th>" for text in heads)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in row) + "</tr>\n" for row in rows)
+    head = "".join(f"<th>{for_html(text)}</th>" for text in heads)
+    body = "".join("<tr>" + "".join(f"<td>{for_html(text)}</td>" for text in row) + "</tr>\n" for row in rows)
     return f"<table><tr>{head}</tr>\n{body}</table>\n"

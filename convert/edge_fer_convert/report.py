@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from edge_fer.escaping import for_json
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -50,7 +52,7 @@ def report_facts(result: ConversionResult) -> dict[str, Any]:
 
 def report_json(facts: dict[str, Any]) -> str:
     """The facts as JSON with a newline at the end."""
-    return json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return for_json(json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def is_our_report(path: Path) -> bool:

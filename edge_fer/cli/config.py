@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_fer.cli.streams import say
+from edge_fer.escaping import for_json
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -45,12 +48,12 @@ def show(as_json: bool, given: Path | None) -> None:
         entries = {
             name: {"value": shown(name, setting.value), "from": setting.origin} for name, setting in settings.items()
         }
-        click.echo(json.dumps(entries, ensure_ascii=False, indent=2))
+        say(for_json(json.dumps(entries, ensure_ascii=False, indent=2)))
         return
     rows = [(name, text_of(shown(name, setting.value)), setting.origin) for name, setting in settings.items()]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for name, value, origin in rows:
-        click.echo(f"{name:{widths[0]}}  {value:{widths[1]}}  {origin}")
+        say(f"{name:{widths[0]}}  {value:{widths[1]}}  {origin}")
 
 
 @command.command("path", short_help="Print the files that settings are read from.")
@@ -63,7 +66,7 @@ def path(given: Path | None) -> None:
     named = given is not None or bool(os.environ.get(FILE_VARIABLE))
     places = read if named else [place for place in (SYSTEM_FILE, user_file(os.environ)) if place is not None]
     for place in places:
-        click.echo(f"{place}{'' if place in read else '  (does not exist)'}")
+        say(f"{place}{'' if place in read else '  (does not exist)'}")
 
 
 def with_preset(settings: Mapping[str, Setting]) -> dict[str, Setting]:

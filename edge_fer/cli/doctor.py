@@ -11,6 +11,7 @@ import click
 
 from edge_fer.cli.service import RUN_OPTIONS
 from edge_fer.cli.streams import on_terminal
+from edge_fer.escaping import for_json
 
 if TYPE_CHECKING:
     from edge_fer.device.doctor import Report
@@ -41,7 +42,7 @@ def command(context: click.Context, as_json: bool, options: tuple[str, ...]) -> 
     probes: Probes | None = context.find_object(Probes)
     report = examine(probes_for(options, os.environ) if probes is None else probes)
     if as_json:
-        click.echo(json.dumps(report.as_record(), ensure_ascii=False, indent=2))
+        click.echo(for_json(json.dumps(report.as_record(), ensure_ascii=False, indent=2)))
     else:
         for line in report_lines(report, colour=on_terminal(sys.stdout)):
             click.echo(line)

@@ -7,6 +7,7 @@ Results go to standard output, all else to standard error; `edge_fer.errors` lis
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 import click
 
 from edge_fer._version import __version__
-from edge_fer.errors import EdgeFerError, MissingExtra, lacks_memory
+from edge_fer.errors import EdgeFerError, MissingExtra, lacks_memory, one_line
+from edge_fer.escaping import for_terminal_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -193,7 +195,10 @@ def exit_code(arguments: Sequence[str] | None = None, group: click.Group = cli) 
         complain(str(error))
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)  # it repeats what was typed, or put there by a pattern of the shell
+        with contextlib.suppress(OSError, ValueError):
+            click.echo(for_terminal_lines(shown.getvalue()), err=True, nl=False)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return EXIT_INTERRUPTED
@@ -213,7 +218,7 @@ def exit_code(arguments: Sequence[str] | None = None, group: click.Group = cli) 
 def complain(message: str) -> None:
     """Write one line to standard error; a closed one is no fault."""
     with contextlib.suppress(OSError, ValueError):
-        click.echo(f"edge-fer: {' '.join(message.split())}", err=True)
+        click.echo(f"edge-fer: {one_line(' '.join(message.split()))}", err=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from edge_fer.errors import SinkError, one_line
+from edge_fer.escaping import for_terminal_lines
 
 if TYPE_CHECKING:
     from edge_fer.sinks.jsonl import ByteStream
@@ -38,6 +39,16 @@ def tell(message: str) -> None:
         click.echo(clear + one_line(message), err=True)
     except (OSError, ValueError):
         pass
+
+
+def say(text: str, *, to_people: bool = False) -> None:
+    """Print a text of one or more lines, such as a table, with nothing in it that a terminal would act on.
+
+    Args:
+        text: names of files and labels of models in it may be anything.
+        to_people: write to standard error, not to standard output.
+    """
+    click.echo(for_terminal_lines(text), err=to_people)
 
 
 def on_terminal(stream: object) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from edge_fer.atomic_files import write_atomically
+from edge_fer.atomic_files import PRIVATE_MODE, write_atomically
 from edge_fer.errors import SinkError
 from edge_fer.sinks.draw import annotate
 
@@ -60,7 +60,7 @@ class AnnotatedFolder:
             ok, data = cv2.imencode(suffix.lower(), picture)
             if not ok:
                 raise SinkError(f"cannot write {path}: OpenCV cannot encode it")
-            write_atomically(path, data.tobytes(), mode=None)
+            write_atomically(path, data.tobytes(), PRIVATE_MODE)
         except (OSError, cv2.error) as exc:
             raise SinkError(f"cannot write {path}: {getattr(exc, 'strerror', None) or exc}") from exc
         return path

@@ -7,7 +7,9 @@ import io
 import os
 from typing import TYPE_CHECKING
 
+from edge_fer.atomic_files import open_again, open_replacing
 from edge_fer.errors import ConfigError, SinkError
+from edge_fer.escaping import for_csv
 from edge_fer.sinks.jsonl import rfc3339, write_line
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ class CsvFileSink(CsvSink):
     """Writes rows to a file as they come, so that a long run can be followed and a power cut costs one row."""
 
     def __init__(self, path: Path, labels: Sequence[str], *, append: bool = False) -> None:
-        """Create or replace the file and write the heading.
+        """Create or replace the file and write the heading; a link in its place is replaced, not followed.
 
         Args:
             path: the file.
@@ -82,8 +84,9 @@ class CsvFileSink(CsvSink):
             ConfigError: the file to go on with has other columns.
         """
         try:
-            self._file = path.open("r+b" if append and path.exists() else "w+b", buffering=0)
-            has_heading = append and _go_to_end(self._file, csv_line([*FIXED_COLUMNS, *labels]), path)
+            begun = open_again(path) if append else None
+            self._file = begun or open_replacing(path)
+            has_heading = begun is not None and _go_to_end(begun, csv_line([*FIXED_COLUMNS, *labels]), path)
         except OSError as exc:
             raise SinkError(f"cannot write {path}: {exc.strerror or exc}") from exc
         super().__init__(self._file, labels, heading=not has_heading)
@@ -114,8 +117,8 @@ def _go_to_end(file: FileIO, heading: str, path: Path) -> bool:
 
 
 def csv_line(fields: Sequence[str]) -> str:
-    """The fields as one CSV line without a line end, quoted where RFC 4180 asks for it."""
+    """The fields as one CSV line without a line end, none of them a formula, quoted where RFC 4180 asks for it."""
     text = io.StringIO()
     # The writer quotes the characters of its line end, and with another one not the line ends within a field.
-    csv.writer(text, lineterminator="\r\n").writerow(fields)
+    csv.writer(text, lineterminator="\r\n").writerow([for_csv(field) for field in fields])
     return text.getvalue().removesuffix("\r\n")

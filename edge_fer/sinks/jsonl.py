@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edge_fer.errors import SinkError
+from edge_fer.escaping import for_json
 from edge_fer.sinks.runner import SinkFinished
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def compact_json(record: dict[str, Any]) -> str:
     Raises:
         ValueError: a number in it is not finite.
     """
-    return json.dumps(record, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return for_json(json.dumps(record, separators=(",", ":"), allow_nan=False, ensure_ascii=False))
 
 
 def rfc3339(wall_time: float) -> str:

@@ -20,6 +20,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from edge_fer.escaping import for_metric_label
 from edge_fer.sinks.health import BUCKET_SECONDS, THROTTLE_CAUSES
 from edge_fer.sinks.listening import listen
 from edge_fer.sinks.metrics_server import MetricsServer
@@ -56,7 +57,9 @@ def _identity(health: Health) -> Iterator[Metric]:
 
 def _camera(health: Health) -> Iterator[Metric]:
     camera = health.camera
-    yield InfoMetricFamily("edge_fer_camera", "Where the frames come from.", value={"camera": camera.name})
+    yield InfoMetricFamily(
+        "edge_fer_camera", "Where the frames come from.", value={"camera": for_metric_label(camera.name)}
+    )
     yield GaugeMetricFamily("edge_fer_camera_up", "1 while frames come, 0 while none do.", value=float(camera.up))
     yield CounterMetricFamily("edge_fer_camera_reopened", "Times it was lost and opened anew.", value=camera.reopened)
     yield CounterMetricFamily("edge_fer_frames", "Frames looked at.", value=health.frames)

@@ -12,6 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from edge_fer.escaping import for_terminal
 from edge_fer.sinks.homeassistant import BIRTH, NO_FACE, Device, birth_topic, discovery, discovery_topic
 from edge_fer.sinks.jsonl import compact_json, rfc3339
 from edge_fer.sinks.mqtt_settings import device_id
@@ -107,7 +108,7 @@ class MqttSink:
         )
         self._device = Device(
             identity,
-            settings.name or settings.identity or f"edge-fer {socket.gethostname()} {now.camera.name}",
+            for_terminal(settings.name or settings.identity or f"edge-fer {socket.gethostname()} {now.camera.name}"),
             f"{now.model} ({now.engine})",
             now.version,
             tuple(labels),

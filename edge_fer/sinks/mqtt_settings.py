@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from edge_fer.errors import ConfigError
+from edge_fer.escaping import for_terminal
 from edge_fer.sinks.listening import Address, is_loopback
 
 if TYPE_CHECKING:
@@ -110,7 +111,8 @@ def check_topic(topic: str, what: str) -> None:
     Raises:
         ConfigError: it holds a wildcard or a control character, begins with $, or is too long.
     """
-    if re.search(r"[+#\x00-\x1f\x7f]", topic) or topic.startswith("$") or len(topic) > 200 or "//" in topic:
+    hidden = topic != for_terminal(topic)
+    if hidden or re.search(r"[+#]", topic) or topic.startswith("$") or len(topic) > 200 or "//" in topic:
         raise ConfigError(f"{what} may hold no + or # or control character, not begin with $, and be 200 long at most")
 
 
@@ -149,7 +151,8 @@ def device_id(camera: str, machine_files: Sequence[Path] = MACHINE_FILES, host: 
     """
     known = [text for text in map(_text, machine_files) if text]
     key = " ".join(known) or f"host {host or socket.gethostname()}"
-    return "edge-fer-" + hmac.new(key.encode(), f"edge-fer {camera}".encode(), hashlib.sha256).hexdigest()[:16]
+    name = f"edge-fer {camera}".encode("utf-8", "surrogateescape")
+    return "edge-fer-" + hmac.new(key.encode(), name, hashlib.sha256).hexdigest()[:16]
 
 
 def _text(file: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, TextIO
 
+from edge_fer.escaping import for_terminal
 from edge_fer.sinks.progress import progress_bar
 from edge_fer.sinks.rate import RateMeter
 from edge_fer.sinks.runner import SinkFinished
@@ -54,7 +55,7 @@ class StatusLine:
             self._shown_length = 0
 
     def _show(self, text: str) -> None:
-        text = text[: max(10, shutil.get_terminal_size().columns - 1)]
+        text = for_terminal(text)[: max(10, shutil.get_terminal_size().columns - 1)]
         try:
             self._stream.write("\r" + text.ljust(self._shown_length) + ("\r" if not text else ""))
             self._stream.flush()

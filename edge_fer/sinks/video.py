@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from edge_fer.atomic_files import PRIVATE_MODE
 from edge_fer.errors import SinkError
 from edge_fer.sinks.draw import annotate
 from edge_fer.sinks.runner import SinkFinished
@@ -130,6 +131,7 @@ class VideoSink:
         height, width = picture.shape[:2]
         # mp4v stores colours for blocks of 2x2 pixels: odd sides are cut by one, and 2 is the least.
         self._size = (max(2, width // 2 * 2), max(2, height // 2 * 2))
+        create_private(self._part)
         codec = cv2.VideoWriter.fourcc(*CODEC_BY_SUFFIX[self._path.suffix.lower()])
         writer = cv2.VideoWriter(str(self._part), codec, self._fps, self._size)
         if not writer.isOpened():
@@ -144,6 +146,19 @@ class VideoSink:
             self._started_at = captured_at - self._frames / self._fps
             return 1
         return max(0, due)
+
+
+def create_private(path: Path) -> None:
+    """Make an empty file that its owner alone can read, for a library that opens it by name; an old one goes.
+
+    Raises:
+        SinkError: it cannot be made.
+    """
+    try:
+        path.unlink(missing_ok=True)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_MODE))
+    except OSError as exc:
+        raise SinkError(f"cannot write {path}: {exc.strerror or exc}") from exc
 
 
 def holds_frames(path: Path, frames: int) -> bool:

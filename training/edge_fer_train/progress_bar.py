@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from edge_fer.escaping import for_terminal_lines
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -34,7 +36,7 @@ class ProgressBar:
     def say(self, sentence: str) -> None:
         """Write a line of its own."""
         self.close()
-        click.echo(sentence, file=self._stream)
+        click.echo(for_terminal_lines(sentence), file=self._stream)
 
     def report(self, progress: Progress, step: int, steps: int, figures: dict[str, float]) -> None:
         """Show a step, or an epoch where `figures` hold its validation accuracy."""
@@ -49,7 +51,7 @@ class ProgressBar:
                 f"{figures.get('seconds', 0.0):.0f} s{best}"
             )
             if not self._terminal:
-                click.echo(line, file=self._stream)
+                click.echo(for_terminal_lines(line), file=self._stream)
         if self._terminal:
             self._draw(progress.epoch + (0 if finished else step / steps), figures.get("loss"), force=finished)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_fer.escaping import for_json
 from edge_fer.evaluation.metrics import crossed_calibration_error, fit_temperature
 from edge_fer.evaluation.multiply_adds import multiply_adds
 from edge_fer.evaluation.summary import ModelFigures, measure
@@ -110,7 +111,8 @@ def collect_results(
 
 def results_json(results: RunResults) -> str:
     """The results as JSON; a figure that does not exist, such as the ROC of an absent class, is null."""
-    return json.dumps(_plain(dataclasses.asdict(results)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    record = _plain(dataclasses.asdict(results))
+    return for_json(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def _plain(value: Any) -> Any:

@@ -34,6 +34,11 @@ def test_small_pictures_are_enlarged_so_that_words_fit(tmp_path: Path) -> None:
     assert cv2.imread(str(path)).shape == (336, 336, 3)
 
 
+def test_a_copy_is_for_its_owner_alone(tmp_path: Path) -> None:
+    path = AnnotatedFolder(tmp_path).save(Path("x.png"), picture(), SEEN)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SinkError, match="cannot make the folder"):

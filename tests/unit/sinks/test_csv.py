@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,6 @@ from edge_fer.errors import ConfigError, SinkError
 from edge_fer.sinks.csv import CsvFileSink, CsvSink
 from edge_fer.types import FER_LABELS, Box
 from tests.fakes import observation, scored_face
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TWO = observation(scored_face(Box(1, 2, 30, 40), "sad", track_id=5), scored_face(Box(9, 9, 20, 20)), seq=3)
 
@@ -115,3 +113,44 @@ def test_rows_of_another_model_are_not_mixed_with_ours(begun: Path) -> None:
         CsvFileSink(begun, ("bad", "good"), append=True)
 
     assert begun.read_bytes() == content
+
+
+@pytest.mark.parametrize("append", [False, True])
+@pytest.mark.parametrize("way", ["a link", "a hard link", "a link to nothing"])
+def test_another_file_of_the_same_name_is_not_written_over(tmp_path: Path, way: str, append: bool) -> None:
+    other, path = tmp_path / "other.txt", tmp_path / "faces.csv"
+    if way != "a link to nothing":
+        other.write_text("mine")
+    if way == "a hard link":
+        path.hardlink_to(other)
+        if append:
+            with pytest.raises(ConfigError, match="other columns"):
+                CsvFileSink(path, FER_LABELS, append=True)
+            assert other.read_text() == "mine"
+            return
+    else:
+        path.symlink_to(other)
+    CsvFileSink(path, FER_LABELS, append=append).close()
+    assert path.read_text().startswith("seq,time,")
+    assert not path.is_symlink()
+    assert not other.exists() if way == "a link to nothing" else other.read_text() == "mine"
+    assert sorted(one.name for one in tmp_path.iterdir()) == sorted({"faces.csv", *(["other.txt"] * other.exists())})
+
+
+def test_a_file_that_is_replaced_keeps_its_mode(begun: Path) -> None:
+    begun.chmod(0o640)
+    CsvFileSink(begun, FER_LABELS).close()
+    assert begun.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_pipe_and_a_device_are_written_to(tmp_path: Path) -> None:
+    CsvFileSink(Path("/dev/null"), FER_LABELS).close()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        CsvFileSink(pipe, FER_LABELS).close()
+        assert os.read(reader, 100).startswith(b"seq,time,")
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()

@@ -48,6 +48,15 @@ def test_the_video_plays_with_the_rate_and_size_of_the_source(tmp_path: Path, su
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
 
 
+def test_the_video_is_for_its_owner_alone_from_the_first_frame_on(tmp_path: Path) -> None:
+    sink = VideoSink(tmp_path / "out.mp4", FILE)
+    sink.write_view(view(0))
+    [part] = tmp_path.iterdir()
+    assert part.stat().st_mode & 0o777 == 0o600
+    sink.close()
+    assert (tmp_path / "out.mp4").stat().st_mode & 0o777 == 0o600
+
+
 def test_odd_sizes_and_changing_sizes_fit(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     sink = VideoSink(path, FILE)
