@@ -130,7 +130,8 @@ def toml_value(value: Value) -> str:
 
 def _statements(text: str) -> tuple[list[_Statement], int]:
     """What is set before the first table, and where the first table, or the end, is; the text is valid TOML."""
-    found, position = [], 0
+    found: list[_Statement] = []
+    position = 0
     while True:
         begin = _match(BLANK, text, position)
         if begin >= len(text) or text[begin] == "[":
