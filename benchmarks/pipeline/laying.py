@@ -37,7 +37,10 @@ PADDING, BLUR_SIGMA, BLUR_REACH = 24, 5.0, 6.0
 OPAQUE, CLEAR = 0.55, 0.8
 """Distances from the centre, in sides, at which the mask is still 1 and already 0."""
 
-GROUNDS = ("brick", "grass", "gravel", "coffee", "motorcycle_left", "motorcycle_right", "rocket", "chelsea")
+GROUNDS = (
+    "brick.png", "grass.png", "gravel.png", "coffee.png", "motorcycle_left.png", "motorcycle_right.png", "rocket.jpg",
+    "chelsea.png",
+)  # fmt: skip
 """Pictures without a person that scikit-image brings: three textures, five natural scenes, one of them a cat."""
 
 
@@ -126,7 +129,7 @@ def grounds(width: int = 640, height: int = 480) -> tuple[Image, ...]:
     """Scenes without a person, BGR: those of scikit-image, the demo's wall, and frames of the film without people."""
     from skimage import data
 
-    pictures: list[Image] = [cv2.imread(str(Path(data.__file__).with_name(f"{name}.png"))) for name in GROUNDS]
+    pictures: list[Image] = [cv2.imread(str(Path(data.__file__).with_name(name))) for name in GROUNDS]
     pictures.append(background())
     if NO_FACES_FILM.is_file():
         pictures += [frame.image for frame in video_frames(str(NO_FACES_FILM), 121)[::60]]
