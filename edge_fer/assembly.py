@@ -91,6 +91,8 @@ class RunSettings:
     """Broker to tell what is seen, never with a picture."""
     metrics: Address | None = None
     """Where Prometheus may ask how the run fares."""
+    metrics_names: tuple[str, ...] = ()
+    """Further host names under which it may ask."""
     serve: WebSettings | None = None
     """Page in the browser, with the live picture."""
     show: bool = False
@@ -141,12 +143,12 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         shown = TurnedSource(source, turning) if turning else source
         monitor = monitor_of(source, classifier, clock)
         if settings.metrics is not None:
-            services.append(serve_metrics(settings.metrics, monitor.snapshot, streams.report))
+            services.append(serve_metrics(settings.metrics, settings.metrics_names, monitor.snapshot))
         filling = Filling.DROP_OLDEST if source.info.live else Filling.WAIT
         view_sinks = _view_sinks(settings, source.info, filling, clock, streams)
         if settings.serve is not None:
             parts = partial(_photo_parts, settings)
-            page = serve_page(settings.serve, parts, monitor.snapshot, clock, streams.report, top=settings.top)
+            page = serve_page(settings.serve, parts, monitor.snapshot, clock, top=settings.top)
             view_sinks.append(run_view_sink("page", page, Filling.NEWEST, clock, streams.report))
         sinks = _sinks(settings, source.info, classifier, filling, clock, streams, monitor.snapshot)
         monitor.watch([*sinks, *view_sinks])

@@ -11,7 +11,7 @@ from edge_fer.observing import observe
 from edge_fer.types import Frame, View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from edge_fer.pipeline import Service
     from edge_fer.protocols import Classifier, Clock, FaceDetector
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edge_fer.sinks.web.settings import WebSettings
 
 
-def serve_metrics(address: Address, health: Callable[[], Health], report: Callable[[str], None]) -> Service:
+def serve_metrics(address: Address, names: Sequence[str], health: Callable[[], Health]) -> Service:
     """Serve how the run fares to Prometheus.
 
     Raises:
@@ -30,7 +30,7 @@ def serve_metrics(address: Address, health: Callable[[], Health], report: Callab
     """
     with _of_extra("--metrics", "metrics"):
         from edge_fer.sinks.metrics import open_metrics
-    return open_metrics(address, health, report)
+    return open_metrics(address, health, names)
 
 
 def serve_page(
@@ -38,7 +38,6 @@ def serve_page(
     photo_parts: Callable[[], tuple[FaceDetector, Classifier]],
     health: Callable[[], Health],
     clock: Clock,
-    report: Callable[[str], None],
     *,
     top: int,
 ) -> PageSink:
@@ -49,7 +48,6 @@ def serve_page(
         photo_parts: opens what reads the photos that are sent in; called in the thread that reads them.
         health: tells how the run fares.
         clock: of the run.
-        report: takes messages for people, one line each.
         top: emotions shown a face.
 
     Raises:
@@ -69,7 +67,7 @@ def serve_page(
 
         return read
 
-    return open_page(serve, health, open_reader, clock, report, top=top)
+    return open_page(serve, health, open_reader, clock, top=top)
 
 
 @contextlib.contextmanager

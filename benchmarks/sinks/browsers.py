@@ -182,7 +182,7 @@ def measure(fps: float, arguments: argparse.Namespace) -> dict[str, Any]:
     def no_photos() -> Any:
         raise RuntimeError("no photo is sent here")
 
-    page = PageSink(settings, bind(settings.address), None, monitor.snapshot, no_photos, clock, report=print)
+    page = PageSink(settings, bind(settings.address), None, monitor.snapshot, no_photos, clock)
     runner = run_view_sink("page", page, Filling.NEWEST, clock, print)
     monitor.watch([runner])
     pipeline = Pipeline(

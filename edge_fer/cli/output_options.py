@@ -64,6 +64,12 @@ def output_options(function: Function) -> Function:
             metavar="HOST:PORT",
             help="Answer Prometheus there, at /metrics: 9309 for this computer alone, 0.0.0.0:9309 for the network.",
         ),
+        click.option(
+            "--metrics-name",
+            multiple=True,
+            metavar="NAME",
+            help="Accept requests for the metrics under this host name, too; needed only for names in public domains.",
+        ),
     )
     return add_options(function, *options)
 
@@ -74,9 +80,10 @@ def metrics_address(options: dict[str, Any]) -> Address | None:
     Raises:
         ConfigError: it is no address.
     """
-    from edge_fer.sinks.listening import parse_address
+    from edge_fer.sinks.listening import check_names, parse_address
 
     text = options["metrics"]
+    check_names(options["metrics_name"], "--metrics-name")
     return None if text is None else parse_address(text, "--metrics")
 
 

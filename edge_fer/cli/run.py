@@ -68,8 +68,10 @@ def command(context: click.Context, /, **_options: Any) -> None:
       edge-fer run demo --serve 127.0.0.1:8080
     """
     from edge_fer.assembly import Streams, build_pipeline
+    from edge_fer.cli.logs import show_messages
     from edge_fer.device.notify import service_manager
 
+    show_messages()
     settings = settings_of(context)
     # Who is started again and again, as a service is, must not begin a file anew; and a video cannot go on.
     settings = replace(settings, append="NOTIFY_SOCKET" in os.environ)
@@ -181,6 +183,7 @@ def _settings(name: str, options: dict[str, Any]) -> RunSettings:
         csv=options["csv"],
         mqtt=mqtt_settings(options),
         metrics=metrics_address(options),
+        metrics_names=tuple(options["metrics_name"]),
         save=options["save"],
         serve=serve,
         show=bool(show),

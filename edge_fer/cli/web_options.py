@@ -27,6 +27,17 @@ def web_options(function: Function) -> Function:
             metavar="NAME",
             help="A further host name under which the page is reached, such as that of a proxy.",
         ),
+        click.option(
+            "--trusted-proxy",
+            multiple=True,
+            metavar="IP",
+            help="Proxy whose X-Forwarded-For names its clients, by its address or network: limits then count those.",
+        ),
+        click.option(
+            "--serve-token/--no-serve-token",
+            default=False,
+            help="Ask for the token on 127.0.0.1, too, as on computers with several users.",
+        ),
     )
     return add_options(function, *options)
 
@@ -38,8 +49,13 @@ def web_settings(options: dict[str, Any]) -> WebSettings | None:
         ConfigError: an option is unusable.
     """
     from edge_fer.sinks.listening import parse_address
-    from edge_fer.sinks.web.settings import WebSettings
+    from edge_fer.sinks.web.settings import WebSettings, parse_proxies
 
     if options["serve"] is None:
         return None
-    return WebSettings(parse_address(options["serve"], "--serve", "127.0.0.1:8080"), tuple(options["serve_name"]))
+    return WebSettings(
+        parse_address(options["serve"], "--serve", "127.0.0.1:8080"),
+        tuple(options["serve_name"]),
+        proxies=parse_proxies(options["trusted_proxy"], "--trusted-proxy"),
+        token=options["serve_token"],
+    )

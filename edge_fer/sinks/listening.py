@@ -7,10 +7,15 @@ import ipaddress
 import re
 import socket
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edge_fer.errors import ConfigError, SinkError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 DEFAULT_HOST = "127.0.0.1"
+NAME = re.compile(r"[a-z0-9_]([a-z0-9._-]{0,251}[a-z0-9_])?\.?")
 ADDRESS = re.compile(r"(?:(?P<host>[^:\[\]\s/@]+|\[[0-9A-Fa-f:.]+\])?:)?(?P<port>[0-9]{1,5})")
 HIGHEST_PORT = 65_535
 BACKLOG = 16
@@ -56,6 +61,17 @@ def parse_address(text: str, option: str, example: str = "127.0.0.1:9309") -> Ad
         except ValueError:
             raise ConfigError(f"{option} {text!r} is no address: {host} is not IPv6") from None
     return Address(host, int(match["port"]))
+
+
+def check_names(names: Iterable[str], option: str) -> None:
+    """Refuse names that are none.
+
+    Raises:
+        ConfigError: the message holds the option and the name.
+    """
+    for name in names:
+        if not NAME.fullmatch(name.lower()):
+            raise ConfigError(f"{option} {name!r} is no host name: give it without http:// and port")
 
 
 def is_loopback(host: str) -> bool:

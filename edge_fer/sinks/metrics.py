@@ -6,6 +6,7 @@ units, `_total` for what only grows.
 
 from __future__ import annotations
 
+import logging
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -21,15 +22,18 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from edge_fer.escaping import for_metric_label
+from edge_fer.sinks.gate import GateRules, own_names
 from edge_fer.sinks.health import BUCKET_SECONDS, THROTTLE_CAUSES
 from edge_fer.sinks.listening import listen
 from edge_fer.sinks.metrics_server import MetricsServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from edge_fer.sinks.health import Durations, Health
     from edge_fer.sinks.listening import Address
+
+log = logging.getLogger("edge_fer.metrics")
 
 
 class HealthCollector(Collector):
@@ -126,8 +130,13 @@ def metrics_of(health: Callable[[], Health]) -> CollectorRegistry:
     return registry
 
 
-def open_metrics(address: Address, health: Callable[[], Health], report: Callable[[str], None]) -> MetricsServer:
+def open_metrics(address: Address, health: Callable[[], Health], names: Sequence[str] = ()) -> MetricsServer:
     """Serve the metrics of a run until the server is closed.
+
+    Args:
+        address: where.
+        health: asks how the run fares.
+        names: further names under which they may be asked for.
 
     Raises:
         SinkError: the address is taken or not this computer's.
@@ -138,6 +147,7 @@ def open_metrics(address: Address, health: Callable[[], Health], report: Callabl
         encode, content_type = choose_encoder(accept)
         return encode(registry), content_type
 
-    server = MetricsServer(listen(address, "--metrics"), render)
-    report(f"metrics: http://{server.address}/metrics")
+    rules = GateRules(own_names(address.host, names), address.is_loopback)
+    server = MetricsServer(listen(address, "--metrics"), render, rules)
+    log.info("metrics: http://%s/metrics", server.address)
     return server

@@ -132,7 +132,7 @@ def test_each_device_answers_prometheus_for_itself() -> None:
     from edge_fer.sinks.metrics import open_metrics
 
     devices = [SimulatedDevice(None, frames_per_second=20) for _ in NAMES]
-    servers = [open_metrics(Address("127.0.0.1", 0), one.monitor.snapshot, lambda line: None) for one in devices]
+    servers = [open_metrics(Address("127.0.0.1", 0), one.monitor.snapshot) for one in devices]
     for device in devices:
         device.frames_go_on(3)
         device.stop()

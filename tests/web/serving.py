@@ -14,6 +14,7 @@ from edge_fer.camera.picture_bytes import picture_from_bytes
 from edge_fer.sinks.health import HealthMonitor
 from edge_fer.types import Box, SourceInfo, View
 from tests.fakes import observation, picture, scored_face
+from tests.logs import logged
 
 pytest.importorskip("uvicorn", reason="needs the extra web")
 pytest.importorskip("starlette", reason="needs the extra web")
@@ -23,7 +24,7 @@ from edge_fer.sinks.listening import Address
 from edge_fer.sinks.runner import SystemClock
 from edge_fer.sinks.web.page import PageSink
 from edge_fer.sinks.web.server import bind
-from edge_fer.sinks.web.settings import WebLimits, WebSettings
+from edge_fer.sinks.web.settings import WebLimits, WebSettings, parse_proxies
 from edge_fer.sinks.web.token import Token
 
 if TYPE_CHECKING:
@@ -78,24 +79,25 @@ def serving(
     host: str = "127.0.0.1",
     names: tuple[str, ...] = (),
     open_reader: Callable[[], Callable[[bytes], View]] | None = None,
+    proxies: tuple[str, ...] = (),
 ) -> Iterator[Served]:
     """A page until the end of the block."""
-    limits, clock, reports = limits or WebLimits(), SystemClock(), list[str]()
-    settings = WebSettings(Address(host, 0), names, limits)
+    limits, clock = limits or WebLimits(), SystemClock()
+    settings = WebSettings(Address(host, 0), names, limits, parse_proxies(proxies, "--trusted-proxy"))
     monitor = HealthMonitor(lambda: SourceInfo("test camera", True, 320, 240, 30.0), clock, engine="fake", model="tiny")
-    page = PageSink(
-        settings,
-        bind(settings.address),
-        Token(secret) if secret else None,
-        monitor.snapshot,
-        open_reader or (lambda: reader(limits)),
-        clock,
-        report=reports.append,
-    )
-    try:
-        yield Served(page, monitor, reports)
-    finally:
-        page.close()
+    with logged() as lines:
+        page = PageSink(
+            settings,
+            bind(settings.address),
+            Token(secret) if secret else None,
+            monitor.snapshot,
+            open_reader or (lambda: reader(limits)),
+            clock,
+        )
+        try:
+            yield Served(page, monitor, lines)
+        finally:
+            page.close()
 
 
 def as_file(image: Image, suffix: str = ".jpg") -> bytes:

@@ -12,18 +12,19 @@ import pytest
 from edge_fer.errors import NotAPicture, PictureTooLarge, SinkError, SourceError
 from edge_fer.sinks.web.drawing import annotated_jpeg, as_jpeg, fit
 from edge_fer.sinks.web.frames import PictureFeed
-from edge_fer.sinks.web.limits import CLIENTS_KEPT, Full, Places, RateLimiter
+from edge_fer.sinks.web.limits import CLIENTS_KEPT, RateLimiter
 from edge_fer.sinks.web.newest import Newest
 from edge_fer.sinks.web.state import TIMELINE_SECONDS, RunState
 from edge_fer.types import Box, View
 from tests.fakes import FakeClock, observation, picture, scored_face
+from tests.logs import logged
 from tests.waiting import until
 from tests.web.serving import PATIENCE_SECONDS, as_file
 
 BOX = Box(10, 10, 20, 20)
 
 
-# Rates and places
+# Rates
 
 
 def test_a_client_may_do_so_much_at_once_and_more_with_time() -> None:
@@ -44,21 +45,6 @@ def test_many_clients_need_no_more_memory() -> None:
         rate.wait_seconds(f"{number}")
     assert rate.wait_seconds("first") == 0.0, "whoever was not seen for longest is forgotten"
     assert len(rate._buckets) == CLIENTS_KEPT
-
-
-def test_places_are_given_back_whatever_happens() -> None:
-    seen: list[int] = []
-    places = Places(1, seen.append)
-
-    def fail_inside() -> None:
-        with places.place():
-            with pytest.raises(Full), places.place():
-                pytest.fail("there was no place")
-            raise ValueError("x")
-
-    with pytest.raises(ValueError, match="x"):
-        fail_inside()
-    assert (places.taken, seen) == (0, [1, 0])
 
 
 # The newest value
@@ -165,8 +151,8 @@ def view(seq: int = 0) -> View:
     return View(observation(seq=seq), picture(8, 8))
 
 
-def test_a_bad_frame_does_not_end_the_live_picture_and_is_told_once() -> None:
-    shown, reports, done = list[bytes](), list[str](), threading.Event()
+def test_a_bad_frame_does_not_end_the_live_picture_and_is_logged_once() -> None:
+    shown, done = list[bytes](), threading.Event()
 
     def encode(given: View) -> bytes:
         if given.observation.seq < 2:
@@ -177,16 +163,17 @@ def test_a_bad_frame_does_not_end_the_live_picture_and_is_told_once() -> None:
         shown.append(jpeg)
         done.set()
 
-    feed = PictureFeed(encode, publish, FakeClock(), fps=1e6, report=reports.append)
-    feed.viewers_changed(1)
-    feed.put(view(0))
-    until(lambda: reports, "the report")
-    feed.put(view(1))
-    feed.put(view(2))
-    assert done.wait(PATIENCE_SECONDS)
-    feed.close()
+    with logged("edge_fer.web") as lines:
+        feed = PictureFeed(encode, publish, FakeClock(), fps=1e6)
+        feed.viewers_changed(1)
+        feed.put(view(0))
+        until(lambda: lines, "the line")
+        feed.put(view(1))
+        feed.put(view(2))
+        assert done.wait(PATIENCE_SECONDS)
+        feed.close()
     assert shown == [b"fine"]
-    assert reports == ["page: a frame cannot be shown: SinkError: cannot encode"]
+    assert lines == ["page: a frame cannot be shown: SinkError: cannot encode"]
 
 
 def test_whoever_comes_gets_the_newest_frame_even_if_none_follows() -> None:

@@ -11,9 +11,9 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="needs the extra web")
 
+from edge_fer.sinks.gate import HEADERS
 from edge_fer.sinks.web.openapi import description
 from edge_fer.sinks.web.routes import STATIC, routes
-from edge_fer.sinks.web.security import HEADERS
 from edge_fer.sinks.web.settings import WebLimits
 from tests.web.serving import SECRET
 

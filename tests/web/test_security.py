@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="needs the extra web")
 
-from edge_fer.sinks.web.security import own_names
+from edge_fer.sinks.gate import own_names
 from edge_fer.sinks.web.settings import WebLimits
 from tests.web.serving import SECRET, serving
 
@@ -159,7 +159,7 @@ def test_names_that_were_given_are_answered_and_others_are_not() -> None:
 def test_open_to_all_addresses_still_means_no_foreign_name() -> None:
     with serving(secret=SECRET, host="0.0.0.0") as guarded:
         guarded.show()
-        for host, status in (("192.168.1.5:8080", 200), ("evil.example", 403)):
+        for host, status in (("192.168.1.5:8080", 200), ("kitchen.lan", 200), ("evil.example", 403)):
             headers = BEARER | {"Host": host}
             assert httpx.get(f"{guarded.base}/api/state", headers=headers).status_code == status
 

@@ -4,7 +4,7 @@ import pytest
 
 from edge_fer.errors import ConfigError
 from edge_fer.sinks.listening import Address, parse_address
-from edge_fer.sinks.web.settings import WebSettings
+from edge_fer.sinks.web.settings import WebSettings, parse_proxies
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,13 @@ def test_a_name_of_a_proxy_needs_one_too() -> None:
 def test_a_name_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=r"--serve-name .* is no host name"):
         WebSettings(names=(name,))
+
+
+def test_this_computer_can_be_asked_for_it_too() -> None:
+    assert WebSettings(Address(), token=True).needs_token
+
+
+@pytest.mark.parametrize("text", ["", "proxy.lan", "127.0.0.1:80", "10.0.0.0/33", "*"])
+def test_a_proxy_that_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"--trusted-proxy .* is no address of a proxy: give one such as"):
+        parse_proxies([text], "--trusted-proxy")

@@ -175,8 +175,11 @@ def test_the_number_of_lookers_is_limited() -> None:
 
 
 def test_the_number_of_connections_is_limited() -> None:
-    with serving(WebLimits(connections=3)) as served:
+    with serving(WebLimits(connections=4)) as served:
         held = [served.connect() for _ in range(3)]
+        for client in held:
+            client.sendall(b"GET /stream.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        until(lambda: served.page.viewers == 3, "the clients that take their share")
         with served.connect() as client:
             assert rest(client).startswith(b"HTTP/1.1 503 ")
         for client in held:

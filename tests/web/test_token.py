@@ -22,12 +22,12 @@ def test_it_is_made_once_and_read_by_its_owner_alone(tmp_path: Path) -> None:
     assert TOKEN_PATTERN.fullmatch(text)
     assert token.is_secret(text)
     again, _ = load_token(folder)
-    assert again.cookie_value == token.cookie_value
+    assert again.derive("x") == token.derive("x")
     assert [entry.name for entry in folder.iterdir()] == [TOKEN_NAME]
 
 
 def test_two_tokens_differ(tmp_path: Path) -> None:
-    assert load_token(tmp_path / "a")[0].cookie_value != load_token(tmp_path / "b")[0].cookie_value
+    assert load_token(tmp_path / "a")[0].derive("x") != load_token(tmp_path / "b")[0].derive("x")
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
@@ -74,10 +74,7 @@ def test_it_never_shows_itself() -> None:
 def test_only_the_token_itself_is_taken(given: str) -> None:
     token = Token("a-secret-of-some-length")
     assert not token.is_secret(given)
-    assert not token.is_cookie(given)
-    assert not token.is_cookie("a-secret-of-some-length")
     assert token.is_secret("a-secret-of-some-length")
-    assert token.is_cookie(token.cookie_value)
 
 
 @pytest.mark.parametrize(

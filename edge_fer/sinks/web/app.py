@@ -8,24 +8,21 @@ from starlette.requests import Request
 
 from edge_fer.sinks.web.problems import Problem
 from edge_fer.sinks.web.routes import routes
-from edge_fer.sinks.web.security import Gate, Guard
+from edge_fer.sinks.web.security import Guard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from edge_fer.sinks.gate import GateRules
     from edge_fer.sinks.web.routes import Parts
 
 
-def make_app(parts: Parts, hosts: frozenset[str], loopback_only: bool, report: Callable[[str], None]) -> ASGIApp:
+def make_app(parts: Parts, rules: GateRules) -> ASGIApp:
     """The whole application, guarded.
 
     Args:
         parts: what the handlers work with.
-        hosts: names under which it may be asked.
-        loopback_only: True allows no address but those of this computer.
-        report: is told of faults in one line.
+        rules: what requests must be like.
     """
     table = routes()
     by_path = {path: {one.method: one.handler for one in table if one.path == path} for path in {r.path for r in table}}
@@ -43,4 +40,4 @@ def make_app(parts: Parts, hosts: frozenset[str], loopback_only: bool, report: C
         response = await handler(Request(scope, receive), parts)
         await response(scope, receive, send)
 
-    return Guard(answer, Gate(hosts, loopback_only, parts.token, open_paths), report)
+    return Guard(answer, rules, parts.access, open_paths)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
 from edge_fer.background import BackgroundThread
+from edge_fer.sinks.outages import Outages
 from edge_fer.sinks.web.threads import lower_priority
 
 if TYPE_CHECKING:
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
     from edge_fer.protocols import Clock
     from edge_fer.types import View
+
+log = logging.getLogger("edge_fer.web")
 
 
 class PictureFeed:
@@ -25,7 +29,6 @@ class PictureFeed:
         clock: Clock,
         *,
         fps: float,
-        report: Callable[[str], None] = lambda message: None,
     ) -> None:
         """Start the thread, which sleeps until somebody looks.
 
@@ -34,14 +37,13 @@ class PictureFeed:
             publish: takes each picture; called in the feed's thread.
             clock: for the rate.
             fps: pictures a second at most.
-            report: is told in one line, once, if a frame cannot be encoded.
         """
-        self._encode, self._publish, self._clock, self._report = encode, publish, clock, report
+        self._encode, self._publish, self._clock = encode, publish, clock
+        self._outages = Outages(log, clock.monotonic)
         self._pause_seconds = 1.0 / fps
         self._newest: View | None = None
         self._fresh = False
         self._viewers = 0
-        self._told = False
         self._closing = False
         self.encoded = 0
         """Pictures made so far."""
@@ -91,7 +93,6 @@ class PictureFeed:
             picture = self._encode(view)
             self.encoded += 1
             self._publish(picture)
+            self._outages.works("page: frames can be shown again")
         except Exception as error:  # one bad frame must not end the live picture
-            if not self._told:
-                self._told = True
-                self._report(f"page: a frame cannot be shown: {type(error).__name__}: {error}")
+            self._outages.failed(f"page: a frame cannot be shown: {type(error).__name__}: {error}")

@@ -1,20 +1,15 @@
-"""Counting who may do how much: rates for each client, and places for those that stay."""
+"""Counting who may do how much: rates for each client; places are in `gate`."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 CLIENTS_KEPT = 1024
 """Client addresses whose rate is remembered; the longest unseen is forgotten first."""
-
-
-class Full(Exception):  # noqa: N818 - names what is the case
-    """Every place is taken."""
 
 
 class RateLimiter:
@@ -23,6 +18,11 @@ class RateLimiter:
     def __init__(self, per_minute: int, at_once: int, monotonic: Callable[[], float]) -> None:
         self._per_second, self._at_once, self._monotonic = per_minute / 60.0, at_once, monotonic
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def left(self, client: str) -> bool:
+        """Whether there is a permit, which is not taken."""
+        permits, seen_at = self._buckets.get(client, (float(self._at_once), 0.0))
+        return permits + (self._monotonic() - seen_at) * self._per_second >= 1.0
 
     def wait_seconds(self, client: str) -> float:
         """Take a permit and return 0, or return the seconds until there will be one."""
@@ -34,28 +34,3 @@ class RateLimiter:
         while len(self._buckets) > CLIENTS_KEPT:
             self._buckets.popitem(last=False)
         return 0.0 if allowed else (1.0 - permits) / self._per_second
-
-
-class Places:
-    """A number of places; used in the server's event loop only."""
-
-    def __init__(self, count: int, changed: Callable[[int], None] = lambda taken: None) -> None:
-        self._count, self._changed = count, changed
-        self.taken = 0
-
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold a place.
-
-        Raises:
-            Full: none is free.
-        """
-        if self.taken >= self._count:
-            raise Full
-        self.taken += 1
-        self._changed(self.taken)
-        try:
-            yield
-        finally:
-            self.taken -= 1
-            self._changed(self.taken)

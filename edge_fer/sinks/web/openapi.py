@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from edge_fer._version import __version__
+from edge_fer.sinks.web.sessions import COOKIE_PREFIX
 
 if TYPE_CHECKING:
     from edge_fer.sinks.web.settings import WebLimits
@@ -13,8 +14,13 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 
 
-def description(limits: WebLimits) -> dict[str, Any]:
-    """The whole description; the limits in it are those in force."""
+def description(limits: WebLimits, cookie_name: str | None = None) -> dict[str, Any]:
+    """The whole description.
+
+    Args:
+        limits: those in force.
+        cookie_name: of the browser's session; None where no token is asked for.
+    """
     return {
         "openapi": "3.1.0",
         "info": {
@@ -55,7 +61,7 @@ def description(limits: WebLimits) -> dict[str, Any]:
         "components": {
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
-                "session": {"type": "apiKey", "in": "cookie", "name": "edge_fer_session"},
+                "session": {"type": "apiKey", "in": "cookie", "name": cookie_name or COOKIE_PREFIX},
             },
             "responses": {"Refused": _answer("Refused; `detail` says why and what to do", PROBLEM, "Problem")},
             "schemas": _schemas(),

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from typing import TYPE_CHECKING, Any
 
+from edge_fer.sinks.gate import GateRules, Shares, own_names
 from edge_fer.sinks.jsonl import compact_json
 from edge_fer.sinks.listening import Address
+from edge_fer.sinks.other_users import other_users
+from edge_fer.sinks.outages import Outages
 from edge_fer.sinks.web.app import make_app
 from edge_fer.sinks.web.drawing import annotated_jpeg
 from edge_fer.sinks.web.frames import PictureFeed
-from edge_fer.sinks.web.limits import Places, RateLimiter
+from edge_fer.sinks.web.limits import RateLimiter
 from edge_fer.sinks.web.newest import Newest
 from edge_fer.sinks.web.predict import PhotoDesk
 from edge_fer.sinks.web.routes import Parts
-from edge_fer.sinks.web.security import own_names
+from edge_fer.sinks.web.security import PAGES, Access
 from edge_fer.sinks.web.server import ServerThread, bind
+from edge_fer.sinks.web.sessions import Sessions
 from edge_fer.sinks.web.state import RunState
 from edge_fer.sinks.web.streams import picture_part
 from edge_fer.sinks.web.token import load_token, state_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from starlette.types import ASGIApp
 
@@ -33,9 +39,11 @@ if TYPE_CHECKING:
     from edge_fer.sinks.web.token import Token
     from edge_fer.types import View
 
+log = logging.getLogger("edge_fer.web")
+
+NAMED_USERS = 3
+"""Other users that the warning names."""
 EVERY_ADDRESS = ("0.0.0.0", "::")
-REPORTS = 8
-"""Different faults that are told in a run."""
 
 
 class PageSink:
@@ -51,7 +59,7 @@ class PageSink:
         clock: Clock,
         *,
         top: int = 1,
-        report: Callable[[str], None] = lambda message: None,
+        sessions_in: Path | None = None,
     ) -> None:
         """Start to serve.
 
@@ -63,11 +71,10 @@ class PageSink:
             open_reader: loads what looks at photos; see `PhotoDesk`.
             clock: for rates and ages.
             top: emotions written at each face of the live picture.
-            report: is told of faults in one line.
+            sessions_in: file for the sessions of browsers; None keeps them in memory.
         """
         limits = settings.limits
-        report = _once(report)
-        self._settings, self._token, self._clock, self._report = settings, token, clock, report
+        self._settings, self._clock = settings, clock
         self._open_reader = open_reader
         self._state = RunState(clock, lambda: health().as_record())
         self._pictures: Newest[bytes] = Newest()
@@ -77,12 +84,24 @@ class PageSink:
             self._publish,
             clock,
             fps=limits.picture_fps,
-            report=report,
         )
-        self._viewers = Places(limits.streams, self._viewers_changed)
-        self._listeners = Places(limits.listeners, self._listeners_changed)
+        self._viewers = Shares(limits.streams, self._viewers_changed)
+        self._listeners = Shares(limits.listeners, self._listeners_changed)
+        self._outages = Outages(log, clock.monotonic)
         self.port: int = listener.getsockname()[1]
-        self._server = ServerThread(listener, self._make_app, self._keep_telling, self._end, limits, report)
+        self._access: Access | None = None
+        if token is not None:
+            sessions = Sessions(token, self.port, clock.wall_time, sessions_in)
+            rate = RateLimiter(limits.logins_per_minute, limits.logins_per_minute, clock.monotonic)
+            self._access = Access(token, sessions, rate)
+        self._server = ServerThread(listener, self._make_app, self._keep_telling, self._end, limits, settings.proxies)
+
+    @property
+    def url(self) -> str:
+        """Where people find the page."""
+        address = self._settings.address
+        host = socket.gethostname() if address.host in EVERY_ADDRESS else address.host
+        return f"http://{Address(host, self.port)}/"
 
     @property
     def encoded(self) -> int:
@@ -113,7 +132,7 @@ class PageSink:
         limits, address = self._settings.limits, self._settings.address
         parts = Parts(
             limits=limits,
-            token=self._token,
+            access=self._access,
             state=self._record,
             pictures=self._pictures,
             states=self._states,
@@ -121,12 +140,13 @@ class PageSink:
             listeners=self._listeners,
             photos=PhotoDesk(self._open_reader, limits.photos_waiting),
             photo_rate=RateLimiter(limits.photos_per_minute, limits.photos_at_once, self._clock.monotonic),
-            login_rate=RateLimiter(limits.logins_per_minute, limits.logins_per_minute, self._clock.monotonic),
         )
-        return make_app(parts, own_names(address.host, self._settings.names), address.is_loopback, self._report)
+        names = own_names(address.host, self._settings.names)
+        rules = GateRules(names, address.is_loopback, PAGES, self._settings.proxies, limits.header_bytes)
+        return make_app(parts, rules)
 
     def _record(self, timeline: bool) -> dict[str, Any]:
-        return self._state.record(timeline=timeline) | {"sign_in": self._token is not None}
+        return self._state.record(timeline=timeline) | {"sign_in": self._access is not None}
 
     def _publish(self, jpeg: bytes) -> None:
         self._server.call(self._pictures.publish, picture_part(jpeg))
@@ -146,8 +166,9 @@ class PageSink:
             if self._listeners.taken:
                 try:
                     self._states.publish(compact_json(self._record(False)))
+                    self._outages.works("page: the state can be shown again")
                 except Exception as error:  # one bad number must not end the events
-                    self._report(f"page: the state cannot be told: {type(error).__name__}: {error}")
+                    self._outages.failed(f"page: the state cannot be shown: {type(error).__name__}: {error}")
             await asyncio.sleep(self._settings.limits.state_seconds)
 
     def _end(self) -> None:
@@ -155,39 +176,36 @@ class PageSink:
         self._states.end()
 
 
-def _once(report: Callable[[str], None]) -> Callable[[str], None]:
-    """Tell each message once, and no more than a few: nobody who comes to the page shall fill a log."""
-    told: set[str] = set()
-
-    def tell(message: str) -> None:
-        if message not in told and len(told) < REPORTS:
-            told.add(message)
-            report(message)
-
-    return tell
-
-
 def open_page(
     settings: WebSettings,
     health: Callable[[], Health],
     open_reader: Callable[[], Callable[[bytes], View]],
     clock: Clock,
-    report: Callable[[str], None],
     *,
     top: int = 1,
 ) -> PageSink:
-    """Bind the address, make or read the token where one is needed, serve, and say where.
+    """Bind the address, make or read the token where one is needed, serve, and log where.
 
     Raises:
         ConfigError: the token cannot be kept.
         SinkError: the address cannot be used.
     """
-    token, kept_in = None, None
+    token, kept_in, sessions_in = None, None, None
     if settings.needs_token:
         token, kept_in = load_token(state_directory(os.environ))
-    sink = PageSink(settings, bind(settings.address), token, health, open_reader, clock, top=top, report=report)
-    host = socket.gethostname() if settings.address.host in EVERY_ADDRESS else settings.address.host
-    report(f"page: http://{Address(host, sink.port)}/")
+        if settings.address.port:
+            sessions_in = kept_in.with_name(f"web-sessions-{settings.address.port}.json")
+    listener = bind(settings.address)
+    sink = PageSink(settings, listener, token, health, open_reader, clock, top=top, sessions_in=sessions_in)
+    log.info("page: %s", sink.url)
     if kept_in is not None:
-        report(f"page: sign in with the token in {kept_in}")
+        log.info("page: sign in with the token in %s", kept_in)
+    elif others := other_users():
+        log.warning("page: %s", without_token(others))
     return sink
+
+
+def without_token(others: Sequence[str]) -> str:
+    """The warning that other users of this computer can open the page."""
+    named = ", ".join(others[:NAMED_USERS]) + (f" and {len(others) - NAMED_USERS} more" if others[NAMED_USERS:] else "")
+    return f"no token is asked for on this computer, which has other users ({named}): --serve-token asks them for it"

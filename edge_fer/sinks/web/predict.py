@@ -7,9 +7,9 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from edge_fer.errors import ModelError, NotAPicture, PictureTooLarge, SourceError
+from edge_fer.sinks.gate import Shares
 from edge_fer.sinks.jsonl import as_record
 from edge_fer.sinks.web.drawing import annotated_jpeg
-from edge_fer.sinks.web.limits import Places
 from edge_fer.sinks.web.problems import Problem
 from edge_fer.sinks.web.threads import in_thread
 
@@ -39,7 +39,7 @@ class PhotoDesk:
         self._open_reader = open_reader
         self._reader: Callable[[bytes], View] | None = None
         self._turn = asyncio.Lock()
-        self.places = Places(1 + waiting)
+        self.places = Shares(1 + waiting)
 
     async def read(self, photo: bytes, *, picture: bool) -> tuple[dict[str, Any], bytes | None]:
         """What is seen in a photo, as plain data, and the annotated JPEG where it is asked for.

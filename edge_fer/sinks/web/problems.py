@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,12 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
     def response(self) -> Response:
         """The refusal as a response."""
         return Response(problem_body(self.status, self.detail), self.status, self.headers, MEDIA_TYPE)
+
+
+def too_many(wait_seconds: float) -> Problem:
+    """The refusal of a client that did too much: the words and `Retry-After` give the same whole seconds."""
+    seconds = max(1, math.ceil(wait_seconds))
+    return Problem(429, f"too many requests: try again in {seconds} s", {"Retry-After": str(seconds)})
 
 
 def problem_body(status: int, detail: str) -> bytes:

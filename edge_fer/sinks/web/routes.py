@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,26 +11,31 @@ from urllib.parse import parse_qs
 
 from starlette.responses import RedirectResponse, Response
 
+from edge_fer.sinks.gate import Full, Place
 from edge_fer.sinks.jsonl import compact_json
-from edge_fer.sinks.web.limits import Full
 from edge_fer.sinks.web.openapi import description
 from edge_fer.sinks.web.predict import busy, with_picture
-from edge_fer.sinks.web.problems import Problem
+from edge_fer.sinks.web.problems import Problem, too_many
 from edge_fer.sinks.web.security import LOGIN_PATH
+from edge_fer.sinks.web.sessions import HOST_PREFIX, SESSION_SECONDS
 from edge_fer.sinks.web.streams import BOUNDARY, EndlessResponse, event_parts, picture_parts
-from edge_fer.sinks.web.token import COOKIE_NAME, COOKIE_SECONDS
-from edge_fer.sinks.web.upload import read_body, read_photo
+from edge_fer.sinks.web.threads import in_thread
+from edge_fer.sinks.web.upload import Arrival, read_body, read_photo
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
 
-    from edge_fer.sinks.web.limits import Places, RateLimiter
+    from edge_fer.sinks.gate import Shares
+    from edge_fer.sinks.web.limits import RateLimiter
     from edge_fer.sinks.web.newest import Newest
     from edge_fer.sinks.web.predict import PhotoDesk
+    from edge_fer.sinks.web.security import Access
+    from edge_fer.sinks.web.sessions import Sessions
     from edge_fer.sinks.web.settings import WebLimits
-    from edge_fer.sinks.web.token import Token
+
+log = logging.getLogger("edge_fer.web")
 
 STATIC = Path(__file__).with_name("static")
 LOGIN_BYTES = 4096
@@ -40,16 +47,16 @@ class Parts:
     """What the handlers work with."""
 
     limits: WebLimits
-    token: Token | None
+    access: Access | None
+    """None lets everybody in who can come."""
     state: Callable[[bool], dict[str, Any]]
     """Makes the state; True with the timeline."""
     pictures: Newest[bytes]
     states: Newest[str]
-    viewers: Places
-    listeners: Places
+    viewers: Shares
+    listeners: Shares
     photos: PhotoDesk
     photo_rate: RateLimiter
-    login_rate: RateLimiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,7 @@ async def health(request: Request, parts: Parts) -> Response:
 
 async def openapi(request: Request, parts: Parts) -> Response:
     """GET /openapi.json."""
-    return as_json(description(parts.limits))
+    return as_json(description(parts.limits, parts.access.sessions.cookie_name if parts.access else None))
 
 
 async def predict(request: Request, parts: Parts) -> Response:
@@ -109,9 +116,11 @@ async def predict(request: Request, parts: Parts) -> Response:
     if wanted not in ("0", "1"):
         raise Problem(400, "annotated must be 0 or 1")
     as_picture = request.headers.get("accept", "").split(",")[0].split(";")[0].strip() == "image/jpeg"
+    arrival = Arrival(asyncio.get_running_loop().time)
+    place = Place(request.state.client, arrival.gives_way, arrival.rate, arrival.give_way)
     try:
-        with parts.photos.places.place():
-            photo = await read_photo(request, parts.limits.upload_bytes, parts.limits.upload_seconds)
+        with parts.photos.places.held(place):
+            photo = await read_photo(request, parts.limits.upload_bytes, parts.limits.upload_seconds, arrival)
             record, jpeg = await parts.photos.read(photo, picture=as_picture or wanted == "1")
     except Full:
         raise busy() from None
@@ -121,31 +130,49 @@ async def predict(request: Request, parts: Parts) -> Response:
 
 
 async def login(request: Request, parts: Parts) -> Response:
-    """POST /login: gives the browser a cookie for the token."""
-    allow(parts.login_rate, request)
+    """POST /login: begins a session of the browser that knows the token."""
+    if parts.access is None:
+        return RedirectResponse("/", 303)
+    access, sessions = parts.access, parts.access.sessions
+    allow(access.rate, request)
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/x-www-form-urlencoded":
         raise Problem(415, "send the form of the page /login")
     body = await read_body(request, LOGIN_BYTES, parts.limits.header_seconds)
     given = parse_qs(body.decode("latin-1")).get("token", [""])[0].strip()
-    if parts.token is None:
-        return RedirectResponse("/", 303)
-    if not parts.token.is_secret(given):
+    if not access.token.is_secret(given):
         page = (STATIC / "login.html").read_bytes().replace(b"<!-- refusal -->", REFUSED)
         return Response(page, 401, media_type="text/html; charset=utf-8")
     response = RedirectResponse("/", 303)
     # Behind a proxy only the browser knows whether it speaks HTTPS; it tells so with the form's origin.
     secure = request.headers.get("origin", "").startswith("https://")
-    response.set_cookie(
-        COOKIE_NAME, parts.token.cookie_value, COOKIE_SECONDS, secure=secure, httponly=True, samesite="strict"
-    )
+    name = HOST_PREFIX + sessions.cookie_name if secure else sessions.cookie_name
+    for old in sessions.found_in(request.headers.getlist("cookie")):
+        sessions.end(old)
+    response.set_cookie(name, sessions.begin(), SESSION_SECONDS, secure=secure, httponly=True, samesite="strict")
+    await keep(sessions)
     return response
 
 
 async def logout(request: Request, parts: Parts) -> Response:
-    """POST /logout: takes the cookie away."""
-    response = RedirectResponse(LOGIN_PATH if parts.token else "/", 303)
-    response.delete_cookie(COOKIE_NAME, httponly=True, samesite="strict")
+    """POST /logout: ends the session here, whatever the browser does with its cookie."""
+    if parts.access is None:
+        return RedirectResponse("/", 303)
+    sessions = parts.access.sessions
+    ended = [sessions.end(secret) for secret in sessions.found_in(request.headers.getlist("cookie"))]
+    response = RedirectResponse(LOGIN_PATH, 303)
+    for name in (sessions.cookie_name, HOST_PREFIX + sessions.cookie_name):
+        response.delete_cookie(name, secure=name.startswith(HOST_PREFIX), httponly=True, samesite="strict")
+    if any(ended):
+        await keep(sessions)
     return response
+
+
+async def keep(sessions: Sessions) -> None:
+    """Write the sessions down, so that they outlive a restart; where that fails they last until then."""
+    try:
+        await in_thread("web-sessions", sessions.save)
+    except OSError as error:
+        log.warning("page: the sessions cannot be kept, and end with this run: %s", error.strerror or error)
 
 
 def allow(rate: RateLimiter, request: Request) -> None:
@@ -154,9 +181,9 @@ def allow(rate: RateLimiter, request: Request) -> None:
     Raises:
         Problem: 429, the client sent too many.
     """
-    wait = rate.wait_seconds(request.client.host if request.client else "")
+    wait = rate.wait_seconds(request.state.client)
     if wait > 0:
-        raise Problem(429, f"too many: try again in {wait:.0f} s", {"Retry-After": str(max(1, round(wait)))})
+        raise too_many(wait)
 
 
 def as_json(data: dict[str, Any], status: int = 200) -> Response:

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edge_fer.background import BackgroundThread
+from edge_fer.sinks.gate import HEADERS, Full, Place, Shares, client_key, is_proxy
 from edge_fer.sinks.listening import open_listener
+from edge_fer.sinks.outages import Outages
 from edge_fer.sinks.web.problems import MEDIA_TYPE, problem_body
-from edge_fer.sinks.web.security import HEADERS
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from starlette.types import ASGIApp
 
+    from edge_fer.sinks.gate import Network
     from edge_fer.sinks.listening import Address
     from edge_fer.sinks.web.settings import WebLimits
+
+log = logging.getLogger("edge_fer.web")
 
 SEND_BUFFER_BYTES = 131_072
 """What the system may hold for a client that takes nothing; little, so that pictures are new when they arrive."""
 BACKLOG = 128
 CHECK_SECONDS = 1.0
+FAULT_SECONDS = 60.0
+"""Faults of the server are in the log once in this time at most: nobody who comes to the page shall fill it."""
 CLOSE_SECONDS = 0.3
 """How long open responses may take to end once the server is to stop."""
 
@@ -42,8 +50,9 @@ def bind(address: Address) -> socket.socket:
     return open_listener(address, trouble, backlog=BACKLOG, send_buffer_bytes=SEND_BUFFER_BYTES)
 
 
-def protocol_class(limits: WebLimits) -> type[H11Protocol]:
-    """uvicorn's HTTP/1.1 with a limit to connections, and an end for clients that send or take too slowly."""
+def protocol_class(limits: WebLimits, proxies: Sequence[Network] = ()) -> type[H11Protocol]:
+    """uvicorn's HTTP/1.1 with shares of the connections, and an end for clients that send or take too slowly."""
+    shares = Shares(limits.connections)
 
     class GuardedProtocol(H11Protocol):
         """One connection."""
@@ -53,14 +62,34 @@ def protocol_class(limits: WebLimits) -> type[H11Protocol]:
             self.waiting_since = self.loop.time()
             self.paused_since: float | None = None
             self.closing_since: float | None = None
+            self.refused = False
             self.check_task = self.loop.call_later(CHECK_SECONDS, self.check)
-            if len(self.connections) > limits.connections:
+            peer = self.client[0] if self.client else None
+            self.place = Place(client_key(peer), self.waits_for_client, end=transport.abort)
+            try:
+                shares.enter(self.place, whole=is_proxy(peer, proxies))
+            except Full:
+                self.refused = True
                 self.transport.write(plain_response(503, "Service Unavailable", "too many connections"))
                 self.transport.close()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self.check_task.cancel()
+            shares.leave(self.place)
             super().connection_lost(exc)
+
+        def waits_for_client(self) -> bool:
+            """Whether the client has sent no whole request that is not answered yet."""
+            return self.refused or self.cycle is None or self.cycle.response_complete or self.cycle.more_body
+
+        def data_received(self, data: bytes) -> None:
+            # What follows a refusal is read, so that the refusal gets through, and thrown away.
+            if not self.refused:
+                super().data_received(data)
+
+        def eof_received(self) -> None:
+            if self.refused:
+                self.transport.close()
 
         def pause_writing(self) -> None:
             self.paused_since = self.loop.time()
@@ -80,8 +109,11 @@ def protocol_class(limits: WebLimits) -> type[H11Protocol]:
                 output = plain_response(431, "Request Header Fields Too Large", "the request's headers are too long")
             else:
                 output = plain_response(400, "Bad Request", "this is no HTTP request")
+            self.refused = True
+            self.closing_since = self.loop.time()
             self.transport.write(output)
-            self.transport.close()
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
 
         def check(self) -> None:
             """Cut off a client that is too slow: with its headers, with taking what it asked for, or with its end."""
@@ -120,7 +152,7 @@ class ServerThread:
         beside: Callable[[], Awaitable[None]],
         end: Callable[[], None],
         limits: WebLimits,
-        report: Callable[[str], None],
+        proxies: Sequence[Network] = (),
     ) -> None:
         """Start to serve.
 
@@ -130,12 +162,13 @@ class ServerThread:
             beside: runs in the event loop beside the server, and is cancelled at the end.
             end: is called in the event loop when the server is to stop, so that endless responses end.
             limits: for the connections.
-            report: is told in one line if the server fails.
+            proxies: that speak for many clients.
         """
         self._listener, self._make_app, self._beside, self._end = listener, make_app, beside, end
-        self._limits, self._report = limits, report
+        self._limits, self._proxies = limits, proxies
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: uvicorn.Server | None = None
+        self._outages = Outages(log, time.monotonic, calm_seconds=FAULT_SECONDS)
         self._ready = threading.Event()
         self._thread = BackgroundThread(self._work, "web-server")
         self._thread.start()
@@ -161,7 +194,7 @@ class ServerThread:
         try:
             asyncio.run(self._serve())
         except Exception as error:  # the run is worth more than its page
-            self._report(f"page: the server ended: {type(error).__name__}: {error}")
+            log.error("page: the server ended: %s: %s", type(error).__name__, error)
         finally:
             self._ready.set()
             self._listener.close()
@@ -171,7 +204,7 @@ class ServerThread:
         self._loop.set_exception_handler(self._tell)
         config = uvicorn.Config(
             self._make_app(),
-            http=protocol_class(self._limits),
+            http=protocol_class(self._limits, self._proxies),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -208,4 +241,4 @@ class ServerThread:
         error = context.get("exception")
         # Clients that vanish are no fault.
         if error is not None and not isinstance(error, OSError):
-            self._report(f"page: {type(error).__name__} in the server")
+            self._outages.failed(f"page: {type(error).__name__} in the server")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import re
+import ipaddress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from edge_fer.errors import ConfigError
-from edge_fer.sinks.listening import Address
+from edge_fer.sinks.gate import HEADER_BYTES
+from edge_fer.sinks.listening import Address, check_names
 
-NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,251}[a-z0-9])?")
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edge_fer.sinks.gate import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class WebLimits:
     """Clients of the events."""
     connections: int = 128
     """Connections of all kinds."""
-    header_bytes: int = 16_384
+    header_bytes: int = HEADER_BYTES
     """Request line and headers together."""
     header_seconds: float = 10.0
     """Time in which a request's headers must have arrived."""
@@ -59,6 +64,10 @@ class WebSettings:
     names: tuple[str, ...] = ()
     """Further host names under which it is reached, such as that of a reverse proxy."""
     limits: WebLimits = field(default_factory=WebLimits)
+    proxies: tuple[Network, ...] = ()
+    """Proxies that name their clients in `X-Forwarded-For`: limits count those, not the proxy."""
+    token: bool = False
+    """True asks programs of this computer for the token as well."""
 
     def __post_init__(self) -> None:
         """Refuse names that are none.
@@ -66,11 +75,26 @@ class WebSettings:
         Raises:
             ConfigError: the message holds the name.
         """
-        for name in self.names:
-            if not NAME.fullmatch(name.lower()):
-                raise ConfigError(f"--serve-name {name!r} is no host name: give it without http:// and port")
+        check_names(self.names, "--serve-name")
 
     @property
     def needs_token(self) -> bool:
         """Whether a token is asked for: wherever others than programs on this computer may come."""
-        return not self.address.is_loopback or bool(self.names)
+        return self.token or not self.address.is_loopback or bool(self.names)
+
+
+def parse_proxies(texts: Iterable[str], option: str) -> tuple[Network, ...]:
+    """Read addresses or networks, such as `127.0.0.1` or `10.0.0.0/24`.
+
+    Raises:
+        ConfigError: one is neither.
+    """
+    found = []
+    for text in texts:
+        try:
+            found.append(ipaddress.ip_network(text.strip(), strict=False))
+        except ValueError:
+            raise ConfigError(
+                f"{option} {text!r} is no address of a proxy: give one such as 127.0.0.1 or 10.0.0.0/24"
+            ) from None
+    return tuple(found)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from edge_fer.sinks.web.limits import Full
+from edge_fer.sinks.gate import Full, Place
 from edge_fer.sinks.web.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from starlette.types import Receive, Scope, Send
 
-    from edge_fer.sinks.web.limits import Places
+    from edge_fer.sinks.gate import Shares
     from edge_fer.sinks.web.newest import Newest
 
 BOUNDARY = "edge-fer-frame"
@@ -28,9 +28,9 @@ RETRY_SECONDS = 10
 
 
 class EndlessResponse(Response):
-    """Sends parts as they come, until the client goes, takes nothing for too long, or the server ends."""
+    """Sends parts as they come, until the client goes, signs out, takes nothing for too long, or the server ends."""
 
-    def __init__(self, parts: AsyncIterator[bytes], media_type: str, places: Places, stalled_seconds: float) -> None:
+    def __init__(self, parts: AsyncIterator[bytes], media_type: str, places: Shares, stalled_seconds: float) -> None:
         """Make a response; the place is taken when it is sent.
 
         Args:
@@ -54,16 +54,16 @@ class EndlessResponse(Response):
             await send({"type": "http.response.body", "body": b""})
             return
         try:
-            with self._places.place():
+            with self._places.held(Place(scope["state"]["client"])):
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-                await self._until_one_ends(receive, send)
+                await self._until_one_ends(receive, send, scope["state"]["admitted"])
         except Full:
             raise Problem(
                 503, "too many clients look already: try again later", {"Retry-After": str(RETRY_SECONDS)}
             ) from None
 
-    async def _until_one_ends(self, receive: Receive, send: Send) -> None:
-        tasks = {asyncio.create_task(self._send_all(send)), asyncio.create_task(_until_gone(receive))}
+    async def _until_one_ends(self, receive: Receive, send: Send, admitted: Callable[[], bool]) -> None:
+        tasks = {asyncio.create_task(self._send_all(send, admitted)), asyncio.create_task(_until_gone(receive))}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -72,8 +72,11 @@ class EndlessResponse(Response):
                 with contextlib.suppress(asyncio.CancelledError, TimeoutError, OSError):
                     await task
 
-    async def _send_all(self, send: Send) -> None:
+    async def _send_all(self, send: Send, admitted: Callable[[], bool]) -> None:
         async for part in self._parts:
+            # Whoever signs out sees nothing more, in other windows neither.
+            if not admitted():
+                break
             async with asyncio.timeout(self._stalled_seconds):
                 await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": b""})

@@ -1,7 +1,7 @@
 """The secret that lets people in from other computers: made once, kept in a file of mode 600, compared safely.
 
-Browsers get a cookie that is derived from the token, so that the token itself is sent once; both end with the token's
-file: delete it, start anew, and everybody must sign in again.
+Browsers send it once, to sign in, and have a session from then on (`sessions`), which ends with the token: delete its
+file, start again, and everybody must sign in again.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 TOKEN_BYTES = 24
 TOKEN_NAME = "web-token"
 TOKEN_PATTERN = re.compile(r"[A-Za-z0-9_-]{20,200}")
-COOKIE_NAME = "edge_fer_session"
-COOKIE_SECONDS = 30 * 24 * 3600
 
 
 class Token:
@@ -32,16 +30,14 @@ class Token:
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
-        self.cookie_value = hmac.new(self._secret, b"edge-fer page session", hashlib.sha256).hexdigest()
-        """What a browser that signed in brings along."""
 
     def is_secret(self, given: str) -> bool:
         """Whether this is the token; takes the same time wherever it differs."""
         return hmac.compare_digest(self._secret, given.encode("utf-8", "surrogatepass"))
 
-    def is_cookie(self, given: str) -> bool:
-        """Whether this is the cookie's value; takes the same time wherever it differs."""
-        return hmac.compare_digest(self.cookie_value.encode(), given.encode("utf-8", "surrogatepass"))
+    def derive(self, purpose: str) -> str:
+        """A text that is the same for this token and purpose, and from which nobody gets the token."""
+        return hmac.new(self._secret, f"edge-fer page {purpose}".encode(), hashlib.sha256).hexdigest()
 
     def __repr__(self) -> str:
         """Hide the secret from tracebacks and logs."""

@@ -13,6 +13,8 @@ from starlette.requests import ClientDisconnect
 from edge_fer.sinks.web.problems import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
 MULTIPART = "multipart/form-data"
@@ -21,10 +23,58 @@ RAW_TYPES = ("image/", "application/octet-stream")
 
 HOW_TO_SEND = "send a picture as the body with a Content-Type such as image/jpeg, or as a file of multipart/form-data"
 MAX_PARTS = 10
+PATIENCE_SECONDS = 2.0
+"""How long an upload keeps its place however slow it is."""
 
 
-async def read_photo(request: Request, max_bytes: int, timeout_seconds: float) -> bytes:
+class Arrival:
+    """How a body arrives: one that comes slowly gives way where others wait for its place."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        """Nothing has arrived."""
+        self._monotonic, self._began_at = monotonic, monotonic()
+        self._deadline: asyncio.Timeout | None = None
+        self._received = 0
+
+    def gives_way(self) -> bool:
+        """Whether it has had some time and is not there yet."""
+        return self._deadline is not None and self.seconds > PATIENCE_SECONDS
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return self._monotonic() - self._began_at
+
+    def rate(self) -> float:
+        """Bytes a second so far."""
+        return self._received / max(self.seconds, 1e-3)
+
+    def give_way(self) -> None:
+        """End it now."""
+        if self._deadline is not None:
+            self._deadline.reschedule(0.0)
+
+    def begin(self, deadline: asyncio.Timeout) -> None:
+        """It is being read, and ends with this."""
+        self._deadline = deadline
+
+    def more(self, size: int) -> None:
+        """So many bytes came."""
+        self._received += size
+
+    def end(self) -> None:
+        """All is there."""
+        self._deadline = None
+
+
+async def read_photo(request: Request, max_bytes: int, timeout_seconds: float, arrival: Arrival | None = None) -> bytes:
     """The bytes of the photo in a request.
+
+    Args:
+        request: with the photo as its body, or in a form.
+        max_bytes: of the photo.
+        timeout_seconds: in which it must have arrived.
+        arrival: is kept up to date, and may end it.
 
     Raises:
         Problem: 400 for a broken form, 408 when it came too slowly, 413 when it is too large, 415 for another type,
@@ -35,15 +85,21 @@ async def read_photo(request: Request, max_bytes: int, timeout_seconds: float) -
     if kind != MULTIPART and not kind.startswith(RAW_TYPES):
         raise Problem(415, HOW_TO_SEND)
     # The parts' headers around the photo need some room too.
-    body = await read_body(request, max_bytes + (4096 if kind == MULTIPART else 0), timeout_seconds)
+    body = await read_body(request, max_bytes + (4096 if kind == MULTIPART else 0), timeout_seconds, arrival)
     photo = file_of_form(body, content_type) if kind == MULTIPART else body
     if not photo:
         raise Problem(422, f"there is no picture in the request: {HOW_TO_SEND}")
     return photo
 
 
-async def read_body(request: Request, max_bytes: int, timeout_seconds: float) -> bytes:
+async def read_body(request: Request, max_bytes: int, timeout_seconds: float, arrival: Arrival | None = None) -> bytes:
     """The whole body.
+
+    Args:
+        request: whose body is read.
+        max_bytes: of it.
+        timeout_seconds: in which it must have arrived.
+        arrival: is kept up to date, and may end it.
 
     Raises:
         Problem: 400 for a wrong length or a client that goes, 408 when it came too slowly, 413 when it is larger.
@@ -57,18 +113,25 @@ async def read_body(request: Request, max_bytes: int, timeout_seconds: float) ->
         if len(claimed) > 15 or int(claimed) > max_bytes:
             raise too_large
     parts, size = [], 0
+    arrival = arrival or Arrival(asyncio.get_running_loop().time)
     try:
-        async with asyncio.timeout(timeout_seconds):
+        async with asyncio.timeout(timeout_seconds) as deadline:
+            arrival.begin(deadline)
             async for part in request.stream():
                 size += len(part)
+                arrival.more(len(part))
                 if size > max_bytes:
                     raise too_large
                 parts.append(part)
     except ClientDisconnect as error:
         raise Problem(400, "the request was broken off", {"Connection": "close"}) from error
     except TimeoutError as error:
-        slow = f"the request did not arrive within {timeout_seconds:g} s"
+        slow = "the request came too slowly, and others wait: try again"
+        if arrival.seconds >= timeout_seconds:
+            slow = f"the request did not arrive within {timeout_seconds:g} s"
         raise Problem(408, slow, {"Connection": "close"}) from error
+    finally:
+        arrival.end()
     return b"".join(parts)
 
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_fer.device.board import BITS
+from edge_fer.sinks.gate import GateRules, own_names
 from edge_fer.sinks.health import THROTTLE_CAUSES, Board, CameraHealth, HealthMonitor
 from edge_fer.sinks.listening import Address, listen
 from edge_fer.types import Box, SourceInfo
 from tests.fakes import FakeClock, observation, scored_face
+from tests.logs import logged
 from tests.waiting import until
 
 prometheus_client = pytest.importorskip("prometheus_client", reason="needs prometheus-client")
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 LOCAL = Address("127.0.0.1", 0)
 LONG_SECONDS = 60.0
+RULES = GateRules(own_names("127.0.0.1", ()), loopback_only=True)
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
@@ -42,7 +45,6 @@ class Setup:
 
     def __init__(self) -> None:
         self.board, self.camera = Board(), None
-        self.told: list[str] = []
         info = SourceInfo("camera 0", True, 640, 480, 30.0)
         self.monitor = HealthMonitor(
             lambda: info,
@@ -52,7 +54,7 @@ class Setup:
             board=lambda: self.board,
             camera=lambda: self.camera,
         )
-        self.server = open_metrics(LOCAL, self.monitor.snapshot, self.told.append)
+        self.server = open_metrics(LOCAL, self.monitor.snapshot)
 
     def samples(self, accept: str = "text/plain") -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         text = get(self.server, accept=accept)[1].decode()
@@ -80,8 +82,11 @@ def setup() -> Iterator[Setup]:
     made.server.close()
 
 
-def test_it_says_where_it_listens(setup: Setup) -> None:
-    assert setup.told == [f"metrics: http://127.0.0.1:{setup.server.address.port}/metrics"]
+def test_it_logs_where_it_listens() -> None:
+    with logged("edge_fer.metrics") as lines:
+        setup = Setup()
+    assert lines == [f"metrics: http://127.0.0.1:{setup.server.address.port}/metrics"]
+    setup.server.close()
 
 
 def test_frames_and_what_was_lost_are_counted(setup: Setup) -> None:
@@ -172,7 +177,7 @@ def test_openmetrics_is_spoken_where_it_is_asked_for(setup: Setup) -> None:
 
 
 def test_other_paths_and_methods_are_refused(setup: Setup) -> None:
-    for path, method, status in (("/", "GET", 404), ("/metrics/../etc/passwd", "GET", 404), ("/metrics", "POST", 501)):
+    for path, method, status in (("/", "GET", 404), ("/metrics/../etc/passwd", "GET", 404), ("/metrics", "POST", 405)):
         request = urllib.request.Request(f"http://{setup.server.address}{path}", method=method)
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(request, timeout=LONG_SECONDS)
@@ -195,15 +200,13 @@ def answered(server: MetricsServer) -> bool:
         return False
 
 
-def serving() -> list[str]:
-    return [one.name for one in threading.enumerate() if "process_request_thread" in one.name]
-
-
 def test_clients_that_say_nothing_are_cut_off_and_hold_up_nobody_for_long() -> None:
-    server = MetricsServer(listen(LOCAL, "--metrics"), lambda accept: (b"x 1\n", "text/plain"), client_seconds=0.5)
+    server = MetricsServer(
+        listen(LOCAL, "--metrics"), lambda accept: (b"x 1\n", "text/plain"), RULES, client_seconds=0.5
+    )
     silent = [socket.create_connection((server.address.host, server.address.port)) for _ in range(MOST_CLIENTS)]
     silent[0].sendall(b"GET /metrics HTTP/1.1\r\nX-Slow: ")
-    until(lambda: answered(server), "others are answered again")
+    assert answered(server), "who asks is answered, however many are silent"
     for one in silent:
         one.settimeout(LONG_SECONDS)
         # A client that is turned away or cut off sees the end, or a reset where it had sent something.
@@ -215,17 +218,17 @@ def test_clients_that_say_nothing_are_cut_off_and_hold_up_nobody_for_long() -> N
 
 def test_a_client_that_takes_nothing_is_cut_off() -> None:
     server = MetricsServer(
-        listen(LOCAL, "--metrics"), lambda accept: (b"x" * 50_000_000, "text/plain"), client_seconds=0.5
+        listen(LOCAL, "--metrics"), lambda accept: (b"x" * 50_000_000, "text/plain"), RULES, client_seconds=0.5
     )
     with socket.create_connection((server.address.host, server.address.port)) as greedy:
-        greedy.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
-        until(serving, "it is being answered")
-        until(lambda: not serving(), "it is cut off")
+        greedy.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        until(lambda: server.clients, "it is being answered")
+        until(lambda: not server.clients, "it is cut off")
     server.close()
 
 
 def test_closing_twice_ends_the_thread_and_frees_the_port() -> None:
-    server = MetricsServer(listen(LOCAL, "--metrics"), lambda accept: (b"", "text/plain"))
+    server = MetricsServer(listen(LOCAL, "--metrics"), lambda accept: (b"", "text/plain"), RULES)
     address = server.address
     server.close()
     server.close()
