@@ -26,12 +26,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
-from soak_parts import WIDTH, FailingSink, FastClock, FlappingSource, Nowhere, SlowSink, small_pictures
+from soak_parts import FailingSink, FastClock, FlappingSource, Nowhere, SlowSink, small_pictures
 
 from edge_fer.camera.supervisor import SupervisedSource
-from edge_fer.faces.haar import HaarFaceDetector, HaarSettings
-from edge_fer.faces.looking import FaceLooker
-from edge_fer.faces.tracking import FaceTracker
+from edge_fer.detectors import FaceSettings, build_tracker
+from edge_fer.faces.detector_settings import DetectorSettings
 from edge_fer.pipeline import Pipeline, RunLimits
 from edge_fer.scores.loading import open_classifier
 from edge_fer.scores.smoothing import ScoreSmoother
@@ -82,7 +81,6 @@ def soak(frames: int, lost_every: int = 20_000, model: Path | None = None) -> tu
     """
     cv2.setNumThreads(1)
     clock, pictures, messages = FastClock(), small_pictures(), list[str]()
-    settings = HaarSettings(detect_width=WIDTH, min_face_px=24, min_neighbors=2)
     source = SupervisedSource(
         lambda: FlappingSource(pictures, lost_every, clock),
         SourceInfo("pattern", live=True, width=None, height=None, fps=None),
@@ -117,13 +115,12 @@ def soak(frames: int, lost_every: int = 20_000, model: Path | None = None) -> tu
     health.watch([*sinks, slow])
     pipeline = Pipeline(
         source,
-        HaarFaceDetector(settings),
+        build_tracker(FaceSettings("auto", DetectorSettings(min_face_px=24))),
         classifier,
         sinks,
         clock,
         view_sinks=[slow],
         limits=RunLimits(max_frames=frames, stall_seconds=None),
-        follower=FaceTracker(HaarFaceDetector(settings), FaceLooker(None), min_face_px=24),
         smoother=ScoreSmoother(0.3),
         note=note,
     )

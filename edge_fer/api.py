@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_fer.camera.pictures import read_picture
+from edge_fer.detectors import open_detector
 from edge_fer.errors import ModelError, one_line
-from edge_fer.faces.haar import HaarSettings
-from edge_fer.faces.pictures import picture_detector
+from edge_fer.faces.detector_settings import DetectorSettings
+from edge_fer.faces.verified import picture_detector
 from edge_fer.observing import observe, observe_whole
 from edge_fer.scores.loading import Backend, open_classifier
 from edge_fer.sinks.runner import SystemClock
@@ -18,6 +19,7 @@ from edge_fer.types import Frame
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from edge_fer.faces.haar import HaarSettings
     from edge_fer.types import Image, Observation, ScoredFace
 
 
@@ -38,21 +40,32 @@ class EdgeFer:
         backend: Backend = "auto",
         threads: int = 1,
         faces: HaarSettings | None = None,
+        *,
+        detector: str = "auto",
+        search: DetectorSettings | None = None,
     ) -> None:
-        """Load the model and the face cascade.
+        """Load the model and the face detector.
 
         Args:
             model: a .tflite or .onnx file with its manifest beside it; None for the bundled model.
             backend: `auto`, `litert` or `onnx`.
             threads: threads that the engine may use, at least 1.
-            faces: how to search for faces; None for the thorough search that suits stills.
+            faces: how the detector haar is to search, in all details; what follows is not used then.
+            detector: what finds faces: `auto`, `yunet`, `haar`, or the name of one that another package brings.
+            search: what is asked of it; None for the thorough search that suits stills.
 
         Raises:
-            ModelError: there is no usable model file.
-            MissingExtra: the engine that it needs is not installed.
-            ConfigError: a setting is out of range, or the cascade is unusable.
+            ModelError: there is no usable model file, of the classifier or the detector.
+            MissingExtra: the engine or detector is not installed.
+            ConfigError: a setting is out of range, there is no such detector, or the cascade is unusable.
         """
-        self._detector = picture_detector(faces or HaarSettings.for_pictures())
+        self.warning: str | None = None
+        """Why `auto` could not take the best detector, where that is a fault; one line."""
+        if faces is not None:
+            self._detector = picture_detector(faces)
+        else:
+            opened = open_detector(detector, search or DetectorSettings.for_pictures())
+            self._detector, self.warning = opened.detector, opened.warning
         self._classifier = open_classifier(None if model is None else Path(model), backend, threads)
         self._clock = SystemClock()
 

@@ -11,12 +11,10 @@ from edge_fer.camera._opencv import use_threads
 from edge_fer.camera.read_ahead import ReadAhead
 from edge_fer.camera.settings import CameraSettings
 from edge_fer.camera.turning import TurnedSource, turned_truth
+from edge_fer.detectors import FaceSettings, build_tracker, open_detector
 from edge_fer.errors import MissingExtra
-from edge_fer.faces.haar import HaarFaceDetector, HaarSettings
-from edge_fer.faces.looking import FaceLooker
-from edge_fer.faces.pictures import ConfirmedDetector, picture_detector
-from edge_fer.faces.tracking import FaceTracker
-from edge_fer.faces.tracking_settings import TrackingSettings
+from edge_fer.faces.detector_settings import DetectorSettings
+from edge_fer.faces.tracking import EachFrame
 from edge_fer.pipeline import Pipeline, RunLimits
 from edge_fer.scores.loading import Backend, open_classifier
 from edge_fer.scores.smoothing import ScoreSmoother
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_fer.device.notify import ServiceManager
+    from edge_fer.faces.tracking import FaceFollower
     from edge_fer.pipeline import Service
     from edge_fer.protocols import Classifier, Clock, FaceDetector, FrameSource
     from edge_fer.sinks.health import Health
@@ -50,10 +49,6 @@ if TYPE_CHECKING:
 FOLLOW_FPS = 2.0
 """Pictures that come slower than this have nothing in common: each is searched by itself, as in a folder."""
 
-SEARCH_AGREEING = 2
-"""Raw hits that must agree in a full search where each finding is confirmed by a second cascade afterwards. With 5, as
-where nothing confirms, the search of a clip lost 2 of 115 faces; with 2 none, and all 10 false ones were rejected."""
-
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
@@ -65,10 +60,8 @@ class RunSettings:
     """What is asked of a camera."""
     wait: bool = False
     """Wait for a camera or stream that is not there at the start, too."""
-    faces: HaarSettings = field(default_factory=HaarSettings)
-    """How to search for faces."""
-    tracking: TrackingSettings = field(default_factory=TrackingSettings)
-    """How to follow them."""
+    faces: FaceSettings = field(default_factory=FaceSettings)
+    """How faces are found and followed."""
     smoothing_seconds: float = 0.3
     """Time constant over which scores are steadied; 0 leaves them as they are."""
     model: Path | None = None
@@ -129,10 +122,10 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
     clock = clock or SystemClock()
     # OpenCV would take every core for pictures too small to share out, and fight the engine for them.
     use_threads(settings.threads)
-    search = HaarFaceDetector(replace(settings.faces, min_neighbors=SEARCH_AGREEING))
-    looker = FaceLooker(settings.faces.cascade)
-    confirmed = settings.faces.cascade is None
-    detector = ConfirmedDetector(search, looker) if confirmed else HaarFaceDetector(settings.faces)
+    opened = open_detector(settings.faces.detector, settings.faces.search)
+    if opened.warning is not None:
+        streams.report(opened.warning)
+    streams.report(f"faces are found by {opened.name}")
     classifier = open_classifier(settings.model, settings.backend, settings.threads)
     source: FrameSource | None = None
     page: PageSink | None = None
@@ -162,12 +155,14 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         classifier.close()
         raise
     heartbeat = None if streams.manager is None else listen_to(source, streams.manager, clock)
-    follower = None
+    follower: FaceFollower
     if source.info.live or source.info.fps is None or source.info.fps >= FOLLOW_FPS:
-        follower = FaceTracker(search, looker, settings.tracking, min_face_px=settings.faces.min_face_px)
+        follower = build_tracker(settings.faces, opened)
+    else:
+        follower = EachFrame(open_detector(opened.name, replace(settings.faces.search, use="pictures")).detector)
     return Pipeline(
         shown if source.info.live else ReadAhead(shown),
-        detector,
+        follower,
         classifier,
         sinks,
         clock,
@@ -175,7 +170,6 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         # A source that is watched over sees to its silences by itself.
         limits=replace(settings.limits, stall_seconds=None) if is_watched(source) else settings.limits,
         truth=turned_truth(source, turning),
-        follower=follower,
         smoother=ScoreSmoother(settings.smoothing_seconds),
         note=monitor.note if heartbeat is None else both(monitor.note, heartbeat.note),
         heartbeat=heartbeat,
@@ -235,7 +229,9 @@ def _view_sinks(
 
 def _photo_parts(settings: RunSettings) -> tuple[FaceDetector, Classifier]:
     # Of their own: photos are read in another thread, and more thoroughly than frames.
-    detector = picture_detector(HaarSettings.for_pictures(settings.faces.cascade))
+    own = settings.faces.search
+    search = DetectorSettings.for_pictures(model=own.model, cascade=own.cascade)
+    detector = open_detector(settings.faces.detector, search).detector
     return detector, open_classifier(settings.model, settings.backend, settings.threads)
 
 

@@ -43,7 +43,7 @@ def observe_next(
     detected = clock.monotonic()
     scored: tuple[ScoredFace, ...] = ()
     if followed.faces:
-        pixels = followed.grey if spec.colour == "grey" and followed.grey is not None else frame.image
+        pixels = followed.picture.for_crops(spec.colour)
         scores = classify_finite(classifier, crop_faces(pixels, [face.box for face in followed.faces], spec))
         scored = tuple(
             _steadied(face, raw, smoother, frame.captured_at)

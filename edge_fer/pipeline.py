@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from edge_fer.errors import EndOfStream, SourceLost, SourceTimeout
-from edge_fer.faces.tracking import EachFrame
 from edge_fer.observing import observe_next
 from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.sinks.finishing import FINISH_SECONDS, finish
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from edge_fer.faces.tracking import FaceFollower
-    from edge_fer.protocols import Classifier, Clock, FaceDetector, FrameSource
+    from edge_fer.protocols import Classifier, Clock, FrameSource
     from edge_fer.sinks.runner import SinkRunner
     from edge_fer.sinks.summary import TrueFace
     from edge_fer.types import Frame, Observation
@@ -95,12 +94,12 @@ class _Progress:
 
 
 class Pipeline:
-    """A source, a detector, a classifier and sinks at work together; it uses nothing that it was not given."""
+    """A source, a follower of faces, a classifier and sinks at work together; it uses nothing that it was not given."""
 
     def __init__(
         self,
         source: FrameSource,
-        detector: FaceDetector,
+        follower: FaceFollower,
         classifier: Classifier,
         sinks: Sequence[SinkRunner[Observation]],
         clock: Clock,
@@ -108,7 +107,6 @@ class Pipeline:
         view_sinks: Sequence[SinkRunner[View]] = (),
         limits: RunLimits | None = None,
         truth: Callable[[int], Sequence[TrueFace]] | None = None,
-        follower: FaceFollower | None = None,
         smoother: ScoreSmoother | None = None,
         note: Callable[[Observation], None] = lambda observation: None,
         services: Sequence[Service] = (),
@@ -118,21 +116,20 @@ class Pipeline:
 
         Args:
             source: where frames come from; closed by `close`.
-            detector: finds the faces of each frame anew; unused where there is a follower.
+            follower: finds the faces of each frame, and gives them ids where it follows them.
             classifier: reads them, all of a frame in one call; closed by `close`.
             sinks: take observations, which hold no pixels.
             clock: for timings and limits.
             view_sinks: take observations together with their pictures.
             limits: when to end before the source does.
             truth: gives the true faces of a frame by its number, for sources that know them.
-            follower: follows the faces from frame to frame and gives them ids.
             smoother: steadies the scores of each id; None leaves them as they are.
             note: is told each observation in the loop itself, so it must be quick and never raise.
             services: run beside the loop and take no observations; closed by `close`.
             heartbeat: is told that the loop is alive; must be quick and never raise.
         """
         self.source = source
-        self._follower = follower or EachFrame(detector)
+        self._follower = follower
         self._smoother = smoother or ScoreSmoother(0.0)
         self._classifier, self._clock = classifier, clock
         self._sinks, self._view_sinks = tuple(sinks), tuple(view_sinks)

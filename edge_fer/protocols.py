@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from edge_fer.types import Batch, Face, Frame, Image, InputSpec, Observation, Scores, SourceInfo, View
+    from edge_fer.picture import Picture
+    from edge_fer.types import Batch, Face, Frame, InputSpec, Observation, Scores, SourceInfo, View
 
 
 class FrameSource(Protocol):
@@ -29,10 +30,13 @@ class FrameSource(Protocol):
 
 
 class FaceDetector(Protocol):
-    """Finds faces in a frame."""
+    """Finds faces in a picture; keeps nothing from one picture to the next."""
 
-    def detect(self, grey: Image) -> list[Face]:
-        """Return the faces in a grey uint8 [height, width] picture, largest first, boxes inside the picture."""
+    def detect(self, picture: Picture) -> list[Face]:
+        """Return the faces in a picture of any size from 1x1 up.
+
+        Largest first, then from the top down and from left to right; boxes in pixels of the picture and inside it.
+        """
 
 
 class Classifier(Protocol):

@@ -7,6 +7,7 @@ so that what leaves as JSON, MQTT or metrics cannot contain a picture. Only a `V
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -81,6 +82,35 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class Landmarks:
+    """Five points of a face, each (x, y) in pixels of the frame; right and left are those of the person.
+
+    The right eye of somebody who looks at the camera is on the left of the picture. Points may lie outside the frame.
+    """
+
+    right_eye: tuple[float, float]
+    left_eye: tuple[float, float]
+    nose: tuple[float, float]
+    right_mouth: tuple[float, float]
+    left_mouth: tuple[float, float]
+
+    @property
+    def points(self) -> tuple[tuple[float, float], ...]:
+        """The five in the order right eye, left eye, tip of the nose, right and left corner of the mouth."""
+        return (self.right_eye, self.left_eye, self.nose, self.right_mouth, self.left_mouth)
+
+    @property
+    def roll_degrees(self) -> float:
+        """How far the head is turned clockwise in the picture, from the line of the eyes; -180 to 180, 0 is upright."""
+        across, down = self.left_eye[0] - self.right_eye[0], self.left_eye[1] - self.right_eye[1]
+        return math.degrees(math.atan2(down, across))
+
+    def moved(self, off_x: float, off_y: float) -> Landmarks:
+        """The same points, shifted by so many pixels."""
+        return Landmarks(*((x + off_x, y + off_y) for x, y in self.points))
+
+
+@dataclass(frozen=True, slots=True)
 class Face:
     """A face found in a frame."""
 
@@ -89,6 +119,8 @@ class Face:
     """Stays the same while the face is followed from frame to frame; None where faces are not followed."""
     detection_score: float | None = None
     """Confidence of the detector on its own scale, higher is surer; None where the detector gives none."""
+    landmarks: Landmarks | None = None
+    """Five points of the face; None where the detector gives none."""
 
 
 @dataclass(frozen=True, slots=True)

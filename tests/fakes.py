@@ -27,6 +27,8 @@ from edge_fer.types import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from edge_fer.picture import Picture
+
 GREY_48 = InputSpec(48, 48, "grey", (0.0,), (255.0,))
 
 
@@ -87,8 +89,8 @@ class FakeDetector:
         self.boxes = boxes
         self.seen: list[tuple[int, ...]] = []
 
-    def detect(self, grey: Image) -> list[Face]:
-        self.seen.append(grey.shape)
+    def detect(self, picture: Picture) -> list[Face]:
+        self.seen.append(picture.grey.shape)
         return [Face(box) for box in self.boxes]
 
 

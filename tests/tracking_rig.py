@@ -3,50 +3,59 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from edge_fer.faces.haar import HaarFaceDetector, HaarSettings
+from edge_fer.detectors import FaceSettings, Opened, build_tracker, local_search, open_detector
+from edge_fer.faces.detector_settings import DetectorSettings
 from edge_fer.faces.looking import FaceLooker
-from edge_fer.faces.tracking import FaceTracker
 from edge_fer.faces.tracking_settings import TrackingSettings
-from edge_fer.types import Box, Face, Image
+from edge_fer.types import Box, Face
 
 if TYPE_CHECKING:
+    from edge_fer.faces.looking import Looker
+    from edge_fer.faces.tracking import FaceTracker, SteppedDetector
+    from edge_fer.picture import Picture
+    from edge_fer.protocols import FaceDetector
     from tests.scenes import Scene
 
-SEARCH = HaarSettings(min_neighbors=2)
+DETECTORS = ("haar", "yunet")
+"""Names of the built-in detectors; tests of YuNet are skipped where its file is not installed."""
 
 
 class CountingDetector:
     """The real search, and how often it was asked for."""
 
-    def __init__(self, haar: HaarSettings = SEARCH) -> None:
-        self._inner = HaarFaceDetector(haar)
-        self.parts = self._inner.parts
+    def __init__(self, name: str = "haar", **values: int) -> None:
+        self.opened = open_detector(name, DetectorSettings(**values))  # type: ignore[arg-type]
+        self._inner = cast("SteppedDetector", self.opened.detector)
         self.whole = self.partial = 0
 
-    def detect(self, grey: Image) -> list[Face]:
-        self.whole += 1
-        return self._inner.detect(grey)
+    def steps(self, width: int, height: int) -> int:
+        return self._inner.steps(width, height)
 
-    def detect_part(self, grey: Image, part: int) -> list[Face]:
+    def local_search(self) -> Looker:
+        return local_search(self.opened, DetectorSettings())
+
+    def detect(self, picture: Picture) -> list[Face]:
+        self.whole += 1
+        return self._inner.detect(picture)
+
+    def detect_step(self, picture: Picture, step: int) -> list[Face]:
         self.partial += 1
-        return self._inner.detect_part(grey, part)
+        return self._inner.detect_step(picture, step)
 
 
 class ListedDetector:
-    """Finds what it is told to."""
-
-    parts = 1
+    """Finds what it is told to; cascades look at each finding."""
 
     def __init__(self, *boxes: Box) -> None:
         self.boxes = boxes
 
-    def detect(self, grey: Image) -> list[Face]:
-        return [Face(box) for box in self.boxes]
+    def local_search(self) -> Looker:
+        return FaceLooker()
 
-    def detect_part(self, grey: Image, part: int) -> list[Face]:
-        return self.detect(grey)
+    def detect(self, picture: Picture) -> list[Face]:
+        return [Face(box) for box in self.boxes]
 
 
 @dataclass
@@ -62,13 +71,9 @@ class Outcome:
     """Ids that each actor had, in order."""
 
 
-def tracker(detector: CountingDetector | ListedDetector | None = None, **values: float) -> FaceTracker:
-    return FaceTracker(
-        detector or CountingDetector(),
-        FaceLooker(),
-        TrackingSettings(**values),  # type: ignore[arg-type]
-        min_face_px=SEARCH.min_face_px,
-    )
+def tracker(detector: FaceDetector | None = None, **values: float) -> FaceTracker:
+    settings = FaceSettings(tracking=TrackingSettings(**values))  # type: ignore[arg-type]
+    return build_tracker(settings, Opened("test", detector or CountingDetector()))
 
 
 def follow(scene: Scene, follower: FaceTracker | None = None) -> Outcome:

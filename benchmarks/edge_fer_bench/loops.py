@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import cv2
 
-from edge_fer.faces.crop import crop_faces, in_colour
-from edge_fer.faces.haar import HaarFaceDetector, HaarSettings, bundled_cascade
-from edge_fer.faces.looking import FaceLooker
-from edge_fer.faces.tracking import FaceTracker
-from edge_fer.faces.tracking_settings import PRESETS, TrackingSettings
+from edge_fer.detectors import FaceSettings, build_tracker
+from edge_fer.faces.crop import crop_faces
+from edge_fer.faces.haar import bundled_cascade
 from edge_fer.observing import observe_next
+from edge_fer.picture import in_colour
 from edge_fer.pipeline import Pipeline
 from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.sinks.runner import SystemClock
@@ -24,6 +23,7 @@ from edge_fer_bench.measuring import Turn
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from edge_fer.faces.tracking import FaceTracker
     from edge_fer.faces.tracking_settings import Preset
     from edge_fer.protocols import Classifier, FrameSource
     from edge_fer.sinks.runner import SinkRunner
@@ -55,22 +55,14 @@ def plain_loop(classifier: Classifier) -> Look:
     return look
 
 
-def follower(preset: Preset) -> FaceTracker:
+def follower(preset: Preset, detector: str = "auto") -> FaceTracker:
     """The tracker of `edge-fer run` with the values of a preset."""
-    values = PRESETS[preset]
-    haar = HaarSettings(
-        detect_width=values.detect_width,
-        scale_factor=values.scale_factor,
-        min_face_px=values.min_face_px,
-        min_neighbors=2,
-    )
-    settings = TrackingSettings(values.detect_every, values.search_every, values.look_every, values.looks_a_frame)
-    return FaceTracker(HaarFaceDetector(haar), FaceLooker(), settings, min_face_px=values.min_face_px)
+    return build_tracker(FaceSettings.of_preset(preset, detector))
 
 
-def following(classifier: Classifier, preset: Preset) -> Look:
-    """edge-fer's own step with the values of a preset."""
-    tracker, smoother, clock = follower(preset), ScoreSmoother(SMOOTHING_SECONDS), SystemClock()
+def following(classifier: Classifier, preset: Preset, detector: str = "auto") -> Look:
+    """edge-fer's own step with the values of a preset and a detector by its name."""
+    tracker, smoother, clock = follower(preset, detector), ScoreSmoother(SMOOTHING_SECONDS), SystemClock()
     return lambda frame: shown_by(observe_next(frame, tracker, classifier, smoother, clock))
 
 
@@ -79,11 +71,10 @@ def pipeline_of(source: FrameSource, classifier: Classifier, runner: SinkRunner[
     smoother = ScoreSmoother(SMOOTHING_SECONDS)
     return Pipeline(
         source,
-        HaarFaceDetector(),
+        follower("balanced"),
         classifier,
         [runner],
         SystemClock(),
-        follower=follower("balanced"),
         smoother=smoother,
     )
 

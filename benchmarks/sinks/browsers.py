@@ -161,9 +161,7 @@ def measure(fps: float, arguments: argparse.Namespace) -> dict[str, Any]:
     import films
     from edge_fer_bench.scenes import THREE_FACES, scene
 
-    from edge_fer.faces.haar import HaarFaceDetector, HaarSettings
-    from edge_fer.faces.looking import FaceLooker
-    from edge_fer.faces.tracking import FaceTracker
+    from edge_fer.detectors import FaceSettings, build_tracker
     from edge_fer.pipeline import Pipeline
     from edge_fer.scores.loading import open_classifier
     from edge_fer.scores.smoothing import ScoreSmoother
@@ -174,7 +172,7 @@ def measure(fps: float, arguments: argparse.Namespace) -> dict[str, Any]:
     from edge_fer.sinks.web.server import bind
     from edge_fer.sinks.web.settings import WebSettings
 
-    clock, faces = SystemClock(), HaarSettings()
+    clock = SystemClock()
     source = Repeated(films.film_of("demo", scene(THREE_FACES)).frames, fps)
     monitor = HealthMonitor(lambda: source.info, clock)
     settings = WebSettings(Address(port=0))
@@ -186,8 +184,8 @@ def measure(fps: float, arguments: argparse.Namespace) -> dict[str, Any]:
     runner = run_view_sink("page", page, Filling.NEWEST, clock, print)
     monitor.watch([runner])
     pipeline = Pipeline(
-        source, HaarFaceDetector(faces), open_classifier(None, "auto", 1), [], clock, view_sinks=[runner],
-        follower=FaceTracker(HaarFaceDetector(faces), FaceLooker()), smoother=ScoreSmoother(0.3), note=monitor.note,
+        source, build_tracker(FaceSettings()), open_classifier(None, "auto", 1), [], clock, view_sinks=[runner],
+        smoother=ScoreSmoother(0.3), note=monitor.note,
     )  # fmt: skip
     stop, figures = threading.Event(), dict[str, Any]()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,8 +10,7 @@ import click
 from edge_fer.cli.options import Function, add_options
 
 if TYPE_CHECKING:
-    from edge_fer.faces.haar import HaarSettings
-    from edge_fer.faces.tracking_settings import TrackingSettings
+    from edge_fer.detectors import FaceSettings
 
 
 def following_options(function: Function) -> Function:
@@ -21,13 +21,13 @@ def following_options(function: Function) -> Function:
             type=click.Choice(["fast", "balanced", "thorough"]),
             default="balanced",
             show_default=True,
-            help="Sets the four options below together; each can still be given.",
+            help="Sets how often and how finely is searched; each of the options below can still be given.",
         ),
         click.option(
             "--detect-every", type=click.IntRange(1, 10_000), metavar="N", help="Search the whole frame every N frames."
         ),
         click.option(
-            "--detect-width", type=click.IntRange(24, 10_000), metavar="PX", help="Search in a picture of this width."
+            "--detect-width", type=click.IntRange(24, 10_000), metavar="PX", help="Search no picture wider than this."
         ),
         click.option(
             "--scale-factor",
@@ -70,9 +70,34 @@ def following_options(function: Function) -> Function:
     return add_options(function, *options)
 
 
-def following_settings(options: dict[str, Any]) -> tuple[HaarSettings, TrackingSettings]:
+def detector_options(function: Function) -> Function:
+    """Add --detector, --detector-model and --cascade."""
+    options = (
+        click.option(
+            "--detector",
+            metavar="NAME",
+            default="auto",
+            show_default=True,
+            help="What finds faces: yunet (extra yunet), haar (always there), or one that another package brings; "
+            "auto takes yunet where it is installed.",
+        ),
+        click.option(
+            "--detector-model",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Another model file for the detector, such as another YuNet (.onnx).",
+        ),
+        click.option(
+            "--cascade", type=click.Path(path_type=Path), metavar="FILE", help="Another cascade (XML) for haar."
+        ),
+    )
+    return add_options(function, *options)
+
+
+def following_settings(options: dict[str, Any]) -> FaceSettings:
     """How to search and how to follow, from the options given and the preset for those that are not."""
-    from edge_fer.faces.haar import HaarSettings
+    from edge_fer.detectors import FaceSettings
+    from edge_fer.faces.detector_settings import DetectorSettings
     from edge_fer.faces.tracking_settings import PRESETS, TrackingSettings
 
     preset = PRESETS[options["preset"]]
@@ -81,9 +106,10 @@ def following_settings(options: dict[str, Any]) -> tuple[HaarSettings, TrackingS
         given = options[name]
         return getattr(preset, name) if given is None else given
 
-    faces = HaarSettings(
+    search = DetectorSettings(
+        model=options["detector_model"],
         cascade=options["cascade"],
-        detect_width=chosen("detect_width"),
+        detect_width=options["detect_width"],
         scale_factor=chosen("scale_factor"),
         min_face_px=chosen("min_face_px"),
         max_faces=options["max_faces"],
@@ -98,4 +124,4 @@ def following_settings(options: dict[str, Any]) -> tuple[HaarSettings, TrackingS
         idle_fps=options["idle_fps"],
         max_faces=options["max_faces"],
     )
-    return faces, tracking
+    return FaceSettings(options["detector"], search, tracking)

@@ -12,6 +12,7 @@ import click
 
 from edge_fer.cli.camera_options import turning, turning_options
 from edge_fer.cli.configuration import config_option
+from edge_fer.cli.following import detector_options
 from edge_fer.cli.options import engine_options, max_megapixels_option
 from edge_fer.cli.streams import on_terminal, open_output, tell
 from edge_fer.errors import lacks_memory, one_line
@@ -47,10 +48,10 @@ EXIT_NONE_OPENED = 3
     show_default=True,
     help="Ignore faces smaller than this, in pixels of the picture.",
 )
-@click.option("--cascade", type=click.Path(path_type=Path), metavar="FILE", help="Another face cascade (XML).")
+@detector_options
 @max_megapixels_option
 @turning_options
-@config_option("model", "backend", "threads", "max_megapixels", "rotate", "flip")
+@config_option("model", "backend", "threads", "max_megapixels", "rotate", "flip", "detector", "detector_model")
 @click.pass_context
 def command(context: click.Context, /, pictures: tuple[str, ...], **options: Any) -> None:
     """Read the facial expression of every face in PICTURE...: files, folders, or patterns such as 'party/*.jpg'.
@@ -111,15 +112,21 @@ def face_text(scored: ScoredFace, top: int) -> str:
 def _predict(names: Sequence[str], options: dict[str, Any]) -> tuple[int, int]:
     from edge_fer.api import EdgeFer
     from edge_fer.errors import SinkError, SourceError
-    from edge_fer.faces.haar import HaarSettings
+    from edge_fer.faces.detector_settings import DetectorSettings
     from edge_fer.sinks.annotated import AnnotatedFolder
     from edge_fer.sinks.progress import progress_bar
 
     output, failed, turn = open_output(), 0, turning(options)
     folder = AnnotatedFolder(options["annotate"], top=options["top"]) if options["annotate"] else None
-    settings = HaarSettings.for_pictures(options["cascade"], options["min_face_px"])
+    search = DetectorSettings.for_pictures(
+        model=options["detector_model"], cascade=options["cascade"], min_face_px=options["min_face_px"]
+    )
     bar = len(names) > 1 and on_terminal(sys.stderr) and not on_terminal(sys.stdout)
-    with EdgeFer(options["model"], options["backend"], options["threads"], settings) as fer:
+    with EdgeFer(
+        options["model"], options["backend"], options["threads"], detector=options["detector"], search=search
+    ) as fer:
+        if fer.warning is not None:
+            tell(fer.warning)
         write = _writer(output, fer.labels, options)
         for number, name in enumerate(names):
             if bar:

@@ -13,7 +13,7 @@ import click
 
 from edge_fer.cli.camera_options import camera_name, camera_options, camera_settings
 from edge_fer.cli.configuration import RereadableCommand, config_option, parsed_anew, prefer_given
-from edge_fer.cli.following import following_options, following_settings
+from edge_fer.cli.following import detector_options, following_options, following_settings
 from edge_fer.cli.options import engine_options, max_megapixels_option
 from edge_fer.cli.output_options import metrics_address, mqtt_settings, output_options
 from edge_fer.cli.signals import stop_signals
@@ -45,7 +45,7 @@ OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End after this long.")
 @engine_options
 @following_options
-@click.option("--cascade", type=click.Path(path_type=Path), metavar="FILE", help="Another face cascade (XML).")
+@detector_options
 @max_megapixels_option
 @output_options
 @web_options
@@ -160,7 +160,6 @@ def _settings(name: str, options: dict[str, Any]) -> RunSettings:
     from edge_fer.pipeline import RunLimits
     from edge_fer.sinks.window import screen_attached
 
-    faces, tracking = following_settings(options)
     as_json, show = options["as_json"], options["show"]
     if options["headless"]:
         show = False
@@ -172,8 +171,7 @@ def _settings(name: str, options: dict[str, Any]) -> RunSettings:
         source=name,
         wait=options["wait"],
         camera=camera_settings(options, realtime=bool(show) or serve is not None, repeat=serve is not None),
-        faces=faces,
-        tracking=tracking,
+        faces=following_settings(options),
         smoothing_seconds=options["smoothing"],
         model=options["model"],
         backend=options["backend"],

@@ -28,7 +28,7 @@ from edge_fer.evaluation.labelled import (
     names_of_split,
 )
 from edge_fer.evaluation.tables import FER_SIDE, csv_has_split, find_sheet, load_csv, load_sheet
-from edge_fer.faces.crop import in_colour
+from edge_fer.picture import in_colour
 from edge_fer.types import FER_LABELS
 
 if TYPE_CHECKING:

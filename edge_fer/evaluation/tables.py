@@ -10,7 +10,7 @@ import numpy as np
 from edge_fer.camera.pictures import read_picture
 from edge_fer.errors import SourceError
 from edge_fer.evaluation.labelled import VOTE_NAMES, LabelledFaces, names_of_split
-from edge_fer.faces.crop import in_colour
+from edge_fer.picture import in_colour
 from edge_fer.types import FER_LABELS
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from edge_fer.picture import in_colour
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    from edge_fer.types import Batch, Box, ColourOrder, Image, InputSpec
+    from edge_fer.types import Batch, Box, Image, InputSpec
 
 
 def crop_faces(image: Image, boxes: Sequence[Box], spec: InputSpec) -> Batch:
@@ -55,25 +55,6 @@ def whole_to_batch(pictures: Sequence[Image], spec: InputSpec) -> Batch:
     return _scaled(crops, spec)
 
 
-def in_colour(image: Image, colour: ColourOrder) -> Image:
-    """The picture in grey [height, width], or in BGR or RGB [height, width, 3]; the same object where it already is.
-
-    Raises:
-        ValueError: the picture is not uint8 BGR or grey, or it is empty.
-    """
-    if image.dtype != np.uint8 or image.size == 0 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
-        raise ValueError(
-            "expected a picture as uint8 [height, width] or [height, width, 3], "
-            f"got {image.dtype} {list(image.shape)}: convert it first"
-        )
-    is_grey = image.ndim == 2
-    if colour == "grey":
-        return image if is_grey else _cv(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
-    if is_grey:
-        return _cv(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
-    return image if colour == "bgr" else _cv(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-
-
 def _empty_crops(count: int, spec: InputSpec) -> Image:
     return np.empty((count, spec.height, spec.width, spec.channels), dtype=np.uint8)
 
@@ -105,8 +86,3 @@ def _scaled(crops: Image, spec: InputSpec) -> Batch:
     batch = np.subtract(crops, np.asarray(spec.mean, np.float32), dtype=np.float32)
     batch /= np.asarray(spec.std, dtype=np.float32)
     return batch
-
-
-def _cv(pixels: NDArray[np.generic]) -> Image:
-    # OpenCV's stubs say "any array"; a uint8 picture stays uint8 in every call made here.
-    return pixels  # type: ignore[return-value]

@@ -13,6 +13,7 @@ from edge_fer.errors import ConfigError
 from edge_fer.types import Box, Face
 
 if TYPE_CHECKING:
+    from edge_fer.picture import Picture
     from edge_fer.types import Image
 
 CASCADE_NAME = "haarcascade_frontalface_default.xml"
@@ -21,6 +22,8 @@ CASCADE_NAME = "haarcascade_frontalface_default.xml"
 DEBIAN_FOLDER = Path("/usr/share/opencv4/haarcascades")
 """Where Debian's opencv-data package puts the cascades; its python3-opencv has no `cv2.data`."""
 
+LARGEST_WIDTH = 1280
+"""Pictures are searched at no larger width unless that is asked for."""
 
 PARTS: tuple[tuple[float, float], ...] = ((1.0, 1.3), (1.3, 2.2), (2.2, math.inf))
 """Sizes that the parts of a search cover, in windows of the cascade; each takes about a third of the whole search
@@ -33,8 +36,9 @@ class HaarSettings:
 
     cascade: Path | None = None
     """Cascade file (XML); None takes the one that came with OpenCV."""
-    detect_width: int = 320
-    """Width in pixels that wider frames are shrunk to for the search; faces under 24 pixels there are not found."""
+    detect_width: int | None = 320
+    """Width in pixels that wider frames are shrunk to for the search; faces under 24 pixels there are not found. None
+    for the width at which the cascade can see faces of `min_face_px`."""
     scale_factor: float = 1.2
     """Ratio of one search size to the next, above 1; smaller is more thorough and slower."""
     min_neighbors: int = 5
@@ -59,7 +63,7 @@ class HaarSettings:
         min_neighbors, min_score = (1, 0.0) if cascade is None else (8, 2.0)
         return cls(
             cascade,
-            detect_width=1280,
+            detect_width=LARGEST_WIDTH,
             scale_factor=1.1,
             min_neighbors=min_neighbors,
             min_face_px=min_face_px,
@@ -73,7 +77,7 @@ class HaarSettings:
         Raises:
             ConfigError: a value is out of range; the message names it.
         """
-        limits: tuple[tuple[str, float, float, float], ...] = (
+        limits: tuple[tuple[str, float | None, float, float], ...] = (
             ("detect_width", self.detect_width, 24, 10_000),
             ("scale_factor", self.scale_factor, 1.01, 3.0),
             ("min_neighbors", self.min_neighbors, 0, 1000),
@@ -81,7 +85,7 @@ class HaarSettings:
             ("max_faces", self.max_faces, 1, 1000),
         )
         for name, value, low, high in limits:
-            if not low <= value <= high:
+            if value is not None and not low <= value <= high:
                 raise ConfigError(f"{name} must be from {low:g} to {high:g}, not {value:g}")
 
 
@@ -98,30 +102,30 @@ class HaarFaceDetector:
         self._cascade = load_cascade(self._settings.cascade or bundled_cascade())
         self._window = min(self._cascade.getOriginalWindowSize())
 
-    def detect(self, grey: Image) -> list[Face]:
-        """Return the faces in a grey uint8 [height, width] picture.
+    def detect(self, picture: Picture) -> list[Face]:
+        """Return the faces in a picture.
 
         Largest first, then from the top down and from left to right; boxes in pixels of the picture and inside it.
         `detection_score` is the weight of the cascade's last stage.
         """
-        return self._search(grey, 1.0, math.inf)
+        return self._search(picture.grey, 1.0, math.inf)
 
-    @property
-    def parts(self) -> int:
-        """Number of parts that a search can be spread over."""
+    def steps(self, width: int, height: int) -> int:
+        """Number of steps that a search can be spread over, in pictures of any size."""
         return len(PARTS)
 
-    def detect_part(self, grey: Image, part: int) -> list[Face]:
-        """As `detect`, but for the sizes of one part alone, 0 to `parts` - 1: a third of the work.
+    def detect_step(self, picture: Picture, step: int) -> list[Face]:
+        """As `detect`, but for the sizes of one step alone, 0 to `steps` - 1: a third of the work.
 
-        A face at the edge of two parts has its hits shared between them and may be missed by both.
+        A face at the edge of two steps has its hits shared between them and may be missed by both.
         """
-        return self._search(grey, *PARTS[part])
+        return self._search(picture.grey, *PARTS[step])
 
     def _search(self, grey: Image, from_windows: float, to_windows: float) -> list[Face]:
         settings = self._settings
         height, width = grey.shape
-        scale = min(1.0, settings.detect_width / width)
+        wanted = settings.detect_width or min(LARGEST_WIDTH, width * self._window / settings.min_face_px)
+        scale = min(1.0, wanted / width)
         small = grey if scale == 1.0 else _shrunk(grey, scale)
         if settings.equalise:
             small = cv2.equalizeHist(small)  # type: ignore[assignment]

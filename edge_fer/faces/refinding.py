@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge_fer.faces.assignment import assign
-from edge_fer.faces.looking import FALLBACKS, HELD_MARGIN, LOOK_MARGIN, SAME_OVERLAP, UPRIGHT, FaceLooker, Manner, Place
+from edge_fer.faces.geometry import SAME_OVERLAP, Place
+from edge_fer.faces.looking import FALLBACKS, HELD_MARGIN, LOOK_MARGIN, UPRIGHT, Manner
+from edge_fer.faces.template import match, remember
 
 if TYPE_CHECKING:
+    from edge_fer.faces.looking import Looker
     from edge_fer.faces.track import Track
     from edge_fer.faces.tracking_settings import TrackingSettings
-    from edge_fer.types import Image
+    from edge_fer.picture import Picture
 
 SURE_AGREEING = 3
 """Raw hits of a cascade that show a new face at once; with fewer it must be found again in the next frame."""
@@ -50,14 +53,14 @@ class _Finding:
 class Refinder:
     """Finds known faces again; keeps nothing from frame to frame but what it writes into the tracks."""
 
-    def __init__(self, looker: FaceLooker, settings: TrackingSettings) -> None:
+    def __init__(self, looker: Looker, settings: TrackingSettings) -> None:
         self._looker, self._settings = looker, settings
 
-    def refind(self, grey: Image, tracks: list[Track], frame: int, at: float) -> None:
+    def refind(self, picture: Picture, tracks: list[Track], frame: int, at: float) -> None:
         """Move the tracks on to a frame: each is predicted, looked for and corrected where it was found.
 
         Args:
-            grey: the frame, uint8 [height, width].
+            picture: the frame.
             tracks: changed in place.
             frame: number of the frame, counted by whoever asks.
             at: its time in seconds.
@@ -71,8 +74,8 @@ class Refinder:
             look = index in to_look
             if look:
                 track.looked_frame = frame
-            findings += self._findings(grey, index, track, was_seen[index], look)
-        self._pair(grey, tracks, findings)
+            findings += self._findings(picture, index, track, was_seen[index], look)
+        self._pair(picture, tracks, findings)
 
     def _to_look(self, tracks: list[Track], was_seen: list[bool], frame: int) -> set[int]:
         """Indices of the tracks that a cascade looks at in this frame: new and doubtful ones first, then the longest
@@ -87,22 +90,22 @@ class Refinder:
         ]
         return {index for *_, index in sorted(due)[: settings.looks_a_frame]}
 
-    def _findings(self, grey: Image, index: int, track: Track, was_seen: bool, look: bool) -> list[_Finding]:
+    def _findings(self, picture: Picture, index: int, track: Track, was_seen: bool, look: bool) -> list[_Finding]:
         held = was_seen and track.confirmed
         if look:
-            findings = self._look(grey, index, track, track.manner, was_seen)
+            findings = self._look(picture, index, track, track.manner, was_seen)
             if not findings and held:
-                findings = self._look(grey, index, track, self._fallback(track), was_seen)
+                findings = self._look(picture, index, track, self._fallback(track), was_seen)
             if findings:
                 return findings
             track.silent_looks += 1
         bridged = track.at - track.confirmed_at <= self._settings.bridge_seconds
         if track.template is None or not (held and bridged):
             return []
-        place, fit = self._looker.match(grey, track.place, track.template)
+        place, fit = match(picture, track.place, track.template)
         return [_Finding(place, index, None, False)] if fit >= TEMPLATE_FIT else []
 
-    def _look(self, grey: Image, index: int, track: Track, manner: Manner, was_seen: bool) -> list[_Finding]:
+    def _look(self, picture: Picture, index: int, track: Track, manner: Manner, was_seen: bool) -> list[_Finding]:
         """What a cascade finds near a track's expected place and what can be believed of it."""
         reach = HELD_MARGIN if was_seen else 2 * LOOK_MARGIN
         if not (was_seen and track.confirmed):
@@ -112,9 +115,9 @@ class Refinder:
         else:
             needed = 1
         findings = []
-        for seen in self._looker.look(grey, track.place, manner, reach=reach):
+        for seen in self._looker.look(picture, track.place, manner, reach=reach):
             sure = seen.agreeing >= SURE_AGREEING
-            if seen.agreeing >= needed and (sure or self.likeness(grey, track, seen.place) >= CONTINUITY_FIT):
+            if seen.agreeing >= needed and (sure or self.likeness(picture, track, seen.place) >= CONTINUITY_FIT):
                 findings.append(_Finding(seen.place, index, manner, sure))
         return findings
 
@@ -122,7 +125,7 @@ class Refinder:
         others = [manner for manner in (UPRIGHT, *FALLBACKS) if manner != track.manner]
         return others[track.silent_looks % len(others)]
 
-    def _pair(self, grey: Image, tracks: list[Track], findings: list[_Finding]) -> None:
+    def _pair(self, picture: Picture, tracks: list[Track], findings: list[_Finding]) -> None:
         """Give each finding to one track; two tracks never share a face."""
         # Where a cascade and a template, or two looks, found the same face, the cascade's and the nearer one counts.
         findings = sorted(findings, key=lambda finding: finding.manner is None)
@@ -134,35 +137,35 @@ class Refinder:
         claims = Counter(column for columns in possible for column in columns)
 
         def cost(row: int, column: int) -> float:
-            return self._cost(grey, tracks[row], kept[column], contested=claims[column] > 1)
+            return self._cost(picture, tracks[row], kept[column], contested=claims[column] > 1)
 
         for row, column in assign(possible, cost):
-            self._take(grey, tracks[row], kept[column])
+            self._take(picture, tracks[row], kept[column])
 
-    def _cost(self, grey: Image, track: Track, finding: _Finding, contested: bool) -> float:
+    def _cost(self, picture: Picture, track: Track, finding: _Finding, contested: bool) -> float:
         away = track.place.distance(finding.place) + abs(math.log(finding.place.side / track.place.side))
         # Looks decide only between faces that come close: comparing them costs time.
-        return away + (1.0 - self.likeness(grey, track, finding.place) if contested else 0.0)
+        return away + (1.0 - self.likeness(picture, track, finding.place) if contested else 0.0)
 
-    def likeness(self, grey: Image, track: Track, place: Place) -> float:
+    def likeness(self, picture: Picture, track: Track, place: Place) -> float:
         """Correlation of a place with the track's template, 0.0 to 1.0; 0.0 where they cannot be compared."""
         if track.template is None:
             return 0.0
-        return max(0.0, self._looker.match(grey, place, track.template, reach=0.15)[1])
+        return max(0.0, match(picture, place, track.template, reach=0.15)[1])
 
-    def _take(self, grey: Image, track: Track, finding: _Finding) -> None:
+    def _take(self, picture: Picture, track: Track, finding: _Finding) -> None:
         if finding.manner is None:
             track.correct(finding.place, resized=False)
             return
         track.correct(finding.place, resized=finding.manner.cascade != "profile")
-        self.confirm(grey, track, finding.manner, finding.sure)
+        self.confirm(picture, track, finding.manner, finding.sure)
 
-    def confirm(self, grey: Image, track: Track, manner: Manner, sure: bool) -> None:
+    def confirm(self, picture: Picture, track: Track, manner: Manner, sure: bool) -> None:
         """Note that a cascade found the face at its place: surely, where several raw hits agree."""
         if sure:
             track.sure_at = track.at
         track.confirmed, track.confirmed_at, track.manner, track.silent_looks = True, track.at, manner, 0
-        track.template = self._looker.remember(grey, track.place) or track.template
+        track.template = remember(picture, track.place) or track.template
 
 
 def _near_another(track: Track, tracks: list[Track]) -> bool:

@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from edge_fer.faces.looking import UPRIGHT, Manner, Place
+from edge_fer.faces.geometry import Place
+from edge_fer.faces.looking import UPRIGHT, Manner
 
 if TYPE_CHECKING:
-    from edge_fer.faces.looking import Template
+    from edge_fer.faces.template import Template
 
 PLACE_GAIN, SIDE_GAIN, SPEED_GAIN = 0.75, 0.35, 0.35
 """Shares of a found box's deviation that go into place, side and speed (an alpha-beta filter: the cascade's boxes

@@ -66,14 +66,13 @@ class PresetValues:
     search_every: int
     look_every: int
     looks_a_frame: int
-    detect_width: int
     scale_factor: float
     min_face_px: int
 
 
 PRESETS: Mapping[Preset, PresetValues] = {
-    "fast": PresetValues(20, 5, 4, 2, 240, 1.25, 64),
-    "balanced": PresetValues(12, 3, 3, 3, 320, 1.2, 48),
-    "thorough": PresetValues(5, 2, 1, 20, 480, 1.1, 32),
+    "fast": PresetValues(20, 5, 4, 2, 1.25, 64),
+    "balanced": PresetValues(12, 3, 3, 3, 1.2, 48),
+    "thorough": PresetValues(5, 2, 1, 20, 1.1, 32),
 }
 """From least work to most; figures for each are in docs/tuning.md."""

@@ -11,6 +11,7 @@ from edge_fer_bench.measuring import STALL_SECONDS, demo_faces, run_film, time_c
 
 from edge_fer.assembly import RunSettings, Streams, build_pipeline
 from edge_fer.errors import SourceTimeout
+from edge_fer.faces.tracking import EachFrame
 from edge_fer.pipeline import Pipeline
 from edge_fer.types import Box
 from tests.fakes import EndlessSource, FakeClassifier, FakeClock, FakeDetector, FakeSource, picture
@@ -39,15 +40,18 @@ def test_a_call_reads_as_many_faces_as_asked_for(batch: int) -> None:
 def test_a_film_ends_by_itself_or_after_so_many_frames() -> None:
     for most, frames in ((100, 6), (4, 4)):
         pipeline = Pipeline(
-            FakeSource([picture(seed=n) for n in range(6)]), FakeDetector(Box(2, 2, 40, 40)), FakeClassifier(), [],
+            FakeSource([picture(seed=n) for n in range(6)]),
+            EachFrame(FakeDetector(Box(2, 2, 40, 40))),
+            FakeClassifier(),
+            [],
             FakeClock(),
-        )  # fmt: skip
+        )
         turn = run_film(pipeline, most)
         assert (turn.frames, turn.faces) == (frames, frames)
 
 
 def test_a_film_that_stalls_is_given_up() -> None:
-    pipeline = Pipeline(EndlessSource(None), FakeDetector(), FakeClassifier(), [], FakeClock())
+    pipeline = Pipeline(EndlessSource(None), EachFrame(FakeDetector()), FakeClassifier(), [], FakeClock())
     clock = FakeClock(1.0)
     with pytest.raises(SourceTimeout):
         run_film(pipeline, 10, clock.monotonic)

@@ -15,6 +15,7 @@ from edge_fer_bench.scenes import FALL_ASLEEP_FRAMES, SCENES, crowd, run_scene, 
 from edge_fer.assembly import RunSettings, Streams, build_pipeline
 from edge_fer.camera.pattern import DemoSource
 from edge_fer.errors import EdgeFerError
+from edge_fer.faces.tracking import EachFrame
 from edge_fer.pipeline import Pipeline
 from edge_fer.types import Box
 from tests.fakes import FakeClassifier, FakeClock, FakeDetector, FakeSource
@@ -82,7 +83,7 @@ def test_a_video_is_read_up_to_so_many_frames(tmp_path: Path) -> None:
 
 def test_only_the_step_is_timed() -> None:
     clock = FakeClock(0.001)
-    fake = Pipeline(FakeSource([]), FakeDetector(Box(9, 9, 50, 50)), FakeClassifier(), [], FakeClock())
+    fake = Pipeline(FakeSource([]), EachFrame(FakeDetector(Box(9, 9, 50, 50))), FakeClassifier(), [], FakeClock())
     turn, _ = run_scene(fake, scene("nobody"), 40, clock.monotonic, clock.monotonic)
     # Each frame looks at both clocks twice: the one that runs inside the other sees one step, that one sees three.
     assert (turn.frames, turn.faces) == (40, 40)

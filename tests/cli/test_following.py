@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import pytest
 
-from edge_fer.cli.following import following_options, following_settings
-from edge_fer.faces.haar import HaarSettings
-from edge_fer.faces.tracking_settings import PRESETS, TrackingSettings
+from edge_fer.cli.following import detector_options, following_options, following_settings
+from edge_fer.detectors import FaceSettings
+from edge_fer.faces.tracking_settings import PRESETS
 from tests.programs import run_edge_fer
 
 if TYPE_CHECKING:
@@ -18,30 +18,32 @@ if TYPE_CHECKING:
 def parsed(*arguments: str) -> dict[str, Any]:
     @click.command()
     @following_options
+    @detector_options
     def command(**options: Any) -> dict[str, Any]:
-        return {**options, "cascade": None}
+        return options
 
     return command.main(list(arguments), standalone_mode=False)
 
 
 def test_without_options_the_settings_are_the_defaults() -> None:
-    assert following_settings(parsed()) == (HaarSettings(), TrackingSettings())
+    assert following_settings(parsed()) == FaceSettings()
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 def test_a_preset_sets_everything_that_is_not_given(preset: str) -> None:
-    faces, tracking = following_settings(parsed("--preset", preset, "--min-face-px", "77"))
-    values = PRESETS[preset]  # type: ignore[index]
-    assert faces.min_face_px == 77
-    assert (faces.detect_width, faces.scale_factor) == (values.detect_width, values.scale_factor)
+    faces = following_settings(parsed("--preset", preset, "--min-face-px", "77"))
+    values, tracking = PRESETS[preset], faces.tracking  # type: ignore[index]
+    assert faces.search.min_face_px == 77
+    assert (faces.search.detect_width, faces.search.scale_factor) == (None, values.scale_factor)
     assert (tracking.detect_every, tracking.look_every) == (values.detect_every, values.look_every)
 
 
 def test_options_reach_both_search_and_following() -> None:
-    faces, tracking = following_settings(
+    faces = following_settings(
         parsed("--detect-every", "2", "--max-faces", "3", "--forget-seconds", "5", "--idle-fps", "0")
     )
-    assert (faces.max_faces, tracking.max_faces) == (3, 3)
+    tracking = faces.tracking
+    assert (faces.search.max_faces, tracking.max_faces) == (3, 3)
     # With nobody in sight the search is never rarer than with somebody.
     assert (tracking.detect_every, tracking.search_every) == (2, 2)
     assert (tracking.forget_seconds, tracking.idle_fps) == (5.0, 0.0)

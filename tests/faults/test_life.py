@@ -11,9 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_fer.faces.haar import HaarFaceDetector, HaarSettings
-from edge_fer.faces.looking import FaceLooker
-from edge_fer.faces.tracking import FaceTracker
+from edge_fer.faces.tracking import EachFrame
 from edge_fer.pipeline import Pipeline, RunLimits
 from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.sinks.health import HealthMonitor
@@ -24,6 +22,7 @@ from tests.fakes import Collector, EndlessSource, FakeClassifier, FakeClock, Fak
 from tests.picture_files import png
 from tests.programs import run_python
 from tests.scenes import Actor, Scene, still
+from tests.tracking_rig import tracker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,7 +98,7 @@ def test_a_wall_clock_that_jumps_changes_times_in_lines_and_nothing_else() -> No
     source, keep = Source(picture()), Collector()
     pipeline = Pipeline(
         source,
-        FakeDetector(),
+        EachFrame(FakeDetector()),
         FakeClassifier(),
         [run_sink("keep", keep, Filling.WAIT, clock, lambda message: None)],
         clock,
@@ -119,9 +118,9 @@ def test_a_wall_clock_that_jumps_changes_times_in_lines_and_nothing_else() -> No
 def test_pictures_that_come_every_5_seconds_are_each_for_itself() -> None:
     # A face that nobody saw for longer than --forget-seconds may be another one.
     scene = Scene((Actor("happy", still(320, 240, 160)),), 6)
-    tracker, ids = FaceTracker(HaarFaceDetector(HaarSettings(min_neighbors=2)), FaceLooker()), []
+    follower, ids = tracker(), []
     for number in range(6):
-        followed = tracker.follow(Frame(scene.frame(number).image, number, number / 0.2, 0.0, "scene"))
+        followed = follower.follow(Frame(scene.frame(number).image, number, number / 0.2, 0.0, "scene"))
         ids += [face.track_id for face in followed.faces]
     assert len(ids) == len(set(ids)) == 6
 
@@ -129,11 +128,11 @@ def test_pictures_that_come_every_5_seconds_are_each_for_itself() -> None:
 @pytest.mark.parametrize("fps", [1.0, 7.0, 30.0, 60.0, 240.0])
 def test_a_face_keeps_its_id_at_any_rate(fps: float) -> None:
     scene = Scene((Actor("happy", still(320, 240, 160)),), 30)
-    tracker = FaceTracker(HaarFaceDetector(HaarSettings(min_neighbors=2)), FaceLooker())
+    follower = tracker()
     smoother, ids = ScoreSmoother(0.3), []
     for number in range(30):
         made = scene.frame(number)
-        followed = tracker.follow(Frame(made.image, number, number / fps, 0.0, "scene"))
+        followed = follower.follow(Frame(made.image, number, number / fps, 0.0, "scene"))
         for face in followed.faces:
             ids.append(face.track_id)
             shown = smoother.steady(face.track_id, scores_for("happy"), number / fps)
@@ -145,10 +144,10 @@ def test_a_face_keeps_its_id_at_any_rate(fps: float) -> None:
 @pytest.mark.parametrize("times", [[0, 1, 2, 1, 0, 1], [0, 0, 0, 0], [0, 1e9, 1, 2e9], [5, -1e6, 5.1, 5.2]], ids=str)
 def test_frames_whose_times_jump_do_no_harm(times: list[float]) -> None:
     scene = Scene((Actor("happy", still(320, 240, 160)),), len(times))
-    tracker, smoother = FaceTracker(HaarFaceDetector(HaarSettings(min_neighbors=2)), FaceLooker()), ScoreSmoother(0.3)
+    follower, smoother = tracker(), ScoreSmoother(0.3)
     found = 0
     for number, at in enumerate(times):
-        followed = tracker.follow(Frame(scene.frame(number).image, number, at, 0.0, "scene"))
+        followed = follower.follow(Frame(scene.frame(number).image, number, at, 0.0, "scene"))
         for face in followed.faces:
             found += 1
             shown = smoother.steady(face.track_id, scores_for("sad"), at)
@@ -190,7 +189,13 @@ def test_a_model_that_takes_10_s_a_call_loses_frames_and_no_count(seconds: float
     camera = Camera(picture())
     monitor = HealthMonitor(lambda: camera.info, clock)
     pipeline = Pipeline(
-        camera, FakeDetector(Box(0, 0, 20, 20)), Slow(), [], clock, limits=RunLimits(max_frames=6), note=monitor.note
+        camera,
+        EachFrame(FakeDetector(Box(0, 0, 20, 20))),
+        Slow(),
+        [],
+        clock,
+        limits=RunLimits(max_frames=6),
+        note=monitor.note,
     )
     report = pipeline.run(threading.Event())
     health = monitor.snapshot()

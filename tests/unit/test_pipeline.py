@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edge_fer.errors import ModelError, SinkError, SourceLost, SourceTimeout
+from edge_fer.faces.tracking import EachFrame
 from edge_fer.observing import observe_whole
 from edge_fer.pipeline import Pipeline, RunLimits
 from edge_fer.sinks.runner import Filling, SinkFinished, run_sink, run_view_sink
@@ -39,7 +40,7 @@ class Parts:
         filling = Filling.DROP_OLDEST if source.info.live else Filling.WAIT
         self.pipeline = Pipeline(
             source,
-            self.detector,
+            EachFrame(self.detector),
             self.classifier,
             [run_sink("sink", self.sink, filling, self.clock, self.told.append)],
             self.clock,
@@ -227,7 +228,7 @@ def test_each_observation_is_noted_in_the_loop_and_services_end_with_the_pipelin
     noted, service = list[int](), Collector()
     pipeline = Pipeline(
         FakeSource(pictures(5)),
-        FakeDetector(BOX),
+        EachFrame(FakeDetector(BOX)),
         FakeClassifier(),
         [],
         FakeClock(0.001),

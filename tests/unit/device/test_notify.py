@@ -20,6 +20,7 @@ from edge_fer.device.notify import (
     ServiceManager,
     service_manager,
 )
+from edge_fer.faces.tracking import EachFrame
 from edge_fer.pipeline import Pipeline, RunLimits
 from edge_fer.types import Box
 from tests.fakes import EndlessSource, FakeClassifier, FakeClock, FakeDetector, observation, picture, scored_face
@@ -233,7 +234,7 @@ def test_a_loop_that_hangs_sends_nothing(rig, manager):
     stop = threading.Event()
     pipeline = Pipeline(
         EndlessSource(picture()),
-        Detector(Box(4, 4, 24, 24)),
+        EachFrame(Detector(Box(4, 4, 24, 24))),
         FakeClassifier(),
         [],
         clock,

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_fer.faces.crop import crop_faces, in_colour, whole_to_batch
+from edge_fer.faces.crop import crop_faces, whole_to_batch
+from edge_fer.picture import in_colour
 from edge_fer.types import Box, InputSpec
 from tests.fakes import GREY_48, picture
 

@@ -9,6 +9,7 @@ import pytest
 
 from edge_fer.errors import ConfigError
 from edge_fer.faces.haar import HaarFaceDetector, HaarSettings, bundled_cascade
+from edge_fer.picture import Picture
 from edge_fer.types import Box, Image
 
 if TYPE_CHECKING:
@@ -20,13 +21,9 @@ ALONE = HaarSettings.for_pictures(bundled_cascade())
 """By eye: from the hair to the chin."""
 
 
-def grey(image: Image) -> Image:
-    return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-
-
 @pytest.mark.parametrize("settings", [HaarSettings(), ALONE])
 def test_a_real_face_is_found_once(astronaut: Image, settings: HaarSettings) -> None:
-    faces = HaarFaceDetector(settings).detect(grey(astronaut))
+    faces = HaarFaceDetector(settings).detect(Picture(astronaut))
     assert len(faces) == 1
     assert faces[0].box.overlap(ASTRONAUT_FACE) > 0.7
     assert faces[0].detection_score is not None
@@ -38,36 +35,36 @@ def test_faces_come_largest_first_and_inside_the_picture(astronaut: Image) -> No
     scene = np.full((512, 512 + small.shape[1], 3), 127, np.uint8)
     scene[: small.shape[0], : small.shape[1]] = small
     scene[:, small.shape[1] :] = astronaut
-    faces = HaarFaceDetector(ALONE).detect(grey(scene))
+    faces = HaarFaceDetector(ALONE).detect(Picture(scene))
     assert len(faces) == 2
     assert faces[0].box.area > faces[1].box.area
     assert faces[0].box.x > faces[1].box.x
     for face in faces:
         assert face.box == face.box.clipped(scene.shape[1], scene.shape[0])
     only = HaarFaceDetector(replace(ALONE, max_faces=1))
-    assert only.detect(grey(scene)) == faces[:1]
+    assert only.detect(Picture(scene)) == faces[:1]
 
 
 def test_the_same_picture_gives_the_same_faces(astronaut: Image) -> None:
     detector = HaarFaceDetector()
-    assert detector.detect(grey(astronaut)) == detector.detect(grey(astronaut))
+    assert detector.detect(Picture(astronaut)) == detector.detect(Picture(astronaut))
 
 
 def test_boxes_are_scaled_back_to_the_frame(astronaut: Image) -> None:
     large = cv2.resize(astronaut, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
-    twice = HaarFaceDetector(HaarSettings(detect_width=256)).detect(grey(large))
+    twice = HaarFaceDetector(HaarSettings(detect_width=256)).detect(Picture(large))
     surest = max(twice, key=lambda face: face.detection_score or 0.0)
     expected = Box(2 * ASTRONAUT_FACE.x, 2 * ASTRONAUT_FACE.y, 2 * ASTRONAUT_FACE.width, 2 * ASTRONAUT_FACE.height)
     assert surest.box.overlap(expected) > 0.6
 
 
 def test_faces_under_the_least_size_are_ignored(astronaut: Image) -> None:
-    assert HaarFaceDetector(HaarSettings(min_face_px=130)).detect(grey(astronaut)) == []
+    assert HaarFaceDetector(HaarSettings(min_face_px=130)).detect(Picture(astronaut)) == []
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (480, 1), (1, 5000), (30, 30), (480, 640)])
 def test_a_picture_without_a_face_gives_none(shape: tuple[int, int]) -> None:
-    assert HaarFaceDetector().detect(np.zeros(shape, np.uint8)) == []
+    assert HaarFaceDetector().detect(Picture(np.zeros(shape, np.uint8))) == []
 
 
 def test_the_hard_clip_is_covered_without_false_boxes(shared_data: Path) -> None:
@@ -78,7 +75,7 @@ def test_the_hard_clip_is_covered_without_false_boxes(shared_data: Path) -> None
         if not more:
             break
         frames += 1
-        boxes += [face.box for face in detector.detect(grey(frame))]
+        boxes += [face.box for face in detector.detect(Picture(frame))]
     # By eye: one face, in the upper half and between a third and four fifths of the width.
     assert frames == 115
     assert len(boxes) >= 110

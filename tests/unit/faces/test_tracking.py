@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_fer.detectors import FaceSettings
 from edge_fer.errors import ConfigError
-from edge_fer.faces.haar import HaarFaceDetector, HaarSettings
+from edge_fer.faces.detector_settings import DetectorSettings
+from edge_fer.faces.haar import HaarFaceDetector
 from edge_fer.faces.tracking import EachFrame
 from edge_fer.faces.tracking_settings import PRESETS, TrackingSettings
 from edge_fer.types import Box, Frame
@@ -23,7 +25,7 @@ def test_most_frames_are_not_searched() -> None:
     follow(Scene((Actor("happy", still(300, 200, 140)),), 61), tracker(detector, detect_every=10))
     assert detector.whole == 1
     # Each of the six later searches is spread over its parts; the interval counts from the last part.
-    assert 4 * detector.parts <= detector.partial <= 6 * detector.parts
+    assert 4 * detector.steps(640, 480) <= detector.partial <= 6 * detector.steps(640, 480)
 
 
 def test_what_a_second_cascade_denies_is_no_face() -> None:
@@ -67,7 +69,7 @@ def test_an_idle_scene_is_hardly_searched_and_wakes_within_300_ms() -> None:
         followed = follower.follow(frame)
         searches.append(detector.whole - before)
         if 60 <= number < arrives and not searches[-1]:
-            assert followed.grey is None
+            assert not followed.picture.has_grey
         if followed.faces and first_seen is None:
             first_seen = number
     assert sum(searches[60:arrives]) == pytest.approx((arrives - 60) / FPS * 1.0, abs=1)
@@ -124,8 +126,7 @@ def test_pictures_with_nothing_in_common_have_no_ids() -> None:
     follower = EachFrame(HaarFaceDetector())
     followed = follower.follow(Scene((Actor("happy", still(300, 200, 140)),), 1).frame(0))
     assert [face.track_id for face in followed.faces] == [None]
-    assert followed.grey is not None
-    assert followed.grey.shape == (480, 640)
+    assert followed.picture.has_grey
 
 
 @pytest.mark.parametrize("bad", [{"detect_every": 0}, {"idle_fps": -1.0}, {"bridge_seconds": 61.0}, {"max_faces": 0}])
@@ -142,9 +143,6 @@ def test_balanced_is_the_default() -> None:
         own.look_every,
         own.looks_a_frame,
     )
-    haar = HaarSettings()
-    assert (balanced.detect_width, balanced.scale_factor, balanced.min_face_px) == (
-        haar.detect_width,
-        haar.scale_factor,
-        haar.min_face_px,
-    )
+    search = DetectorSettings()
+    assert (balanced.scale_factor, balanced.min_face_px) == (search.scale_factor, search.min_face_px)
+    assert FaceSettings.of_preset("balanced") == FaceSettings()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -14,7 +13,7 @@ import pytest
 from edge_fer.types import Box, Frame
 from tests.conftest import REPOSITORY
 from tests.scenes import Actor, Pose, Scene, crowd, still, walk
-from tests.tracking_rig import SEARCH, CountingDetector, follow, tracker
+from tests.tracking_rig import CountingDetector, follow, tracker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,7 +101,7 @@ def test_who_enters_gets_a_new_id_and_who_leaves_is_gone_at_once() -> None:
 
 @pytest.mark.parametrize(("count", "width", "height"), [(1, 640, 480), (3, 640, 480), (8, 960, 720), (20, 1280, 960)])
 def test_crowds_keep_their_ids(count: int, width: int, height: int) -> None:
-    search = CountingDetector(replace(SEARCH, detect_width=width // 2))
+    search = CountingDetector(detect_width=width // 2)
     outcome = follow(crowd(count, width, height, 18), tracker(search))
     assert outcome.found >= 0.9 * outcome.due
     assert len(outcome.ids) >= 0.95 * count

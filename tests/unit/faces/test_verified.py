@@ -10,7 +10,8 @@ import pytest
 
 from edge_fer.faces.haar import HaarFaceDetector, HaarSettings, bundled_cascade
 from edge_fer.faces.looking import FaceLooker
-from edge_fer.faces.pictures import ConfirmedDetector, picture_detector
+from edge_fer.faces.verified import ConfirmedDetector, picture_detector
+from edge_fer.picture import Picture
 from edge_fer.types import Box, Face, Image
 from tests.scenes import wall
 
@@ -29,7 +30,7 @@ class ListedDetector:
     def __init__(self, *boxes: Box) -> None:
         self.faces = [Face(box, detection_score=3.5) for box in boxes]
 
-    def detect(self, grey: Image) -> list[Face]:
+    def detect(self, picture: Picture) -> list[Face]:
         return self.faces
 
 
@@ -41,25 +42,25 @@ def portrait(astronaut: Image) -> Image:
 def test_what_a_second_cascade_agrees_on_is_told_as_it_was_found(portrait: Image) -> None:
     face, lamp = Box(175, 65, 100, 100), Box(20, 330, 110, 110)
     search = ListedDetector(lamp, face)
-    assert ConfirmedDetector(search, FaceLooker()).detect(portrait) == [search.faces[1]]
+    assert ConfirmedDetector(search, FaceLooker()).detect(Picture(portrait)) == [search.faces[1]]
 
 
 def test_a_face_that_was_found_twice_is_told_once(portrait: Image) -> None:
     search = ListedDetector(Box(175, 65, 100, 100), Box(182, 70, 84, 84))
-    assert ConfirmedDetector(search, FaceLooker()).detect(portrait) == search.faces[:1]
+    assert ConfirmedDetector(search, FaceLooker()).detect(Picture(portrait)) == search.faces[:1]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (480, 1), (1, 5000), (30, 30)])
 def test_a_picture_without_a_face_gives_none(shape: tuple[int, int]) -> None:
     grey = np.full(shape, 90, np.uint8)
-    assert picture_detector(HaarSettings.for_pictures()).detect(grey) == []
-    assert ConfirmedDetector(ListedDetector(Box(0, 0, 1, 1)), FaceLooker()).detect(grey) == []
+    assert picture_detector(HaarSettings.for_pictures()).detect(Picture(grey)) == []
+    assert ConfirmedDetector(ListedDetector(Box(0, 0, 1, 1)), FaceLooker()).detect(Picture(grey)) == []
 
 
 def test_a_cascade_of_the_users_own_is_believed_alone(portrait: Image) -> None:
     settings = HaarSettings.for_pictures(bundled_cascade("haarcascade_eye.xml"), min_face_px=16)
-    eyes = picture_detector(settings).detect(portrait)
-    assert eyes == HaarFaceDetector(settings).detect(portrait)
+    eyes = picture_detector(settings).detect(Picture(portrait))
+    assert eyes == HaarFaceDetector(settings).detect(Picture(portrait))
     assert len(eyes) >= 2
 
 
@@ -92,7 +93,7 @@ def _judged(detector: FaceDetector, scenes: list[tuple[Image, list[Box]]]) -> tu
     """True faces found, and boxes without a face."""
     found = false = 0
     for picture, boxes in scenes:
-        hits = [[box.overlap(face.box) > 0.35 for box in boxes] for face in detector.detect(picture)]
+        hits = [[box.overlap(face.box) > 0.35 for box in boxes] for face in detector.detect(Picture(picture))]
         found += len({row.index(True) for row in hits if any(row)})
         false += sum(not any(row) for row in hits)
     return found, false

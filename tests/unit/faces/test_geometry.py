@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_fer.faces.looking import Place
+from edge_fer.faces.geometry import Place
 
 NUMBER = st.floats(0, 200, allow_nan=False)
 PLACES = st.builds(Place, NUMBER, NUMBER, st.floats(0.1, 100, allow_nan=False))

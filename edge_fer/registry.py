@@ -1,0 +1,66 @@
+"""Parts that are found by name: those of edge-fer itself, and those that other packages bring as entry points.
+
+A package names its part in its pyproject.toml, and it is there for everybody who installs it:
+
+    [project.entry-points."edge_fer.detectors"]
+    mine = "my_package.detector:create"
+
+Nothing is imported before it is asked for. Names of edge-fer's own parts cannot be taken by others.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from edge_fer.errors import ConfigError, EdgeFerError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DETECTORS = "edge_fer.detectors"
+"""Group of the face detectors: functions that take `DetectorSettings` and return a `FaceDetector`."""
+
+BUILT_IN: Mapping[str, Mapping[str, str]] = {
+    DETECTORS: {"haar": "edge_fer.faces.verified:create", "yunet": "edge_fer.detectors:create_yunet"},
+}
+"""The own parts of each group, as pyproject.toml registers them: reading the metadata of all installed packages takes
+longer than the start of `predict` may, and is left until a name is asked for that is none of these."""
+
+
+def names(group: str) -> list[str]:
+    """All names of a group: the own ones first, then those of other packages in alphabetical order."""
+    own = list(BUILT_IN[group])
+    return own + sorted({entry.name for entry in entry_points(group=group)} - set(own))
+
+
+def load(group: str, name: str, kind: str) -> Any:
+    """Import what a name of a group stands for.
+
+    Args:
+        group: such as `DETECTORS`.
+        name: as the user wrote it.
+        kind: what messages call it, such as "detector".
+
+    Raises:
+        ConfigError: there is no such name, or its package cannot be imported; one line.
+    """
+    target = BUILT_IN[group].get(name)
+    if target is not None:
+        module, _, attribute = target.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+    found = [entry for entry in entry_points(group=group) if entry.name == name]
+    if not found:
+        raise ConfigError(f"no {kind} is called {name}: take one of {', '.join(names(group))}")
+    try:
+        return found[0].load()
+    except EdgeFerError:
+        raise
+    # A stranger's module may raise anything while it is imported, SystemExit too.
+    except (Exception, SystemExit) as error:
+        package = found[0].dist.name if found[0].dist is not None else found[0].value
+        raise ConfigError(
+            f"the {kind} {name} of the package {package} cannot be imported: {type(error).__name__}: {error}; "
+            f"mend or remove that package, or take another {kind}"
+        ) from error
