@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from edge_fer.faces.crop import crop_faces, in_colour
+from edge_fer.faces.crop import crop_faces
 from edge_fer.faces.haar import bundled_cascade
+from edge_fer.picture import in_colour
 from edge_fer.types import Box
 
 if TYPE_CHECKING:
