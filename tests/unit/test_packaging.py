@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PACKAGES = {"edge_fer", "edge_fer_convert", "edge_fer_train", "edge_fer_bench"}
-PINNED_FILES = [REPOSITORY / "constraints" / name for name in ("runtime.txt", "development.txt")]
+PINNED_FILES = [REPOSITORY / "constraints" / name for name in ("runtime.txt", "device.txt", "development.txt")]
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +79,23 @@ def test_pinned_packages_have_hashes_and_no_address(file: Path) -> None:
 
 
 def test_pinned_files_hold_all_that_is_asked_for(project: dict[str, Any]) -> None:
-    runtime, development = (pinned(file) for file in PINNED_FILES)
+    runtime, device, development = (pinned(file) for file in PINNED_FILES)
     base = names(project["project"]["dependencies"])
-    extras = {name for extra in project["project"]["optional-dependencies"].values() for name in names(extra)}
+    optional = project["project"]["optional-dependencies"]
+    extras = {name for extra in optional.values() for name in names(extra)} - {"edge-fer"}
+    in_device = {name for extra in device_extras(optional) for name in names(optional[extra])}
     groups = {name for group in project["dependency-groups"].values() for name in names(group)}
     assert base <= runtime
     assert base | extras | groups <= development
-    assert runtime <= development
+    assert base | in_device <= device
+    assert runtime <= device <= development
+
+
+def test_the_extra_for_devices_leaves_out_what_is_large(project: dict[str, Any]) -> None:
+    optional = project["project"]["optional-dependencies"]
+    assert device_extras(optional) >= {"window", "web", "mqtt", "metrics", "yunet", "heic"}
+    assert device_extras(optional).isdisjoint({"convert", "train", "bench", "video"})
+    assert "tensorflow" not in pinned(PINNED_FILES[1])
 
 
 def test_extras_that_messages_name_exist(project: dict[str, Any]) -> None:
@@ -105,6 +115,13 @@ def test_no_file_names_a_folder_of_one_machine_or_a_package_index() -> None:
         if name and (REPOSITORY / name).is_file() and (match := private.search((REPOSITORY / name).read_bytes()))
     }
     assert found == {}
+
+
+def device_extras(optional: dict[str, list[str]]) -> set[str]:
+    """The extras that the extra "device" is made of."""
+    match = re.fullmatch(r"edge-fer\[([\w,]+)\]", optional["device"][0])
+    assert match, optional["device"]
+    return set(match[1].split(","))
 
 
 def pinned(file: Path) -> set[str]:
