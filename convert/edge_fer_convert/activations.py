@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_fer.third_party import import_onnxruntime
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 from edge_fer_convert.tflite_values import restored, stored
 
@@ -50,8 +51,8 @@ def readable(name: str, weights: str | None = None) -> str:
 
 def _open_onnx(data: bytes, layout: TensorLayout) -> tuple[Named, Callable[[Batch], Outputs]]:
     import onnx
-    import onnxruntime
 
+    onnxruntime = import_onnxruntime()
     model = onnx.load_from_string(data)
     skipped = ("QuantizeLinear", "DequantizeLinear", "Reshape", "Transpose", "Shape", "Squeeze", "Flatten")
     restored = {name: node for node in model.graph.node if node.op_type == "DequantizeLinear" for name in node.output}

@@ -162,6 +162,7 @@ def command(
     --scale and --colour; with --check, it is measured.
     """
     from edge_fer.evaluation.datasets import load_dataset
+    from edge_fer.third_party import isolate_keras
     from edge_fer_convert.calibration import load_calibration
     from edge_fer_convert.check_data import CheckSet
     from edge_fer_convert.child import convert_in_child
@@ -190,6 +191,8 @@ def command(
         "methods": ("min-max", "entropy", "percentile") if method == "auto" else (method,),
         "auto": chosen == "auto",
     }
+    if note := isolate_keras():
+        click.echo(f"note: {note}", err=True)
     result = convert_in_child(
         arguments,
         lambda sentence: say(sentence, to_people=True),

@@ -13,6 +13,7 @@ from edge_fer.errors import ConfigError, MissingExtra, ModelError
 from edge_fer.evaluation.multiply_adds import multiply_adds
 from edge_fer.scores.decoding import first_line
 from edge_fer.scores.manifest import manifest_path, read_manifest, read_model_bytes
+from edge_fer.third_party import isolate_keras
 from edge_fer_convert.describe import as_probabilities, describe
 from edge_fer_convert.inputs import parse_scale
 from edge_fer_convert.legacy import read_legacy
@@ -159,6 +160,7 @@ def _reason(error: Exception) -> str:
 
 
 def _keras() -> Any:
+    isolate_keras()
     with quiet_tensorflow():
         try:
             import keras

@@ -12,6 +12,7 @@ import numpy as np
 
 from edge_fer.errors import ModelError
 from edge_fer.scores.decoding import first_line
+from edge_fer.third_party import silence_onnxruntime
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def halve_onnx(model_bytes: bytes) -> bytes:
     Raises:
         ModelError: onnxruntime's tool refuses the model.
     """
+    silence_onnxruntime()
     with quiet_tensorflow():
         import onnx
         from onnxruntime.transformers.float16 import convert_float_to_float16
@@ -139,6 +141,7 @@ def quantise_onnx(model_bytes: bytes, inputs: Batch, method: Method = "min-max")
     Raises:
         ModelError: the quantiser refuses the model.
     """
+    silence_onnxruntime()
     # Its histograms print what they do.
     silent = contextlib.redirect_stdout(io.StringIO())
     with quiet_tensorflow(), silent, tempfile.TemporaryDirectory(prefix="edge-fer-") as folder:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_fer.third_party import import_onnxruntime
 from edge_fer_convert.result import Operations
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
@@ -74,8 +75,8 @@ _Found = tuple[Counter[str], dict[str, int], Counter[str], int]
 
 def _of_onnx(data: bytes) -> _Found:
     import onnx
-    import onnxruntime
 
+    onnxruntime = import_onnxruntime()
     with quiet_tensorflow(), tempfile.TemporaryDirectory(prefix="edge-fer-") as folder:
         settings = onnxruntime.SessionOptions()
         settings.log_severity_level, settings.intra_op_num_threads = 4, 1

@@ -11,6 +11,7 @@ from edge_fer.errors import ConfigError, MissingExtra, ModelError
 from edge_fer.scores.decoding import first_line
 from edge_fer.scores.manifest import METADATA_KEY, manifest_path, read_manifest, read_model_bytes
 from edge_fer.scores.onnx_file import scan_onnx
+from edge_fer.third_party import import_onnxruntime
 from edge_fer_convert.describe import as_probabilities, chosen_output, describe, shapes_of
 from edge_fer_convert.safety import check_first_bytes
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
@@ -80,7 +81,8 @@ def _open_onnx(
 ) -> tuple[bytes, Shapes, Recipe, TensorLayout, Callable[[Batch], NDArray[np.float64]]]:
     try:
         import onnx
-        import onnxruntime
+
+        onnxruntime = import_onnxruntime()
     except ImportError:
         raise MissingExtra(f"packaging {path.name}", "convert") from None
     try:

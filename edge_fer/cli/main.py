@@ -85,11 +85,16 @@ class LazyGroup(click.Group):
             return None
         import importlib
 
+        from edge_fer.third_party import silence_matplotlib, silence_onnxruntime
+
         module, _, attribute = entry.target.partition(":")
         if module.startswith("edge_fer."):
             # NumPy's linear algebra starts a thread for each core when it is imported, which took 0.6 s of processor
             # time on four cores. The runtime multiplies no matrices.
             os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        # Processes that a command starts inherit these.
+        silence_onnxruntime()
+        silence_matplotlib()
         try:
             command = getattr(importlib.import_module(module), attribute)
         except ImportError as error:

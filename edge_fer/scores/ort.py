@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from edge_fer.scores.decoding import (
 )
 from edge_fer.scores.manifest import manifest_for_engine, read_model_bytes
 from edge_fer.scores.onnx_file import scan_onnx
+from edge_fer.third_party import import_onnxruntime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,7 +112,7 @@ class OrtClassifier:
 
 def _session(data: bytes, model: Path, threads: int, recipe: Recipe) -> Any:
     try:
-        onnxruntime = importlib.import_module("onnxruntime")
+        onnxruntime = import_onnxruntime()
     except ImportError:
         raise MissingExtra(f"running {model.name} with ONNX Runtime", "onnx") from None
     options = onnxruntime.SessionOptions()

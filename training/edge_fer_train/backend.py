@@ -18,7 +18,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def load_backend() -> str:
-    """Import Keras and return the name of its backend, which KERAS_BACKEND or Keras's own settings choose.
+    """Import Keras and return the name of its backend, which KERAS_BACKEND chooses.
 
     Raises:
         MissingExtra: Keras or its usual backend is not installed.

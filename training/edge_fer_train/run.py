@@ -12,6 +12,7 @@ from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import ConfigError, EdgeFerError
 from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER
 from edge_fer.scores.manifest import manifest_path, read_manifest
+from edge_fer.third_party import isolate_keras
 from edge_fer_train.backend import load_backend, quiet_warnings
 from edge_fer_train.data import load_training_data
 from edge_fer_train.settings import TrainingSettings, read_recipe, read_settings, settings_from, write_settings
@@ -68,6 +69,8 @@ def carry_out(request: RunRequest, say: Callable[[str], None], begin: Callable[[
         EdgeFerError: the training failed.
     """
     plan = plan_run(request)
+    if note := isolate_keras(keeps_downloads=plan.settings.weights == "imagenet"):
+        say(f"note: {note}")
     backend = load_backend()
     # Imported now, so that a missing package is told before the training and not after it.
     from edge_fer_train.export import write_keras_model

@@ -45,16 +45,24 @@ class Token:
 
 
 def state_directory(environment: Mapping[str, str]) -> Path:
-    """Where a program keeps its state: systemd's $STATE_DIRECTORY, else $XDG_STATE_HOME or ~/.local/state."""
+    """Where a program keeps its state: systemd's $STATE_DIRECTORY, else $XDG_STATE_HOME or ~/.local/state.
+
+    Raises:
+        ConfigError: none of them is set, and the user has no home folder.
+    """
     given = environment.get("STATE_DIRECTORY", "").split(":")[0]
     if given:
         return Path(given)
     home = environment.get("XDG_STATE_HOME", "")
     # The XDG specification says to ignore paths that are not absolute.
-    base = (
-        Path(home) if home.startswith("/") else Path(environment.get("HOME") or "~").expanduser() / ".local" / "state"
-    )
-    return base / "edge-fer"
+    if home.startswith("/"):
+        return Path(home) / "edge-fer"
+    try:
+        return Path(environment.get("HOME") or "~").expanduser() / ".local" / "state" / "edge-fer"
+    except RuntimeError:  # a user who is not in the list of users, as in a container
+        raise ConfigError(
+            "this user has no home folder to keep the page's token in: set HOME or XDG_STATE_HOME to a folder"
+        ) from None
 
 
 def load_token(folder: Path) -> tuple[Token, Path]:
