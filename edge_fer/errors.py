@@ -59,7 +59,9 @@ class MissingExtra(ConfigError):
     exit_code = 1
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs an extra: pip install 'edge-fer[{extra}]'")
+        from edge_fer.installation import install_command
+
+        super().__init__(f"{what} needs the extra {extra!r}: {install_command(extra)}")
         self.extra = extra
 
 

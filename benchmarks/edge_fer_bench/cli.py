@@ -92,7 +92,7 @@ def command(
     """
     if context.invoked_subcommand is not None:
         return
-    from edge_fer_bench.page import WITHOUT_PLOTS
+    from edge_fer_bench.page import without_plots
     from edge_fer_bench.report import write_report
     from edge_fer_bench.result_file import result_json
     from edge_fer_bench.run import Request, bench
@@ -104,7 +104,7 @@ def command(
     request = Request(models, video or "demo", data, split, thread_counts(threads, sweep), effort, quick)
     result = bench(request, ProgressLine(sys.stderr))
     if out is not None and not write_report(out, result):
-        tell(WITHOUT_PLOTS)
+        tell(without_plots())
     say((result_json(result) if as_json else result_table(result)).removesuffix("\n"))
     if not result.complete:
         context.exit(EXIT_INTERRUPTED)

@@ -59,7 +59,7 @@ def command(
     from edge_fer.evaluation.datasets import load_dataset
     from edge_fer_bench.evaluating import evaluate, evaluation_json, evaluation_table
     from edge_fer_bench.evaluation_report import write_evaluation
-    from edge_fer_bench.page import WITHOUT_PLOTS
+    from edge_fer_bench.page import without_plots
     from edge_fer_bench.reading import TrainedOptions, open_reader
 
     named = None if labels is None else tuple(one.strip() for one in labels.split(","))
@@ -72,5 +72,5 @@ def command(
         progress = ProgressLine(sys.stderr)
         evaluation, answers = evaluate(reader, faces, data.name, robustness=robustness, say=progress)
     if out is not None and not write_evaluation(out, evaluation, answers, faces):
-        tell(WITHOUT_PLOTS)
+        tell(without_plots())
     say((evaluation_json(evaluation) if as_json else evaluation_table(evaluation)).removesuffix("\n"))

@@ -7,11 +7,15 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 from edge_fer.escaping import for_html
+from edge_fer.installation import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WITHOUT_PLOTS = "no report.html and no plots: they need an extra: pip install 'edge-fer[bench]'"
+
+def without_plots() -> str:
+    """What to say where the extra that draws is missing."""
+    return f"no report.html and no plots: they need the extra 'bench': {install_command('bench')}"
 
 
 def can_draw() -> bool:

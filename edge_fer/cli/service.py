@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,7 @@ def install(context: click.Context, user: bool | None, options: tuple[str, ...])
     machine = _machine(context)
     scope: Scope = "user" if user else "system"
     service = service_of(machine, scope)
-    check_may_change(machine, scope, "install")
+    check_may_change(machine, scope, "install", options)
     _tell_of_variables(machine)
     plan = make_plan(machine, scope, options)
     check_places(machine, scope, plan)
@@ -179,6 +180,9 @@ def _tell_of_variables(machine: Machine) -> None:
 
 
 def _tell_of_lingering(machine: Machine) -> None:
-    name = machine.environment.get("USER") or getpass.getuser()
+    try:
+        name = machine.environment.get("USER") or getpass.getuser()
+    except (KeyError, OSError):  # no user of that number has a name
+        name = str(os.getuid())
     if not (LINGER_FOLDER / name).exists():
         tell(f"it ends when you log out; to let it start at boot: sudo loginctl enable-linger {name}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -74,17 +75,25 @@ def installed_service(machine: Machine, user: bool | None) -> Service | None:
     return next((service for service in services if service.file.exists()), None)
 
 
-def check_may_change(machine: Machine, scope: Scope, verb: str) -> None:
+def check_may_change(machine: Machine, scope: Scope, verb: str, options: Sequence[str] = ()) -> None:
     """Refuse to change a service where that cannot succeed.
+
+    Args:
+        machine: this computer.
+        scope: of the service.
+        verb: the command, for messages.
+        options: of the run, for the command that works here.
 
     Raises:
         ServiceError: systemd does not run, or this is not the user for it.
     """
     if not machine.booted:
-        raise ServiceError("systemd does not run here; `edge-fer run --wait` is what the service would run")
+        run = shlex.join([*machine.program, "run", "--wait", *options])
+        does = f"; `{run}` does in the foreground what the service would do" if verb == "install" else ""
+        raise ServiceError(f"systemd does not run here, and a service needs it{does}")
     if scope == "system" and not machine.is_root:
-        program = " ".join(machine.program)
-        raise ServiceError(f"a service of the machine needs root: sudo {program} service {verb} …; or add --user")
+        words = shlex.join([*machine.program, "service", verb, *options])
+        raise ServiceError(f"a service of the machine needs root: `sudo {words}`; or add --user")
     if scope == "user" and machine.is_root and machine.environment.get("SUDO_USER"):
         raise ServiceError("a service of your own must not be changed as root: leave out sudo")
 

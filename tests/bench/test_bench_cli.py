@@ -163,7 +163,7 @@ def test_a_real_run_with_a_broken_file_and_a_missing_engine(tmp_path: Path) -> N
     path = os.pathsep.join([str(hidden), *sys.path])
     done = real_run(*QUICKEST, "--models", models, "--out", tmp_path / "out", environment={"PYTHONPATH": path})
     assert done.returncode == 0, done.stderr
-    assert re.search(r"fp32\.onnx: not measured: .*pip install 'edge-fer\[onnx\]'", done.stdout)
+    assert re.search(r"fp32\.onnx: not measured: .*pip install .*\[onnx\]", done.stdout)
     assert re.search(r"broken\.tflite: not measured: .*broken\.tflite", done.stdout)
     found = read_result(tmp_path / "out" / "result.json")
     measured = [row for row in found.rows if row.problem is None]

@@ -9,6 +9,7 @@ import pytest
 
 from edge_fer import __version__
 from edge_fer.cli.main import COMMANDS, CommandEntry, LazyGroup, cli, exit_code, unknown_command
+from edge_fer.installation import install_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,7 +137,7 @@ def test_a_missing_package_is_told_as_its_extra(
     assert exit_code([name], fakes) == 1
     error = capsys.readouterr().err
     assert package in error
-    assert f"pip install 'edge-fer[{extra}]'" in error
+    assert install_command(extra) in error
     assert error.count("\n") == 1
 
 

@@ -108,7 +108,7 @@ def test_the_machines_service_needs_root(bench: Bench, verb: str) -> None:
     arguments = ["--camera", "0"] if verb == "install" else []
     said = str(bench(verb, *arguments, code=1).exception)
 
-    assert f"sudo {PROGRAM} service {verb}" in said
+    assert f"`sudo {' '.join([PROGRAM, 'service', verb, *arguments])}`" in said
 
 
 def test_a_users_service_is_not_for_sudo(bench: Bench) -> None:
@@ -120,8 +120,11 @@ def test_a_users_service_is_not_for_sudo(bench: Bench) -> None:
 def test_without_systemd_nothing_is_written(bench: Bench) -> None:
     bench.machine = replace(bench.machine, booted=False)
 
-    assert "systemd does not run here" in str(bench("install", "--camera", "0", code=1).exception)
+    said = str(bench("install", "--camera", "0", "--csv", "my faces.csv", code=1).exception)
+    assert "systemd does not run here" in said
+    assert f"`{PROGRAM} run --wait --camera 0 --csv 'my faces.csv'`" in said
     assert not bench.file.exists()
+    assert "run --wait" not in str(bench("restart", code=1).exception)
 
 
 def test_the_machine_is_the_one_that_we_run_on() -> None:

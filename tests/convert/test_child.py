@@ -55,7 +55,7 @@ def test_the_result_and_what_is_said_come_back(tmp_path: Path) -> None:
 
 
 def test_errors_keep_their_kind_and_words(tmp_path: Path) -> None:
-    with pytest.raises(MissingExtra, match=r"pip install 'edge-fer\[convert\]'") as caught:
+    with pytest.raises(MissingExtra, match=r"pip install .*\[convert\]") as caught:
         in_child(without_an_extra, tmp_path)
     assert caught.value.extra == "convert"
     with pytest.raises(RuntimeError, match="a fault of ours"):

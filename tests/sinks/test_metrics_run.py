@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from edge_fer.installation import install_command
 from tests.programs import command_line, run_edge_fer, run_python
 from tests.waiting import LONG_SECONDS, until
 
@@ -73,4 +74,4 @@ def test_a_missing_extra_is_one_line_that_names_it(
     result = run_python(code, *DEMO, "--model", tiny_model, *arguments)
     assert result.returncode == 1
     assert len(result.stderr.strip().splitlines()) == 1
-    assert f"pip install 'edge-fer[{extra}]'" in result.stderr
+    assert install_command(extra) in result.stderr

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from edge_fer_train.backend import load_backend
 
 from edge_fer.errors import ConfigError, EdgeFerError, MissingExtra
+from edge_fer.installation import install_command
 from edge_fer.scores.manifest import read_manifest
 
 pytest.importorskip("keras", reason="training needs Keras")
@@ -311,8 +312,8 @@ def test_an_unknown_backend_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("backend", "missing", "message"),
     [
-        ("", "keras", "`edge-fer train` needs an extra: pip install 'edge-fer[train]'"),
-        ("", "tensorflow", "`edge-fer train` needs an extra: pip install 'edge-fer[train]'"),
+        ("", "keras", f"`edge-fer train` needs the extra 'train': {install_command('train')}"),
+        ("", "tensorflow", f"`edge-fer train` needs the extra 'train': {install_command('train')}"),
         ("jax", "jax", "KERAS_BACKEND is jax, which is not installed: install it or unset it"),
     ],
 )

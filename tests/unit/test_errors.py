@@ -4,6 +4,7 @@ import inspect
 import re
 
 from edge_fer import errors
+from edge_fer.installation import install_command
 
 LINE = re.compile(r"^ {4}(?P<branch>[ │├└─]*)(?P<name>[A-Z]\w+) +(?P<code>\d+) {4}\S")
 
@@ -27,5 +28,5 @@ def test_the_drawn_tree_is_the_tree() -> None:
 
 def test_a_missing_extra_names_the_command_that_mends_it() -> None:
     error = errors.MissingExtra("the window", "window")
-    assert str(error) == "the window needs an extra: pip install 'edge-fer[window]'"
+    assert str(error) == f"the window needs the extra 'window': {install_command('window')}"
     assert error.extra == "window"

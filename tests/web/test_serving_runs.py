@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 pytest.importorskip("uvicorn", reason="needs the extra web")
-
+from edge_fer.installation import install_command
 from tests.programs import run_python, with_our_modules
 from tests.waiting import until
 from tests.web.serving import PATIENCE_SECONDS, as_file
@@ -101,7 +101,7 @@ def test_without_the_extra_the_line_says_what_to_install(tmp_path: Path) -> None
     words = ["run", "demo", "--headless", "--serve", "127.0.0.1:0"]
     done = run_python(hide, *words, cwd=tmp_path, env=with_our_modules())
     assert done.returncode == 1
-    assert done.stderr.splitlines() == ["edge-fer: --serve needs an extra: pip install 'edge-fer[web]'"]
+    assert done.stderr.splitlines() == [f"edge-fer: --serve needs the extra 'web': {install_command('web')}"]
 
 
 def test_a_run_without_a_page_imports_no_server() -> None:
