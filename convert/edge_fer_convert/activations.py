@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     Outputs = Callable[[str], NDArray[np.float64]]  # of a tensor by its name; all at once would fill the memory
     Named = dict[str, tuple[str, str]]  # what to call a tensor, and the operation that makes it
 
+_NUMBERS = (np.float32, np.int8, np.uint8, np.int16)
+"""What activations may be stored as; conditions and texts of a graph are none."""
+
 
 def open_activations(data: bytes, engine: Engine, layout: TensorLayout) -> tuple[Named, Callable[[Batch], Outputs]]:
     """Open a file so that the outputs of all its operations can be seen.
@@ -100,9 +103,12 @@ def _open_tflite(data: bytes, layout: TensorLayout) -> tuple[Named, Callable[[Ba
     kinds: Named = {}
     places: dict[str, Any] = {}
     for operation in interpreter._get_ops_details():
-        if operation["op_name"] in ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "TRANSPOSE", "SHAPE"):
+        moving = operation["op_name"] in ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "TRANSPOSE", "SHAPE")
+        if moving or not len(operation["outputs"]):  # an assertion gives nothing
             continue
         tensor = details[operation["outputs"][0]]
+        if tensor["dtype"] not in _NUMBERS:
+            continue
         taken = [details[place]["name"] for place in operation["inputs"] if place >= 0]
         kinds[tensor["name"]] = readable(tensor["name"], taken[1] if len(taken) > 1 else None), operation["op_name"]
         places[tensor["name"]] = tensor

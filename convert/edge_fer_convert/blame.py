@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_fer_convert.inference_form import is_passed_by
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 from edge_fer_convert.to_onnx import graph_of
 from edge_fer_convert.to_tflite import to_tflite
@@ -15,24 +16,29 @@ from edge_fer_convert.to_tflite import to_tflite
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edge_fer.scores.manifest import Engine
 
-def refused_layer(model: Any) -> tuple[str, str] | None:
-    """Name and class of the first layer with one input and one output that TFLite or ONNX does not take by itself."""
+
+def refused_layer(model: Any, engine: Engine) -> tuple[str, str] | None:
+    """Name and class of the first layer with one input and one output that the converter for an engine does not take
+    by itself."""
     for layer in model.layers:
+        if is_passed_by(layer):
+            continue
         if hasattr(layer, "layers"):
-            found = refused_layer(layer)
+            found = refused_layer(layer, engine)
             if found is not None:
                 return found
             continue
         shape = getattr(getattr(layer, "input", None), "shape", None)
         if shape is None or None in shape[1:] or type(layer).__name__ == "InputLayer":
             continue
-        if not _is_taken(layer, tuple(shape[1:])):
+        if not _is_taken(layer, tuple(shape[1:]), engine):
             return layer.name, type(layer).__name__
     return None
 
 
-def _is_taken(layer: Any, shape: tuple[int, ...]) -> bool:
+def _is_taken(layer: Any, shape: tuple[int, ...], engine: Engine) -> bool:
     with quiet_tensorflow():
         import tensorflow as tf
 
@@ -40,7 +46,9 @@ def _is_taken(layer: Any, shape: tuple[int, ...]) -> bool:
         function = tf.function(_inference(layer), input_signature=[signature])
         try:
             np.asarray(function(np.zeros((1, *shape), np.float32)))
-            graph_of(function, signature, first_channels=False)
+            if engine == "onnx":
+                graph_of(function, signature, first_channels=False)
+                return True
             module = tf.Module()
             module.layer, module.infer = layer, function
             with tempfile.TemporaryDirectory(prefix="edge-fer-") as folder:
@@ -53,7 +61,7 @@ def _is_taken(layer: Any, shape: tuple[int, ...]) -> bool:
 
 def _inference(layer: Any) -> Callable[[Any], Any]:
     def infer(face: Any) -> Any:
-        # Few layers behave otherwise in training, and only those take the argument.
-        return layer(face)
+        # Without the argument, some layers take this for training.
+        return layer(face, training=False) if layer._call_has_training_arg else layer(face)
 
     return infer

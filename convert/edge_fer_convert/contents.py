@@ -96,7 +96,7 @@ class Maker:
                 return onnx_recipe(self._exact_onnx(self._source), recipe, batch, method)
             return self._tflite(self._source, recipe, batch, method)
         except ModelError as error:
-            raise named_after_layer(self._source, error) from None
+            raise named_after_layer(self._source, engine, error) from None
 
     def float_network(self, engine: Engine) -> bytes | None:
         """The float32 file for an engine; None where only a quantised one is known."""
@@ -144,10 +144,10 @@ class Maker:
         return made
 
 
-def named_after_layer(source: Source, error: ModelError) -> ModelError:
+def named_after_layer(source: Source, engine: Engine, error: ModelError) -> ModelError:
     """The same complaint with the layer that the converters refuse, where one alone is refused by itself too."""
     from edge_fer_convert.blame import refused_layer
 
     model = source.network.keras_model if isinstance(source, TrainedModel) else None
-    layer = None if model is None else refused_layer(model)
+    layer = None if model is None else refused_layer(model, engine)
     return error if layer is None else ModelError(f"layer {layer[0]!r} ({layer[1]}): {error}")

@@ -10,6 +10,7 @@ import numpy as np
 from edge_fer.errors import ModelError
 from edge_fer.scores.decoding import first_line
 from edge_fer_convert.describe import Shapes, chosen_output, shapes_of
+from edge_fer_convert.inference_form import as_at_inference, every_layer
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ class Network:
     def export(self, folder: Path) -> None:
         """Write a SavedModel, the one form from which every TFLite recipe works.
 
+        Keras's own export leaves it to the layers whether this is training: where a random layer comes first, it says
+        yes, and batch norms behind it take the statistics of the batch. `function` says that it is not.
+
         Raises:
             ModelError: TensorFlow cannot trace the model.
         """
@@ -63,7 +67,12 @@ class Network:
 
             try:
                 if self.keras_model is not None:
-                    self.keras_model.export(folder, verbose=False)
+                    import keras
+
+                    archive = keras.export.ExportArchive()
+                    archive.track(self.keras_model)
+                    archive.add_endpoint("serve", self.function, input_signature=[self.signature()])
+                    archive.write_out(folder, verbose=False)
                     return
                 module = tf.Module()
                 module.tracked = self.tracked
@@ -95,7 +104,11 @@ def from_keras(path: Path, model: Any, output: str | None) -> Network:
         import keras
 
         model = keras.Model(model.inputs, model.outputs[place])
-    scales_itself = any(type(layer).__name__ in ("Rescaling", "Normalization") for layer in model.layers)
+    takes_whole_pixels = "int" in model.inputs[0].dtype
+    as_at_inference(model)
+    scales_itself = takes_whole_pixels or any(
+        type(layer).__name__ in ("Rescaling", "Normalization") for layer in every_layer(model)
+    )
     shapes = shapes_of(path, tuple(model.inputs[0].shape), tuple(model.outputs[0].shape), scales_itself)
     for layer in model.layers:
         if any(np.issubdtype(w.dtype, np.floating) and not np.isfinite(w).all() for w in layer.get_weights()):
