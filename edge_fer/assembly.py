@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
+from edge_fer.camera._ffmpeg import restrict_process
+
 # First of all imports: OpenCV reads how long a camera may block when it is loaded.
 from edge_fer.camera._opencv import use_threads
 from edge_fer.camera.read_ahead import ReadAhead
@@ -122,6 +124,7 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
     clock = clock or SystemClock()
     # OpenCV would take every core for pictures too small to share out, and fight the engine for them.
     use_threads(settings.threads)
+    restrict_process(settings.source)
     opened = open_detector(settings.faces.detector, settings.faces.search)
     if opened.warning is not None:
         streams.report(opened.warning)

@@ -39,6 +39,8 @@ class NewestFrameReader:
         name: str,
         open_timeout_seconds: float | None,
         interrupt: Callable[[], None] = lambda: None,
+        *,
+        silence_seconds: float = 0.0,
     ) -> None:
         """Open the capture and wait for its first frame.
 
@@ -50,12 +52,16 @@ class NewestFrameReader:
             open_timeout_seconds: time allowed until the first frame is there; None does not wait, and `read` tells
                 what came of it.
             interrupt: called by `close`, makes a read that is under way return; nothing where that is not possible.
+            silence_seconds: how long nothing may come from such a source though all is well; see the attribute.
 
         Raises:
             SourceError: it could not be opened, or gave no frame in time.
         """
         self._open_capture, self._describe = open_capture, describe
         self._name, self._hint, self._interrupt = name, hint, interrupt
+        self.silence_seconds = silence_seconds
+        """How long nothing may come though all is well, where that is longer than of a camera: the frames of some
+        streams come in lumps."""
         self._info = SourceInfo(name, live=True, width=None, height=None, fps=None)
         self._changed = threading.Condition()
         self._newest: Frame | None = None

@@ -23,6 +23,10 @@ class CameraSettings:
     """Height in pixels that a camera is asked for."""
     fps: float = 30.0
     """Frames a second that a camera is asked for."""
+    snapshot_fps: float = 5.0
+    """How often, in questions a second, an address is asked that gives one picture at a time."""
+    password: str | None = field(default=None, repr=False)
+    """For the user in a network address, or for `{password}` in it."""
     open_timeout_seconds: float = 10.0
     """How long a camera or stream may take from opening to its first frame."""
     stall_seconds: float = 5.0
@@ -42,6 +46,7 @@ class CameraSettings:
             ("width", self.width, 16, 16_384),
             ("height", self.height, 16, 16_384),
             ("fps", self.fps, 0.1, 1000.0),
+            ("snapshot_fps", self.snapshot_fps, 0.001, 1000.0),
             ("open_timeout_seconds", self.open_timeout_seconds, 0.01, 3600.0),
             ("stall_seconds", self.stall_seconds, 0.01, 3600.0),
             ("max_picture_px", self.max_picture_px, 1, 2**30),

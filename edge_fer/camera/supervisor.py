@@ -159,7 +159,8 @@ class SupervisedSource:
 
     def _judge_silence(self, now: float, why: str | None = None) -> None:
         """Give the source up when it has given nothing good for too long."""
-        allowed = self._stall_seconds if self._state.up else self._patience
+        own = float(getattr(self._source, "silence_seconds", 0.0))
+        allowed = max(own, self._stall_seconds if self._state.up else self._patience)
         silent_seconds = now - max(self._heard_at, self._opened_at)
         if silent_seconds >= allowed:
             self._lose(why or f"{self._info.name} has given no frame for {silent_seconds:.0f} s", frozen=self._frozen)

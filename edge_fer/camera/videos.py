@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 
+from edge_fer.camera._ffmpeg import open_capture
 from edge_fer.camera._opencv import Capture, positive, read_picture_from
 from edge_fer.camera.pictures import MAX_PICTURE_PX
 from edge_fer.camera.regular_files import open_regular_file
@@ -156,7 +157,7 @@ def open_video(path: Path, max_picture_px: int = MAX_PICTURE_PX) -> VideoFile:
     """
     with open_regular_file(path) as file:
         check_start(file.read(START_BYTES), path, max_picture_px)
-        capture = cv2.VideoCapture(_name_for_ffmpeg(path, file.fileno()), cv2.CAP_FFMPEG)
+        capture = open_capture(_name_for_ffmpeg(path, file.fileno()))
     if not capture.isOpened():
         capture.release()
         raise SourceError(f"cannot read video {path}: it is damaged, cut short or no video; see `ffprobe {path}`")

@@ -73,6 +73,7 @@ def command(context: click.Context, /, **_options: Any) -> None:
 
     show_messages()
     settings = settings_of(context)
+    warn_of_password(settings.source)
     # Who is started again and again, as a service is, must not begin a file anew; and a video cannot go on.
     settings = replace(settings, append="NOTIFY_SOCKET" in os.environ)
     with stop_signals(may_begin_anew=settings.save is None) as signals:
@@ -101,6 +102,17 @@ def settings_of(context: click.Context) -> RunSettings:
     if (source is None) == (camera is None):
         raise click.UsageError("give one source: demo, a video, folder or address, or --camera 0", context)
     return _settings(source if source is not None else camera_name(camera or ""), context.params)
+
+
+def warn_of_password(source: str) -> None:
+    """Say so where a password stands in an address."""
+    from edge_fer.camera.addresses import holds_password
+
+    if holds_password(source):
+        tell(
+            "the password in the address can be read by others, for example in the list of processes: "
+            "leave it out, put it in a file and give --source-password-file FILE"
+        )
 
 
 def _work(pipeline: Pipeline, signals: StopSignals) -> RunReport:
@@ -170,7 +182,7 @@ def _settings(name: str, options: dict[str, Any]) -> RunSettings:
     return RunSettings(
         source=name,
         wait=options["wait"],
-        camera=camera_settings(options, realtime=bool(show) or serve is not None, repeat=serve is not None),
+        camera=camera_settings(name, options, realtime=bool(show) or serve is not None, repeat=serve is not None),
         faces=following_settings(options),
         smoothing_seconds=options["smoothing"],
         model=options["model"],

@@ -56,6 +56,7 @@ def plan_run(given: Sequence[str], scope: Scope, environment: Mapping[str, str])
         click.UsageError: an option is wrong.
         ConfigError: a setting is unusable, or needs what the service may not do.
     """
+    from edge_fer.camera.addresses import holds_password
     from edge_fer.cli.run import command, settings_of
 
     surroundings = Surroundings(environment)
@@ -65,6 +66,11 @@ def plan_run(given: Sequence[str], scope: Scope, environment: Mapping[str, str])
     settings = settings_of(context)
     if settings.save is not None:
         raise ConfigError("--save: a video is finished at the end of a run, and a service has none: leave it out")
+    if holds_password(settings.source):
+        raise ConfigError(
+            "the password in the address would stand in the unit for everybody to read: leave it out, put it in a file "
+            "and give --source-password-file FILE; in an address that takes it as a parameter, write {password} there"
+        )
     parameters = {parameter.name: parameter for parameter in command.params}
     values = {name: value for name, value in context.params.items() if value is not None}
     credentials = tuple(

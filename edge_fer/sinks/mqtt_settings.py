@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from edge_fer import passwords
 from edge_fer.errors import ConfigError
 from edge_fer.escaping import for_terminal
 from edge_fer.sinks.listening import Address, is_loopback
@@ -23,7 +24,6 @@ DEFAULT_PREFIX = "edge-fer"
 PASSWORD_OPTION = "--mqtt-password-file"
 CREDENTIAL = "mqtt-password"
 """Name of the credential that a systemd unit loads with `LoadCredential=mqtt-password:/path`."""
-MOST_PASSWORD_BYTES = 4096
 MACHINE_FILES = (Path("/etc/machine-id"), Path("/proc/device-tree/serial-number"))
 """What tells one computer from another: the system's id, and the board's own number, because a copied memory card
 brings the same id along."""
@@ -119,28 +119,10 @@ def check_topic(topic: str, what: str) -> None:
 def read_password(file: Path | None, environment: Mapping[str, str]) -> str | None:
     """The password from the file given, or from systemd's credential `mqtt-password`; None where there is neither.
 
-    The file's last line end is no part of it.
-
     Raises:
         ConfigError: the file cannot be read, is empty, too long or no text.
     """
-    if file is None:
-        folder = environment.get("CREDENTIALS_DIRECTORY")
-        if not folder or not (Path(folder) / CREDENTIAL).is_file():
-            return None
-        file = Path(folder) / CREDENTIAL
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(MOST_PASSWORD_BYTES + 1)
-    except OSError as exc:
-        raise ConfigError(f"cannot read the MQTT password in {file}: {exc.strerror or exc}") from None
-    try:
-        password = data.decode().removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError:
-        raise ConfigError(f"the MQTT password in {file} is no text in UTF-8") from None
-    if not password or len(data) > MOST_PASSWORD_BYTES or "\n" in password:
-        raise ConfigError(f"{file} holds no MQTT password: it must be one line of 1 to {MOST_PASSWORD_BYTES} bytes")
-    return password
+    return passwords.read_password(file, environment, CREDENTIAL, "MQTT")
 
 
 def device_id(camera: str, machine_files: Sequence[Path] = MACHINE_FILES, host: str | None = None) -> str:

@@ -127,6 +127,35 @@ def test_a_password_is_handed_over_by_systemd_and_never_on_the_command_line(benc
     assert secret not in bench.checked
 
 
+def test_the_password_of_a_camera_is_handed_over_by_systemd(bench: Bench, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("swordfish\n")
+
+    bench("install", "rtsp://me@camera.lan/live", "--source-password-file", secret)
+
+    text = bench.file.read_text()
+    assert f"LoadCredential=source-password:{secret}" in text.splitlines()
+    assert bench.started().endswith("rtsp://me@camera.lan/live --source-password-file=%d/source-password")
+    assert "swordfish" not in text
+
+
+@pytest.mark.parametrize(
+    "address", ["rtsp://me:swordfish@camera.lan/live", "http://camera.lan/snap?user=me&pwd=swordfish"]
+)
+@pytest.mark.parametrize("place", ["source", "--camera", "settings"])
+def test_a_password_in_an_address_is_refused(bench: Bench, tmp_path: Path, address: str, place: str) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(f'camera = "{address}"\n')
+    options = {"source": [address], "--camera": ["--camera", address], "settings": ["--config", config]}[place]
+
+    result = bench("install", *options, code=78)
+
+    told = result.output + str(result.exception)
+    assert "--source-password-file" in told
+    assert "swordfish" not in told
+    assert not bench.file.exists()
+
+
 def test_a_password_file_in_the_settings_is_handed_over_too(bench: Bench, tmp_path: Path) -> None:
     secret, config = tmp_path / "secret", tmp_path / "config.toml"
     secret.write_text("swordfish\n")

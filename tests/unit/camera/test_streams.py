@@ -88,8 +88,3 @@ def test_a_video_with_an_end_is_read_frame_by_frame():
     assert [source.read(20).seq for _ in range(3)] == [0, 1, 2]
     with pytest.raises(EndOfStream):
         source.read(20)
-
-
-def test_nothing_answers_on_a_closed_port():
-    with pytest.raises(SourceError, match="cannot open"):
-        open_stream("http://127.0.0.1:9/live", CameraSettings(open_timeout_seconds=5))

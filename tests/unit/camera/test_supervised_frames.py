@@ -100,3 +100,13 @@ def test_another_size_is_taken_once_it_was_opened_anew(rig):
     frame = rig.read()
     assert frame is not None
     assert (frame.width, frame.height) == (32, 24)
+
+
+def test_a_source_whose_frames_come_in_lumps_is_given_the_time_between_them(rig):
+    rig.spend(1)
+    rig.camera.sources[-1].silence_seconds = 18.0
+    rig.camera.gives = lambda index: None
+    rig.spend(STALL + 10)
+    assert rig.source.state.up
+    rig.spend(5)
+    assert not rig.source.state.up
