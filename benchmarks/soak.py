@@ -17,6 +17,7 @@ import argparse
 import gc
 import io
 import json
+import logging
 import os
 import sys
 import threading
@@ -52,6 +53,18 @@ ALLOWED_BYTES = 3_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class Kept(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self, messages: list[str]) -> None:
+        super().__init__()
+        self._messages = messages
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one message."""
+        self._messages.append(record.getMessage())
+
+
 class Held:
     """What the process holds after so many frames."""
 
@@ -81,6 +94,7 @@ def soak(frames: int, lost_every: int = 20_000, model: Path | None = None) -> tu
     """
     cv2.setNumThreads(1)
     clock, pictures, messages = FastClock(), small_pictures(), list[str]()
+    logging.getLogger("edge_fer").addHandler(Kept(messages))
     source = SupervisedSource(
         lambda: FlappingSource(pictures, lost_every, clock),
         SourceInfo("pattern", live=True, width=None, height=None, fps=None),
@@ -106,12 +120,12 @@ def soak(frames: int, lost_every: int = 20_000, model: Path | None = None) -> tu
     nowhere, drop = Nowhere(), Filling.DROP_OLDEST
     terminal = io.TextIOWrapper(nowhere, write_through=True)
     sinks = [
-        run_sink("json", JsonLinesSink(nowhere), drop, clock, messages.append),
-        run_sink("csv", CsvSink(nowhere, classifier.labels), drop, clock, messages.append),
-        run_sink("status", StatusLine(terminal, clock), Filling.NEWEST, clock, messages.append),
-        run_sink("failing", FailingSink(), drop, clock, messages.append),
+        run_sink("json", JsonLinesSink(nowhere), drop, clock),
+        run_sink("csv", CsvSink(nowhere, classifier.labels), drop, clock),
+        run_sink("status", StatusLine(terminal, clock), Filling.NEWEST, clock),
+        run_sink("failing", FailingSink(), drop, clock),
     ]
-    slow = run_view_sink("slow", SlowSink(), drop, clock, messages.append)
+    slow = run_view_sink("slow", SlowSink(), drop, clock)
     health.watch([*sinks, slow])
     pipeline = Pipeline(
         source,

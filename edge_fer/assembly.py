@@ -145,8 +145,8 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         if settings.serve is not None:
             parts = partial(_photo_parts, settings)
             page = serve_page(settings.serve, parts, monitor.snapshot, clock, top=settings.top)
-            view_sinks.append(run_view_sink("page", page, Filling.NEWEST, clock, streams.report))
-        sinks = _sinks(settings, source.info, classifier, filling, clock, streams, monitor.snapshot)
+            view_sinks.append(run_view_sink("page", page, Filling.NEWEST, clock))
+        sinks = _sinks(settings, source.info, classifier, filling, clock, streams, monitor.snapshot, page)
         monitor.watch([*sinks, *view_sinks])
     except BaseException:
         if page is not None:
@@ -188,10 +188,11 @@ def _sinks(
     clock: Clock,
     streams: Streams,
     health: Callable[[], Health],
+    page: PageSink | None,
 ) -> list[SinkRunner[Observation]]:
     sinks = []
     if settings.json:
-        sinks.append(run_sink("json", JsonLinesSink(streams.output), filling, clock, streams.report))
+        sinks.append(run_sink("json", JsonLinesSink(streams.output), filling, clock))
     if settings.csv is not None:
         sinks.append(
             run_sink(
@@ -199,18 +200,25 @@ def _sinks(
                 CsvFileSink(settings.csv, classifier.labels, append=settings.append),
                 filling,
                 clock,
-                streams.report,
             )
         )
     if settings.status:
         line = StatusLine(streams.terminal, clock, frame_count=_frames_to_come(settings, info), top=settings.top)
         # Nobody waits for a terminal: a status that is late is no status.
-        sinks.append(run_sink("status", line, Filling.DROP_OLDEST, clock, streams.report))
+        sinks.append(run_sink("status", line, Filling.DROP_OLDEST, clock))
     if settings.mqtt is not None:
         # The last of all: from here on a broker knows of the run.
-        mqtt = open_mqtt(settings.mqtt, classifier.labels, health, clock, streams.report)
-        sinks.append(run_sink("mqtt", mqtt, Filling.NEWEST, clock, streams.report))
+        mqtt = open_mqtt(settings.mqtt, classifier.labels, health, clock, _linked_page(settings, page))
+        sinks.append(run_sink("mqtt", mqtt, Filling.NEWEST, clock))
     return sinks
+
+
+def _linked_page(settings: RunSettings, page: PageSink | None) -> str | None:
+    """Where Home Assistant may lead people: not to this computer alone, unless its broker is here as well."""
+    if page is None or settings.serve is None or settings.mqtt is None:
+        return None
+    reachable = settings.serve.names or not settings.serve.address.is_loopback or settings.mqtt.local
+    return page.url if reachable else None
 
 
 def _view_sinks(
@@ -219,14 +227,14 @@ def _view_sinks(
     sinks = []
     if settings.save is not None:
         video = VideoSink(settings.save, info, top=settings.top)
-        sinks.append(run_view_sink("video", video, filling, clock, streams.report))
+        sinks.append(run_view_sink("video", video, filling, clock))
     if settings.show:
         try:
             window = WindowSink(choose_screen(), clock, top=settings.top)
         except MissingExtra as exc:
             streams.report(f"{exc}; the run goes on without")
         else:
-            sinks.append(run_view_sink("window", window, filling, clock, streams.report))
+            sinks.append(run_view_sink("window", window, filling, clock))
     return sinks
 
 

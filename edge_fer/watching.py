@@ -57,9 +57,9 @@ def monitor_of(source: FrameSource, classifier: Classifier, clock: Clock) -> Hea
 
     def camera_health(source: SupervisedSource) -> CameraHealth:
         state, info = source.state, source.info
-        return CameraHealth(
-            info.name, info.live, state.up, clock.monotonic() - state.since, state.reopened, _problem_of(source)
-        )
+        tried = state.up or state.last_error is not None
+        since = clock.monotonic() - state.since
+        return CameraHealth(info.name, info.live, state.up, since, state.reopened, _problem_of(source), tried)
 
     manifest = getattr(classifier, "manifest", None)
     engine, model = ("", "") if manifest is None else (manifest.engine, f"{manifest.name} {manifest.recipe}")

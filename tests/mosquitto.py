@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ from edge_fer.sinks.mqtt_settings import MqttSettings
 from edge_fer.sinks.runner import Filling, SinkRunner, SystemClock, run_sink
 from edge_fer.types import FER_LABELS, Box, Observation, SourceInfo
 from tests.fakes import observation, scored_face
+from tests.logs import logged
 from tests.waiting import LONG_SECONDS, until
 
 if TYPE_CHECKING:
@@ -40,22 +42,20 @@ def free_port() -> int:
 
 
 class Broker:
-    """Mosquitto with a configuration of its own; it keeps nothing on the disk unless its lines say so."""
+    """Mosquitto with a configuration of its own; it keeps nothing on the disk."""
 
     def __init__(
         self,
         folder: Path,
         lines: Sequence[str] = ("allow_anonymous true",),
         tls: Sequence[str] = (),
-        *,
-        persistent: bool = False,
     ) -> None:
         self._program = found("mosquitto")
         self.port = free_port()
         self._config = folder / "mosquitto.conf"
         listener = [f"listener {self.port} 127.0.0.1", *tls]
         # As root it would change to a user who cannot read a test's files; for others the line has no effect.
-        common = ["user root", "log_type none"] if persistent else ["user root", "log_type none", "persistence false"]
+        common = ["user root", "log_type none", "persistence false"]
         self._config.write_text("\n".join([*listener, *lines, *common]) + "\n")
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -157,13 +157,15 @@ class SimulatedDevice:
         clock = SystemClock()
         info = SourceInfo("camera 0", True, 640, 480, 30.0)
         self.monitor = HealthMonitor(lambda: info, clock, engine="litert", model="small fp32")
-        self.told: list[str] = []
+        self._logged = ExitStack()
+        self.told = self._logged.enter_context(logged("edge_fer.mqtt"))
         self.emotion, self.frames = emotion, 0
         self._runners: list[SinkRunner[Observation]] = []
         if settings is not None:
-            self.sink: MqttSink = open_mqtt(settings, FER_LABELS, self.monitor.snapshot, clock, self.told.append)
-            self.runner = run_sink("mqtt", self.sink, Filling.NEWEST, clock, self.told.append)
+            self.sink: MqttSink = open_mqtt(settings, FER_LABELS, self.monitor.snapshot, clock)
+            self.runner = run_sink("mqtt", self.sink, Filling.NEWEST, clock)
             self._runners = [self.runner]
+            self.monitor.watch(self._runners)
         for runner in self._runners:
             runner.start()
         self._pause_seconds = 1 / frames_per_second
@@ -179,6 +181,7 @@ class SimulatedDevice:
             runner.ask_to_finish()
             assert runner.wait(LONG_SECONDS)
             assert runner.failures == 0
+        self._logged.close()
 
     def frames_go_on(self, count: int = 100) -> None:
         """Wait for so many frames more."""

@@ -62,7 +62,7 @@ def lateness_ms(classifier: Classifier, seconds: float) -> tuple[float, float]:
     """
     pace, stop = _PaceClock(), threading.Event()
     sink = _LateSink(pace, seconds, stop)
-    runner = run_sink("late", sink, Filling.DROP_OLDEST, SystemClock(), lambda message: None)
+    runner = run_sink("late", sink, Filling.DROP_OLDEST, SystemClock())
     pipeline_of(DemoSource(repeat=True, realtime=True, monotonic=pace), classifier, runner).run(stop)
     return float(np.median(sink.late_ms)), float(np.quantile(sink.late_ms, 0.95))
 

@@ -181,7 +181,7 @@ def measure(fps: float, arguments: argparse.Namespace) -> dict[str, Any]:
         raise RuntimeError("no photo is sent here")
 
     page = PageSink(settings, bind(settings.address), None, monitor.snapshot, no_photos, clock)
-    runner = run_view_sink("page", page, Filling.NEWEST, clock, print)
+    runner = run_view_sink("page", page, Filling.NEWEST, clock)
     monitor.watch([runner])
     pipeline = Pipeline(
         source, build_tracker(FaceSettings()), open_classifier(None, "auto", 1), [], clock, view_sinks=[runner],

@@ -38,9 +38,20 @@ class SinkCounts(Protocol):
     """What is read of a `SinkRunner`."""
 
     name: str
-    written: int
     dropped: int
     failures: int
+
+    @property
+    def written(self) -> int:
+        """Results that were written or sent."""
+
+    @property
+    def lost(self) -> int:
+        """Results that could not be sent, because the receiver was away."""
+
+    @property
+    def connected(self) -> bool | None:
+        """Whether the receiver is there; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,9 @@ class SinkHealth:
     dropped: int
     """Observations that it did not take in time."""
     failures: int
+    """Writes that failed, and results that could not be sent."""
+    connected: bool | None = None
+    """Whether the receiver, such as a broker, is there; None for sinks without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,8 @@ class CameraHealth:
     """How often it was lost and opened anew."""
     problem: str | None = None
     """Why it is down, in one line; None while it is up or where nobody knows."""
+    tried: bool = True
+    """False until it has given a frame or failed to: until then nobody knows whether it is up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,13 +252,17 @@ class HealthMonitor:
                     name: Durations(self._frames, self._sums[stage], tuple(self._buckets[stage]))
                     for stage, name in enumerate(STAGES)
                 },
-                sinks=tuple(SinkHealth(sink.name, sink.written, sink.dropped, sink.failures) for sink in self._sinks),
+                sinks=tuple(
+                    SinkHealth(sink.name, sink.written, sink.dropped, sink.failures + sink.lost, sink.connected)
+                    for sink in self._sinks
+                ),
                 board=board,
             )
 
     def _judged(self, info: SourceInfo, now: float) -> CameraHealth:
         if self._last_at is None or self._up_since is None:
-            return CameraHealth(info.name, info.live, up=False, since_seconds=now - self._started_at)
+            waited = now - self._started_at
+            return CameraHealth(info.name, info.live, up=False, since_seconds=waited, tried=waited > SILENT_SECONDS)
         up = now - self._last_at <= SILENT_SECONDS
         since = self._up_since if up else self._last_at
         return CameraHealth(info.name, info.live, up, now - since)

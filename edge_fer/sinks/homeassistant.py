@@ -1,6 +1,8 @@
 """What Home Assistant needs to show a camera as a device without being configured: one retained message.
 
-Form: MQTT device discovery, Home Assistant 2024.11 and later, with its short names (`dev`, `o`, `cmps`, `p`).
+Form: MQTT device discovery, Home Assistant 2024.11 and later, with its short names (`dev`, `o`, `cmps`, `p`). A
+template that gives `None` makes an entity unknown there: the state has null for what nobody knows while the camera is
+down.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ class Device:
     """Emotions that the model knows."""
     has_temperature: bool
     """Whether the state tells the processor's temperature."""
+    page: str | None = None
+    """Address of the page in the browser; None where there is none that others can open."""
 
 
 def discovery_topic(prefix: str, device: Device) -> str:
@@ -119,8 +123,11 @@ def discovery(device: Device, state_topic: str, availability_topic: str, expire_
             **measured,
             **diagnostic,
         )
+    about = {"ids": [device.id], "name": device.name, "mf": "edge-fer", "mdl": device.model, "sw": device.version}
+    if device.page is not None:
+        about["configuration_url"] = device.page
     return {
-        "dev": {"ids": [device.id], "name": device.name, "mf": "edge-fer", "mdl": device.model, "sw": device.version},
+        "dev": about,
         "o": {"name": "edge-fer", "sw": device.version},
         "cmps": components,
         "state_topic": state_topic,

@@ -96,13 +96,24 @@ def _stages(stages: dict[str, Durations]) -> Metric:
 
 
 def _sinks(health: Health) -> Iterator[Metric]:
-    written = CounterMetricFamily("edge_fer_sink_written", "Results that an output took.", labels=["sink"])
-    errors = CounterMetricFamily("edge_fer_sink_errors", "Failed writes of an output.", labels=["sink"])
+    written = CounterMetricFamily("edge_fer_sink_written", "Results that an output wrote or sent.", labels=["sink"])
+    errors = CounterMetricFamily(
+        "edge_fer_sink_errors",
+        "Failed writes of an output, and results that it could not send because its receiver was away.",
+        labels=["sink"],
+    )
+    connected = GaugeMetricFamily(
+        "edge_fer_sink_connected", "1 while the receiver of an output is there, such as a broker.", labels=["sink"]
+    )
     for sink in health.sinks:
         written.add_metric([sink.name], sink.written)
         errors.add_metric([sink.name], sink.failures)
+        if sink.connected is not None:
+            connected.add_metric([sink.name], float(sink.connected))
     yield written
     yield errors
+    if connected.samples:
+        yield connected
 
 
 def _board(health: Health) -> Iterator[Metric]:

@@ -7,12 +7,14 @@ import contextlib
 import logging
 import re
 import threading
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from edge_fer.background import BackgroundThread
 from edge_fer.sinks.gate import HEADERS, Full, GateRules, Place, Refused, Shares, check, client_key
 from edge_fer.sinks.listening import Address
+from edge_fer.sinks.outages import Seldom
 
 if TYPE_CHECKING:
     import socket
@@ -60,6 +62,7 @@ class MetricsServer:
         self._listener, self._render, self._rules = listener, render, rules
         self._client_seconds = client_seconds
         self._shares = Shares(MOST_CLIENTS)
+        self._faults = Seldom(log, time.monotonic)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Event | None = None
         self._ready = threading.Event()
@@ -146,7 +149,7 @@ class MetricsServer:
         try:
             body, content_type = self._render(accept)
         except Exception as error:  # the run is worth more than its metrics
-            log.error("metrics: they cannot be made: %s: %s", type(error).__name__, error)
+            self._faults.failed(f"metrics: they cannot be made: {type(error).__name__}: {error}")
             return 500, b"The metrics cannot be made\n", PLAIN, method
         return 200, body, content_type, method
 

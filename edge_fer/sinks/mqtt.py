@@ -11,6 +11,7 @@ import socket
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from edge_fer.escaping import for_terminal
 from edge_fer.sinks.homeassistant import BIRTH, NO_FACE, Device, birth_topic, discovery, discovery_topic
@@ -39,13 +40,19 @@ class Link(Protocol):
     """A connection that publishes; see `MqttLink`."""
 
     connections: int
+    sent: int
+    lost: int
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there."""
 
     @property
     def ready(self) -> bool:
         """Whether the broker is there and has taken what was published before."""
 
-    def publish(self, topic: str, text: str, *, retain: bool = False) -> None:
-        """Hand over one message."""
+    def publish(self, topic: str, text: str, *, retain: bool = False, counts: bool = False) -> None:
+        """Hand over one message; one that counts adds to `sent` when the broker has it, else to `lost`."""
 
     def close(self) -> None:
         """Send what was handed over and disconnect."""
@@ -55,15 +62,21 @@ class Link(Protocol):
 class Mood:
     """The faces of a frame in short."""
 
-    emotion: str = NO_FACE
+    emotion: str | None = NO_FACE
+    """None while nobody knows."""
     score: float | None = None
-    faces: int = 0
+    faces: int | None = 0
+    """None while nobody knows."""
 
     def differs(self, other: Mood) -> bool:
         """Whether the change is worth a message."""
         if (self.emotion, self.faces) != (other.emotion, other.faces):
             return True
         return self.score is not None and other.score is not None and abs(self.score - other.score) >= SCORE_STEP
+
+
+UNKNOWN = Mood(None, None, None)
+"""While the camera gives no frames."""
 
 
 def mood(observation: Observation) -> Mood:
@@ -88,6 +101,7 @@ class MqttSink:
         health: Callable[[], Health],
         clock: Clock,
         connect: Callable[[MqttTopics, Callable[[str], None]], Link],
+        page: str | None = None,
     ) -> None:
         """Begin to connect.
 
@@ -97,6 +111,7 @@ class MqttSink:
             health: asks how the run fares.
             clock: for the intervals.
             connect: makes the link, given the topics and who takes Home Assistant's word that it has started.
+            page: address of the page in the browser, to which Home Assistant links.
         """
         self._settings, self._health, self._clock = settings, health, clock
         now = health()
@@ -106,26 +121,34 @@ class MqttSink:
             availability=f"{settings.prefix}/{identity}/availability",
             birth=birth_topic(settings.discovery_prefix) if settings.discovery_prefix else None,
         )
+        default_name = f"edge-fer {socket.gethostname()} {short_name(now.camera.name)}"
         self._device = Device(
             identity,
-            for_terminal(settings.name or settings.identity or f"edge-fer {socket.gethostname()} {now.camera.name}"),
+            for_terminal(settings.name or settings.identity or default_name),
             f"{now.model} ({now.engine})",
             now.version,
             tuple(labels),
             has_temperature=now.board.temperature_celsius is not None,
+            page=page,
         )
         self._heartbeat_seconds = max(HEARTBEAT_SECONDS, settings.interval_seconds)
-        self._mood, self._told_mood = Mood(), Mood()
+        self._mood, self._told_mood = Mood(), UNKNOWN
         self._up, self._told_up = now.camera.up, False
+        self._tried = now.camera.tried
         self._known_connections = 0
         self._born = False
         self._next_look_at = self._next_at = self._heartbeat_at = float("-inf")
         self._link = connect(self.topics, self._hear)
 
+    @property
+    def connection(self) -> Link:
+        """What is known of the broker."""
+        return self._link
+
     def write(self, observation: Observation) -> None:
         """Take the newest observation; publish it when it is time."""
         self._mood = mood(observation)
-        self._up = True
+        self._up = self._tried = True
         self._turn()
 
     def idle(self) -> None:
@@ -145,22 +168,21 @@ class MqttSink:
         now = self._clock.monotonic()
         if now >= self._next_look_at:
             self._next_look_at = now + LOOK_SECONDS
-            self._up = self._health().camera.up
+            camera = self._health().camera
+            self._up, self._tried = camera.up, camera.tried
         connections = self._link.connections
         if connections != self._known_connections:
             self._known_connections, self._born = connections, True
-        if not self._link.ready:
-            return
-        if self._born:
+        if self._link.ready and self._born:
             self._born = False
             self._announce()
-            self._tell_state(now)
+            self._next_at = self._heartbeat_at = float("-inf")
+        # Before the camera was tried nobody knows anything that could be told.
+        if now < self._next_at or not self._tried:
             return
-        if now < self._next_at:
-            return
-        mood = self._mood if self._up else Mood()
+        mood = self._mood if self._up else UNKNOWN
         if mood.differs(self._told_mood) or self._up != self._told_up or now >= self._heartbeat_at:
-            self._tell_state(now)
+            self._publish_state(now)
 
     def _announce(self) -> None:
         settings, topics = self._settings, self.topics
@@ -171,14 +193,32 @@ class MqttSink:
             self._link.publish(topic, compact_json(config), retain=True)
         self._link.publish(topics.availability, "online", retain=True)
 
-    def _tell_state(self, now: float) -> None:
+    def _publish_state(self, now: float) -> None:
+        if self._link.connected and not self._link.ready:
+            return  # the broker is slow: it gets the newest state when it has taken the one before
         health = self._health()
         self._up = health.camera.up
-        mood = self._mood if self._up else Mood()
+        mood = self._mood if self._up else UNKNOWN
         self._told_mood, self._told_up = mood, self._up
         self._next_at = now + self._settings.interval_seconds
         self._heartbeat_at = now + self._heartbeat_seconds
-        self._link.publish(self.topics.state, compact_json(state_record(mood, health, self._clock.wall_time())))
+        # A broker that is away loses it, which is counted: an outage is to be seen for as long as it lasts.
+        record = state_record(mood, health, self._clock.wall_time())
+        self._link.publish(self.topics.state, compact_json(record), counts=True)
+
+
+def short_name(camera: str) -> str:
+    """What a camera is called where there is little room: a stream by its host.
+
+    >>> short_name("rtsp://***@192.168.1.20:554/stream1"), short_name("/dev/video0")
+    ('192.168.1.20', '/dev/video0')
+    """
+    if "://" not in camera:
+        return camera
+    try:
+        return urlsplit(camera).hostname or camera
+    except ValueError:
+        return camera
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +232,11 @@ class MqttTopics:
 
 
 def state_record(mood: Mood, health: Health, wall_time: float) -> dict[str, Any]:
-    """The state as plain data; `score` is null without a face, `temperature` where the computer tells none."""
+    """The state as plain data.
+
+    `score` is null without a face, `temperature` where the computer tells none, and all that is seen while the camera
+    is down.
+    """
     celsius = health.board.temperature_celsius
     return {
         "time": rfc3339(wall_time),
@@ -200,7 +244,7 @@ def state_record(mood: Mood, health: Health, wall_time: float) -> dict[str, Any]
         "emotion": mood.emotion,
         "score": None if mood.score is None else round(mood.score, 3),
         "faces": mood.faces,
-        "fps": round(health.fps, 1),
+        "fps": round(health.fps, 1) if health.camera.up else 0.0,
         "temperature": None if celsius is None else round(celsius, 1),
     }
 
@@ -210,7 +254,7 @@ def open_mqtt(
     labels: Sequence[str],
     health: Callable[[], Health],
     clock: Clock,
-    report: Callable[[str], None],
+    page: str | None = None,
 ) -> MqttSink:
     """A sink that is connected by paho-mqtt; a broker that is not there yet is no fault.
 
@@ -224,6 +268,6 @@ def open_mqtt(
         # Two runs on the same camera name would otherwise throw each other out for ever.
         name = f"{topics.state.split('/')[-2]}-{secrets.token_hex(2)}"
         will = (topics.availability, "offline")
-        return MqttLink(settings, name, will=will, listen=topics.birth, heard=hear, report=report)
+        return MqttLink(settings, name, will=will, listen=topics.birth, heard=hear)
 
-    return MqttSink(settings, labels, health, clock, connect)
+    return MqttSink(settings, labels, health, clock, connect, page)

@@ -7,10 +7,12 @@ stays as it is however long that takes, and nobody gets old news.
 from __future__ import annotations
 
 import contextlib
+import logging
 import random
 import ssl
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from edge_fer.errors import ConfigError, MissingExtra
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge_fer.sinks.mqtt_settings import MqttSettings
+
+log = logging.getLogger("edge_fer.mqtt")
 
 BACKOFF_SECONDS = (1.0, 60.0)
 """First and longest pause between attempts to connect; it doubles in between. Each device makes its own longer or
@@ -41,7 +45,7 @@ class MqttLink:
         will: tuple[str, str],
         listen: str | None,
         heard: Callable[[str], None],
-        report: Callable[[str], None],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin to connect, in the background.
 
@@ -51,7 +55,7 @@ class MqttLink:
             will: topic and text that the broker publishes, retained, when this link breaks.
             listen: topic to subscribe to after each connection; None for none.
             heard: takes the text of a message on it; called in the network thread.
-            report: is told once of each kind of trouble, in one line.
+            monotonic: for the length of outages.
 
         Raises:
             MissingExtra: paho-mqtt is not installed.
@@ -64,10 +68,16 @@ class MqttLink:
             raise MissingExtra("--mqtt", "mqtt") from None
         self.connections = 0
         """How many connections were made so far: each time it grows, everything must be told anew."""
-        self._settings, self._listen, self._heard, self._report = settings, listen, heard, report
-        self._told: set[str] = set()
+        self.sent = 0
+        """Messages that count and that the broker's computer was given."""
+        self.lost = 0
+        """Messages that count and that were published while the broker was away, or lost with the connection."""
+        self._settings, self._listen, self._heard, self._monotonic = settings, listen, heard, monotonic
+        self._away_since: float | None = None
         self._connected = self._closed = False
+        self._lock = threading.Lock()
         self._newest: Any = None
+        self._newest_counts = False
         self._client = Client(CallbackAPIVersion.VERSION2, client_id=client_id)
         if settings.user is not None:
             self._client.username_pw_set(settings.user, settings.password)
@@ -81,30 +91,55 @@ class MqttLink:
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
         if settings.password is not None and not settings.tls and not settings.local:
-            self._tell(f"the password goes to {settings.address} for anybody to read: use mqtts://")
+            log.warning("mqtt: the password goes to %s for anybody to read: use mqtts://", settings.address)
         self._client.connect_async(settings.host, settings.port, keepalive=KEEPALIVE_SECONDS)
         self._client.loop_start()
 
     @property
+    def connected(self) -> bool:
+        """Whether the broker is there."""
+        return self._connected
+
+    @property
     def ready(self) -> bool:
         """Whether the broker is there and has taken what was published before."""
-        return self._connected and (self._newest is None or _is_sent(self._newest))
+        self._settle()
+        return self._connected and self._newest is None
 
-    def publish(self, topic: str, text: str, *, retain: bool = False) -> None:
+    def publish(self, topic: str, text: str, *, retain: bool = False, counts: bool = False) -> None:
         """Hand over one message; it is lost where the broker is away."""
-        if self._connected:
-            self._newest = self._client.publish(topic, text.encode(), qos=0, retain=retain)
+        self._settle()
+        if not self._connected:
+            self.lost += counts
+            return
+        message = self._client.publish(topic, text.encode(), qos=0, retain=retain)
+        with self._lock:
+            # One that is still on its way when the next is published goes before it, in the same connection.
+            self.sent += self._newest is not None and self._newest_counts
+            self._newest, self._newest_counts = message, counts
+
+    def _settle(self, *, lost: bool = False) -> None:
+        """Count the newest message where it is known what became of it."""
+        with self._lock:
+            if self._newest is None or not (lost or _is_settled(self._newest)):
+                return
+            if self._newest_counts:
+                was_sent = _was_sent(self._newest)
+                self.sent, self.lost = self.sent + was_sent, self.lost + (not was_sent)
+            self._newest, self._newest_counts = None, False
 
     def close(self) -> None:
         """Send what was handed over, say goodbye, so that the broker keeps the will to itself, and disconnect."""
         if self._closed:
             return
         self._closed = True
-        if self._connected and self._newest is not None:
+        newest = self._newest
+        if self._connected and newest is not None:
             try:
-                self._newest.wait_for_publish(GOODBYE_SECONDS)
+                newest.wait_for_publish(GOODBYE_SECONDS)
             except (RuntimeError, ValueError):
                 self._connected = False
+        self._settle(lost=True)
         self._client.disconnect()
         # The network thread may hang in a connection attempt; it is a daemon and ends with the process.
         ending = threading.Thread(target=self._end, name="end of mqtt", daemon=True)
@@ -119,16 +154,18 @@ class MqttLink:
     def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
             hint = f" the user or the password; see {PASSWORD_OPTION}" if reason.value in (134, 135) else ""
-            self._tell(f"{self._settings.address} refuses{hint or ' us'} ({reason}); trying again")
+            self._away(f"{self._settings.address} refuses{hint or ' us'} ({reason}); trying again")
             return
         if self._listen is not None:
             client.subscribe(self._listen)
-        self._newest = None
+        self._settle(lost=True)
         # Counted first: nothing is told to a new connection before it is known to be one.
         self.connections += 1
         self._connected = True
-        if self._told:
-            self._tell(f"connected to {self._settings.address}")
+        if self._away_since is not None:
+            seconds = self._monotonic() - self._away_since
+            self._away_since = None
+            log.info("mqtt: connected to %s after %.0f s", self._settings.address, seconds)
 
     def _on_connect_fail(self, client: Any, userdata: Any) -> None:
         # paho calls this while it handles the error, and gives it to nobody.
@@ -137,27 +174,39 @@ class MqttLink:
             why = f"its certificate is not trusted ({error.verify_message}); see --mqtt-ca"
         else:
             why = str(getattr(error, "strerror", None) or error or "no answer")
-        self._tell(f"cannot reach {self._settings.address}: {why}; trying again")
+        self._away(f"cannot reach {self._settings.address}: {why}; trying again")
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         was_connected, self._connected = self._connected, False
-        if was_connected and not self._closed:
-            self._tell(f"lost {self._settings.address}; trying again")
+        self._settle(lost=True)
+        if was_connected:
+            self._away(f"lost {self._settings.address}; trying again")
 
     def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
         self._heard(message.payload[:100].decode(errors="replace"))
 
-    def _tell(self, message: str) -> None:
-        if message not in self._told and not self._closed:
-            self._told.add(message)
-            self._report(f"mqtt: {message}")
+    def _away(self, message: str) -> None:
+        """Log the beginning of an outage; what else goes wrong until its end is for those who debug."""
+        first = self._away_since is None
+        if first:
+            self._away_since = self._monotonic()
+        if not self._closed:
+            log.log(logging.WARNING if first else logging.DEBUG, "mqtt: %s", message)
 
 
-def _is_sent(message: Any) -> bool:
+def _is_settled(message: Any) -> bool:
+    """Whether it is known what became of a message."""
     try:
         return bool(message.is_published())
     except (RuntimeError, ValueError):  # it was lost with its connection
         return True
+
+
+def _was_sent(message: Any) -> bool:
+    try:
+        return bool(message.is_published())
+    except (RuntimeError, ValueError):
+        return False
 
 
 def tls_context(settings: MqttSettings) -> ssl.SSLContext:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
 from enum import Enum
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from edge_fer.background import BackgroundThread
 from edge_fer.errors import SinkError
+from edge_fer.sinks.outages import Outages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +40,22 @@ class Filling(Enum):
     """The oldest item goes and is counted: cameras, where the newest matters."""
     NEWEST = "newest"
     """The item that waits is replaced, and that is no loss: sinks that tell a state and not each frame."""
+
+
+class Connection(Protocol):
+    """What a sink that sends to another program says of it."""
+
+    @property
+    def sent(self) -> int:
+        """Results that were sent."""
+
+    @property
+    def lost(self) -> int:
+        """Results that could not be sent."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the other side is there now."""
 
 
 class SinkFinished(SinkError):  # noqa: N818 - like EndOfStream it names an event, not a fault
@@ -74,7 +92,7 @@ class SinkRunner(Generic[Item]):
         clock: Clock,
         capacity: int = 4,
         idle: Callable[[], None] | None = None,
-        report: Callable[[str], None] = lambda message: None,
+        connection: Connection | None = None,
     ) -> None:
         """Make a runner; nothing runs before `start`.
 
@@ -86,22 +104,23 @@ class SinkRunner(Generic[Item]):
             clock: for pauses after failures.
             capacity: items that the mailbox holds, at least 1; always 1 with `Filling.NEWEST`.
             idle: called in the thread, at most every `IDLE_SECONDS`, while no item waits.
-            report: is told once of each kind of failure, in one line.
+            connection: what the sink says of its connection, where it has one; its counts go before the runner's own.
         """
         self.name = name
-        self.written = 0
+        self._written = 0
         self.dropped = 0
         """Items that did not get through in time; what comes after the sink has finished does not count."""
         self.failures = 0
         self.finished: SinkFinished | None = None
-        self._write, self._close, self._idle, self._report = write, close, idle, report
+        self._write, self._close, self._idle, self._connection = write, close, idle, connection
         self._filling, self._clock = filling, clock
         self._capacity = 1 if filling is Filling.NEWEST else max(1, capacity)
         self._wake_at, self._look_seconds = _waking(filling, self._capacity, idle is not None)
         self._mailbox: deque[Item] = deque()
         self._changed = threading.Condition()
         self._closing = False
-        self._told: set[str] = set()
+        self._log = logging.getLogger(f"edge_fer.sinks.{name}")
+        self._outages = Outages(self._log, clock.monotonic)
         self._pause_seconds = 0.0
         self._paused_until = float("-inf")
         self._thread = BackgroundThread(self._work, f"sink-{name}")
@@ -109,6 +128,21 @@ class SinkRunner(Generic[Item]):
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+
+    @property
+    def written(self) -> int:
+        """Items that were written, or for a sink with a connection: results that were sent."""
+        return self._written if self._connection is None else self._connection.sent
+
+    @property
+    def lost(self) -> int:
+        """Results that could not be sent, because the connection was away; not counted as failures of the run."""
+        return 0 if self._connection is None else self._connection.lost
+
+    @property
+    def connected(self) -> bool | None:
+        """Whether the other side is there; None for a sink without a connection."""
+        return None if self._connection is None else self._connection.connected
 
     @property
     def done(self) -> bool:
@@ -183,7 +217,8 @@ class SinkRunner(Generic[Item]):
             self._lose(1)
             return
         if self._guarded(lambda: self._write(item)):
-            self.written += 1
+            self._written += 1
+            self._outages.works(f"{self.name}: works again")
             self._pause_seconds = 0.0
         elif self._filling is not Filling.WAIT:
             first, longest = BACKOFF_SECONDS
@@ -200,20 +235,14 @@ class SinkRunner(Generic[Item]):
         except SinkFinished as exc:
             self.finished = exc
             if str(exc):
-                self._tell(str(exc))
+                self._log.info("%s", exc)
             return False
         except Exception as exc:  # a sink's fault, whatever it is, must not end the run
             self.failures += 1
-            self._tell(
-                f"{self.name}: {exc}" if isinstance(exc, SinkError) else f"{self.name}: {type(exc).__name__}: {exc}"
-            )
+            kind = "" if isinstance(exc, SinkError) else f"{type(exc).__name__}: "
+            self._outages.failed(f"{self.name}: {kind}{exc}")
             return False
         return True
-
-    def _tell(self, message: str) -> None:
-        if message not in self._told and len(self._told) < 8:
-            self._told.add(message)
-            self._report(message)
 
 
 def _waking(filling: Filling, capacity: int, has_idle: bool) -> tuple[int, float | None]:
@@ -229,20 +258,17 @@ def _waking(filling: Filling, capacity: int, has_idle: bool) -> tuple[int, float
     return 1, IDLE_SECONDS if has_idle else None
 
 
-def run_sink(
-    name: str, sink: Sink, filling: Filling, clock: Clock, report: Callable[[str], None]
-) -> SinkRunner[Observation]:
+def run_sink(name: str, sink: Sink, filling: Filling, clock: Clock) -> SinkRunner[Observation]:
     """A runner for a sink that takes observations, which hold no pixels; it is given turns where it has `idle`."""
     idle = getattr(sink, "idle", None)
     # Observations are small: a long mailbox lets a slow terminal catch up.
-    return SinkRunner(name, sink.write, sink.close, filling=filling, clock=clock, capacity=64, idle=idle, report=report)
+    connection = getattr(sink, "connection", None)
+    return SinkRunner(
+        name, sink.write, sink.close, filling=filling, clock=clock, capacity=64, idle=idle, connection=connection
+    )
 
 
-def run_view_sink(
-    name: str, sink: ViewSink, filling: Filling, clock: Clock, report: Callable[[str], None]
-) -> SinkRunner[View]:
+def run_view_sink(name: str, sink: ViewSink, filling: Filling, clock: Clock) -> SinkRunner[View]:
     """A runner for a sink that takes pictures; few wait, because each holds a frame."""
     idle = getattr(sink, "idle", None)
-    return SinkRunner(
-        name, sink.write_view, sink.close, filling=filling, clock=clock, capacity=2, idle=idle, report=report
-    )
+    return SinkRunner(name, sink.write_view, sink.close, filling=filling, clock=clock, capacity=2, idle=idle)

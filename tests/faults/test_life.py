@@ -100,7 +100,7 @@ def test_a_wall_clock_that_jumps_changes_times_in_lines_and_nothing_else() -> No
         source,
         EachFrame(FakeDetector()),
         FakeClassifier(),
-        [run_sink("keep", keep, Filling.WAIT, clock, lambda message: None)],
+        [run_sink("keep", keep, Filling.WAIT, clock)],
         clock,
         limits=RunLimits(duration_seconds=10.0),
         note=lambda observation: (seen.append(observation), monitor.note(observation))[0],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -23,6 +24,8 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from edge_fer.sinks.health import SinkHealth
 
 
 pytest.importorskip("paho.mqtt.client", reason="needs paho-mqtt")
@@ -118,8 +121,10 @@ import time
 info = SourceInfo("camera 0", True, 640, 480, 30.0)
 monitor = HealthMonitor(lambda: info, SystemClock())
 sink = open_mqtt(
-    MqttSettings("127.0.0.1", {broker.port}, identity="cam-1"), ("happy",), monitor.snapshot, SystemClock(), print
+    MqttSettings("127.0.0.1", {broker.port}, identity="cam-1"), ("happy",), monitor.snapshot, SystemClock()
 )
+from tests.fakes import observation
+monitor.note(observation())
 while True:
     sink.idle()
     time.sleep(0.01)
@@ -166,7 +171,42 @@ def test_a_broker_that_comes_late_and_goes_and_comes_costs_no_frame(tmp_path: Pa
     device.stop()
     assert device.runner.dropped == 0
     assert device.monitor.snapshot().frames == device.frames
-    assert len(device.told) == len(set(device.told)) == 3
+    address = f"127.0.0.1:{broker.port}"
+    assert [re.sub(r"\d+ s$", "… s", line) for line in device.told] == [
+        f"mqtt: cannot reach {address}: Connection refused; trying again",
+        f"mqtt: connected to {address} after … s",
+        f"mqtt: lost {address}; trying again",
+        f"mqtt: connected to {address} after … s",
+    ]
+
+
+def test_each_outage_of_the_broker_is_logged_counted_and_seen(tmp_path: Path, making: Making) -> None:
+    broker = making.broker(tmp_path)
+    broker.start()
+    device = making.device(broker)
+
+    def mqtt() -> SinkHealth:
+        return device.monitor.snapshot().sinks[0]
+
+    until(lambda: mqtt().connected and mqtt().written > 0, "states are sent")
+    for outage in (1, 2, 3):
+        failures = mqtt().failures
+        broker.stop()
+        until(lambda: not mqtt().connected, "the loss is seen")
+        written = mqtt().written
+        for emotion in ("sad", "happy", "fear"):
+            device.emotion = emotion
+            until(lambda: mqtt().failures > failures, "what could not be sent is counted")  # noqa: B023
+            failures = mqtt().failures
+        assert mqtt().written == written, "nothing is sent to nobody"
+        broker.start()
+        until(lambda: mqtt().connected, "it is found again")
+        device.emotion = "angry"
+        until(lambda: mqtt().written > written, "states are sent again")  # noqa: B023
+        assert len(device.told) == 2 * outage
+    device.stop()
+    assert [line.split()[1] for line in device.told] == ["lost", "connected"] * 3
+    assert device.runner.failures == 0, "a broker that was away is no failed run"
 
 
 def test_a_broker_that_takes_nothing_costs_no_frame(broker: Broker, making: Making) -> None:
@@ -241,13 +281,13 @@ def test_tls_with_a_certificate_of_ones_own(tmp_path: Path, making: Making) -> N
     broker.start()
     trusting = making.device(broker, tls=True, ca=made)
     until(lambda: trusting.sink._link.connections == 1, "the certificate is trusted")
+    trusting.stop()
+    assert trusting.told == []
     distrusting = making.device(broker, tls=True, ca=other, identity="cam-2")
     until(lambda: distrusting.told, "the certificate is refused")
-    trusting.stop()
     distrusting.stop()
     until(lambda: not [one for one in threading.enumerate() if "paho" in one.name], "the network threads have ended")
     gc.collect()
-    assert trusting.told == []
     assert len(distrusting.told) == 1
     assert "its certificate is not trusted" in distrusting.told[0]
     assert "--mqtt-ca" in distrusting.told[0]

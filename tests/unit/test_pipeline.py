@@ -13,6 +13,7 @@ from edge_fer.pipeline import Pipeline, RunLimits
 from edge_fer.sinks.runner import Filling, SinkFinished, run_sink, run_view_sink
 from edge_fer.types import Box, Frame, Image, InputSpec
 from tests.fakes import Collector, EndlessSource, FakeClassifier, FakeClock, FakeDetector, FakeSource, Gate, picture
+from tests.logs import logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,15 +37,15 @@ class Parts:
     ) -> None:
         self.source, self.clock, self.stop = source, FakeClock(step_seconds), threading.Event()
         self.detector, self.classifier = detector or FakeDetector(BOX), classifier or FakeClassifier()
-        self.sink, self.view_sink, self.told = Collector(before), Collector(), list[str]()
+        self.sink, self.view_sink = Collector(before), Collector()
         filling = Filling.DROP_OLDEST if source.info.live else Filling.WAIT
         self.pipeline = Pipeline(
             source,
             EachFrame(self.detector),
             self.classifier,
-            [run_sink("sink", self.sink, filling, self.clock, self.told.append)],
+            [run_sink("sink", self.sink, filling, self.clock)],
             self.clock,
-            view_sinks=[run_view_sink("view", self.view_sink, filling, self.clock, self.told.append)],
+            view_sinks=[run_view_sink("view", self.view_sink, filling, self.clock)],
             limits=limits,
             truth=truth,
         )
@@ -158,8 +159,9 @@ def test_a_sink_that_has_enough_ends_the_run() -> None:
         raise SinkFinished("", ends_run=True)
 
     parts = Parts(EndlessSource(picture()), before=leave)
-    report = parts.pipeline.run(parts.stop)
-    assert (report.ending, report.failures, parts.told) == ("sink", {}, [])
+    with logged() as lines:
+        report = parts.pipeline.run(parts.stop)
+    assert (report.ending, report.failures, lines) == ("sink", {}, [])
 
 
 def test_a_sink_that_finishes_for_itself_does_not_end_the_run() -> None:
@@ -167,9 +169,10 @@ def test_a_sink_that_finishes_for_itself_does_not_end_the_run() -> None:
         raise SinkFinished("no screen", ends_run=False)
 
     parts = Parts(FakeSource(pictures(20)), before=leave)
-    report = parts.pipeline.run(parts.stop)
+    with logged() as lines:
+        report = parts.pipeline.run(parts.stop)
     assert (report.ending, report.tally.frames, len(parts.view_sink.items)) == ("source", 20, 20)
-    assert parts.told == ["no screen"]
+    assert lines == ["no screen"]
 
 
 def test_a_broken_sink_is_counted_and_the_others_get_everything() -> None:
@@ -177,10 +180,11 @@ def test_a_broken_sink_is_counted_and_the_others_get_everything() -> None:
         raise SinkError("disk full")
 
     parts = Parts(FakeSource(pictures(20)), before=fail)
-    report = parts.pipeline.run(parts.stop)
+    with logged() as lines:
+        report = parts.pipeline.run(parts.stop)
     assert report.failures == {"sink": 20}
     assert len(parts.view_sink.items) == 20
-    assert parts.told == ["sink: disk full"]
+    assert lines == ["sink: disk full"]
 
 
 def test_sinks_finish_while_a_source_that_is_stuck_is_being_closed() -> None:

@@ -98,7 +98,15 @@ class PageSink:
 
     @property
     def url(self) -> str:
-        """Where people find the page."""
+        """Where people find the page: behind a proxy at the name that it was given, which speaks HTTPS by then."""
+        address, names = self._settings.address, self._settings.names
+        if names and address.is_loopback:
+            return f"https://{names[0]}/"
+        return self.own_url
+
+    @property
+    def own_url(self) -> str:
+        """Where the server itself is reached."""
         address = self._settings.address
         host = socket.gethostname() if address.host in EVERY_ADDRESS else address.host
         return f"http://{Address(host, self.port)}/"
@@ -197,7 +205,7 @@ def open_page(
             sessions_in = kept_in.with_name(f"web-sessions-{settings.address.port}.json")
     listener = bind(settings.address)
     sink = PageSink(settings, listener, token, health, open_reader, clock, top=top, sessions_in=sessions_in)
-    log.info("page: %s", sink.url)
+    log.info("page: %s", sink.own_url)
     if kept_in is not None:
         log.info("page: sign in with the token in %s", kept_in)
     elif others := other_users():

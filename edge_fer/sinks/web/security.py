@@ -11,7 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import RedirectResponse
 
 from edge_fer.sinks.gate import FORWARDED_FOR, HEADERS, GateRules, Refused, check, client_of, values, wants_page
-from edge_fer.sinks.outages import Outages
+from edge_fer.sinks.outages import Seldom
 from edge_fer.sinks.web.problems import Problem, too_many
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("edge_fer.web")
 
 LOGIN_PATH = "/login"
-FAULT_SECONDS = 60.0
-"""Faults of the application are in the log once in this time at most."""
 PAGES = frozenset({"/", LOGIN_PATH})
 """Paths that a link on another page may lead to."""
 WITHOUT_TOKEN = "sign in, or send the token as: Authorization: Bearer TOKEN"
@@ -86,8 +84,7 @@ class Guard:
         """
         self._app, self._rules, self._access, self._open_paths = app, rules, access, open_paths
         self._proxy_named = False
-        # Nobody who comes to the page shall fill the log.
-        self._outages = Outages(log, time.monotonic, calm_seconds=FAULT_SECONDS)
+        self._faults = Seldom(log, time.monotonic)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -116,7 +113,7 @@ class Guard:
                 response = RedirectResponse(LOGIN_PATH, 303)
             await response(scope, receive, send_with_headers)
         except Exception as error:  # a fault of ours: one line, and nothing of it to the client
-            self._outages.failed(f"page: {scope['method']} {scope['path']!r} failed: {type(error).__name__}")
+            self._faults.failed(f"page: {scope['method']} {scope['path']!r} failed: {type(error).__name__}")
             if not started:
                 await Problem(500, "the server failed").response()(scope, receive, send_with_headers)
 

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from edge_fer.background import BackgroundThread
 from edge_fer.sinks.gate import HEADERS, Full, Place, Shares, client_key, is_proxy
 from edge_fer.sinks.listening import open_listener
-from edge_fer.sinks.outages import Outages
+from edge_fer.sinks.outages import Seldom
 from edge_fer.sinks.web.problems import MEDIA_TYPE, problem_body
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ SEND_BUFFER_BYTES = 131_072
 """What the system may hold for a client that takes nothing; little, so that pictures are new when they arrive."""
 BACKLOG = 128
 CHECK_SECONDS = 1.0
-FAULT_SECONDS = 60.0
-"""Faults of the server are in the log once in this time at most: nobody who comes to the page shall fill it."""
 CLOSE_SECONDS = 0.3
 """How long open responses may take to end once the server is to stop."""
 
@@ -168,7 +166,7 @@ class ServerThread:
         self._limits, self._proxies = limits, proxies
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: uvicorn.Server | None = None
-        self._outages = Outages(log, time.monotonic, calm_seconds=FAULT_SECONDS)
+        self._faults = Seldom(log, time.monotonic)
         self._ready = threading.Event()
         self._thread = BackgroundThread(self._work, "web-server")
         self._thread.start()
@@ -241,4 +239,4 @@ class ServerThread:
         error = context.get("exception")
         # Clients that vanish are no fault.
         if error is not None and not isinstance(error, OSError):
-            self._outages.failed(f"page: {type(error).__name__} in the server")
+            self._faults.failed(f"page: {type(error).__name__} in the server")

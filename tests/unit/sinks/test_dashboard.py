@@ -27,7 +27,7 @@ MATCHER = re.compile(r'(\w+)\s*(?:=~|!=|=)\s*"([^"]*)"')
 
 
 class Counts:
-    name, written, dropped, failures = "mqtt", 7, 2, 1
+    name, written, dropped, failures, lost, connected = "mqtt", 7, 2, 1, 3, True
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_there_are_queries_of_both() -> None:
 @pytest.mark.parametrize("query", queries())
 def test_every_metric_that_is_asked_for_exists(query: str, samples: list[Any]) -> None:
     asked = set(NAME.findall(query))
-    assert asked or query.startswith("up{")
+    assert asked or "up{job=" in query
     assert asked <= {sample.name for sample in samples}
 
 

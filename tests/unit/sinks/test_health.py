@@ -14,7 +14,7 @@ INFO = SourceInfo("camera 0", True, 640, 480, 30.0)
 
 
 class Counts:
-    name, written, dropped, failures = "mqtt", 7, 2, 1
+    name, written, dropped, failures, lost, connected = "mqtt", 7, 2, 1, 3, True
 
 
 def monitor(clock: FakeClock, **settings: object) -> HealthMonitor:
@@ -30,7 +30,7 @@ def test_before_the_first_frame_the_camera_is_down_and_nothing_is_counted() -> N
     made = monitor(clock)
     clock.now += 3.0
     health = made.snapshot()
-    assert health.camera == CameraHealth("camera 0", live=True, up=False, since_seconds=3.0)
+    assert health.camera == CameraHealth("camera 0", live=True, up=False, since_seconds=3.0, tried=False)
     assert (health.frames, health.fps, health.last_frame_seconds, health.timings) == (0, 0.0, None, None)
     assert health.stages["total"].mean_ms is None
     assert health.uptime_seconds == 3.0
@@ -90,7 +90,7 @@ def test_sinks_and_board_are_told() -> None:
     made = monitor(FakeClock(), board=lambda: board)
     made.watch([Counts()])
     health = made.snapshot()
-    assert health.sinks == (SinkHealth("mqtt", 7, 2, 1),)
+    assert health.sinks == (SinkHealth("mqtt", 7, 2, 4, connected=True),)
     assert health.dropped == {"mqtt": 2}
     assert health.board is board
 

@@ -57,6 +57,14 @@ def test_a_computer_without_a_thermometer_has_no_sensor_for_it() -> None:
     assert "temperature" not in discovery(device, "s", "a", 90)["cmps"]
 
 
+def test_what_is_unknown_in_the_state_is_unknown_in_home_assistant() -> None:
+    components = config()["cmps"]
+    # A template without a filter gives `None` for null, which makes an entity of MQTT unknown.
+    for key in ("emotion", "faces"):
+        assert components[key]["value_template"] == f"{{{{ value_json.{key} }}}}"
+    assert components["score"]["value_template"].endswith("if value_json.score is not none else none }}")
+
+
 def test_topics_stand_below_the_prefix() -> None:
     assert discovery_topic("ha", DEVICE) == "ha/device/edge-fer-1/config"
     assert birth_topic("ha") == "ha/status"

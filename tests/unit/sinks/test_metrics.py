@@ -36,8 +36,11 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
 class Counts:
-    def __init__(self, name: str, written: int, dropped: int, failures: int) -> None:
+    def __init__(
+        self, name: str, written: int, dropped: int, failures: int, lost: int = 0, connected: bool | None = None
+    ) -> None:
         self.name, self.written, self.dropped, self.failures = name, written, dropped, failures
+        self.lost, self.connected = lost, connected
 
 
 class Setup:
@@ -108,6 +111,15 @@ def test_counters_begin_at_zero_so_that_the_first_loss_is_seen(setup: Setup) -> 
     assert setup.value("edge_fer_frames_dropped_total", reason="mqtt") == 0
     assert setup.value("edge_fer_sink_errors_total", sink="mqtt") == 0
     assert setup.value("edge_fer_frame_age_seconds") is None
+
+
+def test_a_broker_that_is_away_is_seen(setup: Setup) -> None:
+    setup.monitor.watch([Counts("csv", 7, 0, 1), Counts("mqtt", 7, 0, 0, lost=4, connected=False)])
+    assert setup.value("edge_fer_sink_connected", sink="mqtt") == 0
+    assert setup.value("edge_fer_sink_errors_total", sink="mqtt") == 4
+    assert setup.value("edge_fer_sink_connected", sink="csv") is None
+    setup.monitor.watch([Counts("mqtt", 7, 0, 0, lost=4, connected=True)])
+    assert setup.value("edge_fer_sink_connected", sink="mqtt") == 1
 
 
 def test_durations_are_cumulative_histograms_in_seconds(setup: Setup) -> None:

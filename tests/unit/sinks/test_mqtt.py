@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,45 +25,52 @@ class FakeLink:
 
     def __init__(self) -> None:
         self.connections = 0
-        self.ready = False
-        self.sent: list[tuple[str, str, bool]] = []
-        self.closed = 0
+        self.ready = self.connected = False
+        self.messages: list[tuple[str, str, bool]] = []
+        self.closed = self.sent = self.lost = 0
 
     def connect(self) -> None:
         self.connections += 1
-        self.ready = True
+        self.ready = self.connected = True
 
-    def publish(self, topic: str, text: str, *, retain: bool = False) -> None:
-        if self.ready:
-            self.sent.append((topic, text, retain))
+    def disconnect(self) -> None:
+        self.ready = self.connected = False
+
+    def publish(self, topic: str, text: str, *, retain: bool = False, counts: bool = False) -> None:
+        if self.connected:
+            self.messages.append((topic, text, retain))
+            self.sent += counts
+        else:
+            self.lost += counts
 
     def close(self) -> None:
         self.closed += 1
-        self.ready = False
+        self.disconnect()
 
     def taken(self) -> list[tuple[str, str, bool]]:
-        sent, self.sent = self.sent, []
-        return sent
+        messages, self.messages = self.messages, []
+        return messages
 
 
 class Setup:
     """A sink of states with a clock and a camera that do as told."""
 
-    def __init__(self, **settings: object) -> None:
+    def __init__(self, *, camera: str = "camera 0", page: str | None = None, **settings: object) -> None:
         self.clock, self.link = FakeClock(), FakeLink()
         self.camera: CameraHealth | None = None
         self.hear: Callable[[str], None] = lambda text: None
         self.topics: MqttTopics | None = None
-        info = SourceInfo("camera 0", True, 640, 480, 30.0)
+        info = SourceInfo(camera, True, 640, 480, 30.0)
         self.monitor = HealthMonitor(
             lambda: info, self.clock, engine="litert", model="small fp32", camera=lambda: self.camera
         )
         self.sink = MqttSink(
-            MqttSettings("broker", identity="cam-1", **settings),  # type: ignore[arg-type]
+            MqttSettings("broker", **{"identity": "cam-1", **settings}),  # type: ignore[arg-type]
             FER_LABELS,
             self.monitor.snapshot,
             self.clock,
             self.connect,
+            page,
         )
 
     def connect(self, topics: MqttTopics, hear: Callable[[str], None]) -> FakeLink:
@@ -158,7 +166,7 @@ def test_the_expiry_follows_a_long_interval() -> None:
     assert config["cmps"]["faces"]["expire_after"] == 600 * EXPIRE_HEARTBEATS
 
 
-def test_a_camera_that_is_lost_has_no_emotion_and_comes_back() -> None:
+def test_a_camera_that_is_lost_leaves_all_unknown_and_comes_back() -> None:
     setup = Setup()
     setup.link.connect()
     setup.see("happy")
@@ -166,7 +174,8 @@ def test_a_camera_that_is_lost_has_no_emotion_and_comes_back() -> None:
     setup.camera = CameraHealth("camera 0", live=True, up=False, since_seconds=1.0)
     setup.clock.now += 2.0
     setup.sink.idle()
-    assert [(state["camera"], state["emotion"], state["score"]) for state in setup.states()] == [("down", "none", None)]
+    (state,) = setup.states()
+    assert state == {**state, "camera": "down", "emotion": None, "score": None, "faces": None, "fps": 0.0}
     setup.camera = None
     setup.see("happy", after=2.0)
     assert [(state["camera"], state["emotion"]) for state in setup.states()] == [("up", "happy")]
@@ -192,7 +201,7 @@ def test_a_new_connection_is_told_everything_and_nothing_was_kept_for_it() -> No
     setup.link.connect()
     setup.see("happy")
     setup.link.taken()
-    setup.link.ready = False
+    setup.link.disconnect()
     for _ in range(1000):
         setup.see("sad", after=0.2)
     assert setup.link.taken() == []
@@ -247,3 +256,80 @@ def test_the_mood_is_the_emotion_of_most_and_the_mean_of_their_scores() -> None:
     assert mood(observation(*faces)) == Mood("happy", pytest.approx(0.6), 3)
     assert mood(observation(*faces[:2])) == Mood("sad", 0.9, 2)
     assert mood(observation()) == Mood("none", None, 0)
+
+
+def test_nothing_is_said_of_a_camera_that_was_not_tried_yet() -> None:
+    setup = Setup()
+    setup.camera = CameraHealth("camera 0", live=True, up=False, since_seconds=0.0, tried=False)
+    setup.link.connect()
+    for _ in range(100):
+        setup.clock.now += 1.0
+        setup.sink.idle()
+    assert [topic for topic, _, _ in setup.link.taken()] == [CONFIG, AVAILABILITY]
+    setup.camera = CameraHealth("camera 0", live=True, up=False, since_seconds=0.0, problem="no such device")
+    setup.clock.now += 1.0
+    setup.sink.idle()
+    assert [state["camera"] for state in setup.states()] == ["down"]
+
+
+def test_a_source_that_is_not_watched_is_down_after_some_silence_and_not_before() -> None:
+    setup = Setup()
+    setup.link.connect()
+    setup.clock.now += 1.0
+    setup.sink.idle()
+    assert setup.states() == []
+    setup.clock.now += 60.0
+    setup.sink.idle()
+    assert [state["camera"] for state in setup.states()] == ["down"]
+
+
+def test_what_is_lost_while_the_broker_is_away_is_counted_for_as_long_as_that_lasts() -> None:
+    setup = Setup()
+    setup.link.connect()
+    setup.see("happy")
+    assert (setup.link.sent, setup.link.lost) == (1, 0)
+    setup.link.disconnect()
+    lost = []
+    for _ in range(5):
+        # Nothing changes: even so an outage is to be seen, by an alert that looks at ten minutes.
+        setup.see("happy", after=HEARTBEAT_SECONDS)
+        lost.append(setup.link.lost)
+    assert lost == [1, 2, 3, 4, 5]
+    assert setup.sink.connection.sent == 1
+    setup.link.connect()
+    setup.see("happy")
+    assert (setup.link.sent, setup.link.lost) == (2, 5)
+
+
+def test_the_device_links_to_the_page() -> None:
+    setup = Setup(page="http://kitchen:8080/")
+    setup.link.connect()
+    setup.see("happy")
+    assert json.loads(setup.link.taken()[0][1])["dev"]["configuration_url"] == "http://kitchen:8080/"
+
+
+def test_without_a_page_there_is_no_link() -> None:
+    setup = Setup()
+    setup.link.connect()
+    setup.see("happy")
+    assert "configuration_url" not in json.loads(setup.link.taken()[0][1])["dev"]
+
+
+@pytest.mark.parametrize(
+    ("camera", "shown"),
+    [
+        ("camera 0", "camera 0"),
+        ("/dev/video0", "/dev/video0"),
+        ("rtsp://***@192.168.1.20:554/stream1", "192.168.1.20"),
+        ("https://door.lan/snapshot.jpg?token=***", "door.lan"),
+        ("http://[fd00::5]:81/stream", "fd00::5"),
+        ("rtsp://[half", "rtsp://[half"),
+    ],
+)
+def test_the_default_name_of_a_stream_is_its_host(camera: str, shown: str) -> None:
+    setup = Setup(camera=camera, identity=None)
+    setup.link.connect()
+    setup.see("happy")
+    name = json.loads(setup.link.taken()[0][1])["dev"]["name"]
+    assert name == f"edge-fer {socket.gethostname()} {shown}"
+    assert "***" not in name

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_fer.errors import SinkError
+from edge_fer.sinks.outages import CALM_SECONDS
 from edge_fer.sinks.runner import Filling, SinkFinished, SinkRunner, run_sink
 from tests.fakes import Collector, FakeClock, Gate, observation
+from tests.logs import logged
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ def runner(
     *,
     clock: FakeClock | None = None,
     capacity: int = 4,
-    report: Callable[[str], None] = lambda message: None,
     idle: Callable[[], None] | None = None,
 ) -> SinkRunner:
     made = SinkRunner(
@@ -32,7 +33,6 @@ def runner(
         filling=filling,
         clock=clock or FakeClock(),
         capacity=capacity,
-        report=report,
         idle=idle,
     )
     made.start()
@@ -103,20 +103,72 @@ def test_waiting_for_room_ends_when_told_to_give_up() -> None:
 
 
 @pytest.mark.parametrize("error", [SinkError("disk full"), ValueError("odd")])
-def test_a_sink_that_raises_is_counted_and_told_once(error: Exception) -> None:
+def test_a_sink_that_raises_is_counted_and_logged_once(error: Exception) -> None:
     def fail(number: int) -> None:
         if number % 2:
             raise error
 
-    told: list[str] = []
     sink = Collector(fail)
-    made = runner(sink, report=told.append)
-    for number in range(10):
-        made.offer(observation(seq=number))
-    finish(made)
+    with logged() as lines:
+        made = runner(sink)
+        for number in range(10):
+            made.offer(observation(seq=number))
+        finish(made)
     assert (made.written, made.failures, sink.closed) == (5, 5, 1)
-    assert len(told) == 1
-    assert str(error) in told[0]
+    assert len(lines) == 1
+    assert str(error) in lines[0]
+
+
+def test_each_outage_and_each_return_is_logged_and_the_second_like_the_first() -> None:
+    clock, broken = FakeClock(), threading.Event()
+
+    def fail_while_broken(number: int) -> None:
+        if broken.is_set():
+            raise SinkError("disk full")
+
+    made = runner(Collector(fail_while_broken), clock=clock)
+    with logged() as lines:
+        for outage in (False, True, True, False, True, True, True, False, False):
+            broken.set() if outage else broken.clear()
+            clock.now += CALM_SECONDS + 1
+            before = made.written + made.failures
+            made.offer(observation())
+            until(lambda before=before: made.written + made.failures > before, "it is done with")  # type: ignore[misc]
+        finish(made)
+    assert lines == ["test: disk full", "test: works again"] * 2
+
+
+def test_what_fails_now_and_then_does_not_fill_the_log() -> None:
+    def fail(number: int) -> None:
+        if number % 3 == 0:
+            raise SinkError(f"odd frame {number}")
+
+    clock = FakeClock()
+    made = runner(Collector(fail), clock=clock)
+    with logged() as lines:
+        for number in range(1000):
+            clock.now += 0.03
+            made.offer(observation(seq=number))
+        finish(made)
+    assert len(lines) == 1
+
+
+class Away:
+    """A connection whose other side took three results and lost two."""
+
+    sent, lost, connected = 3, 2, False
+
+
+def test_a_sink_with_a_connection_counts_what_was_sent() -> None:
+    class Sending(Collector):
+        connection = Away()
+
+    made = run_sink("sending", Sending(), Filling.NEWEST, FakeClock())
+    made.start()
+    made.offer(observation())
+    finish(made)
+    assert (made.written, made.lost, made.connected, made.failures) == (3, 2, False, 0)
+    assert run_sink("file", Collector(), Filling.WAIT, FakeClock()).connected is None
 
 
 def test_a_failing_sink_of_a_live_source_is_left_alone_for_longer_and_longer() -> None:
@@ -150,14 +202,14 @@ def test_after_finishing_nothing_is_written_dropped_or_told() -> None:
     def leave(number: int) -> None:
         raise SinkFinished("", ends_run=True)
 
-    told: list[str] = []
     sink = Collector(leave)
-    made = runner(sink, report=told.append, capacity=1)
-    made.offer(observation())
-    until(lambda: made.finished is not None, "it has finished")
-    for _ in range(5):
+    with logged() as told:
+        made = runner(sink, capacity=1)
         made.offer(observation())
-    finish(made)
+        until(lambda: made.finished is not None, "it has finished")
+        for _ in range(5):
+            made.offer(observation())
+        finish(made)
     assert made.finished is not None
     assert made.finished.ends_run
     assert (sink.calls, made.dropped, made.failures, sink.closed, told) == (1, 0, 0, 1, [])
@@ -184,9 +236,9 @@ def test_a_failing_close_is_counted() -> None:
         def close(self) -> None:
             raise SinkError("cannot finish")
 
-    told: list[str] = []
-    made = runner(Broken(), report=told.append)
-    finish(made)
+    with logged() as told:
+        made = runner(Broken())
+        finish(made)
     assert (made.failures, told) == (1, ["test: cannot finish"])
 
 
@@ -235,7 +287,7 @@ def test_a_sink_of_observations_may_have_turns_of_its_own() -> None:
         def idle(self) -> None:
             turns.set()
 
-    made = run_sink("restless", Restless(), Filling.NEWEST, FakeClock(), lambda message: None)
+    made = run_sink("restless", Restless(), Filling.NEWEST, FakeClock())
     made.start()
     assert turns.wait(LONG_SECONDS)
     finish(made)
