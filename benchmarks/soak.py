@@ -52,7 +52,6 @@ ALLOWED_BYTES = 3_000_000
 """What the allocator may keep beside what is held."""
 
 
-@dataclass(frozen=True, slots=True)
 class Kept(logging.Handler):
     """Keeps what is logged."""
 
@@ -65,6 +64,7 @@ class Kept(logging.Handler):
         self._messages.append(record.getMessage())
 
 
+@dataclass(frozen=True, slots=True)
 class Held:
     """What the process holds after so many frames."""
 
