@@ -128,7 +128,6 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
     opened = open_detector(settings.faces.detector, settings.faces.search)
     if opened.warning is not None:
         streams.report(opened.warning)
-    streams.report(f"faces are found by {opened.name}")
     classifier = open_classifier(settings.model, settings.backend, settings.threads)
     source: FrameSource | None = None
     page: PageSink | None = None
@@ -157,6 +156,8 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
             source.close()
         classifier.close()
         raise
+    # Last, so that what cannot be opened is the one line of its run.
+    streams.report(f"faces are found by {opened.name}")
     heartbeat = None if streams.manager is None else listen_to(source, streams.manager, clock)
     follower: FaceFollower
     if source.info.live or source.info.fps is None or source.info.fps >= FOLLOW_FPS:
