@@ -2,7 +2,7 @@
 
 >>> from edge_fer import EdgeFer
 >>> with EdgeFer() as fer:
-...     faces = fer.predict("group.jpg")
+...     faces = fer.analyze("group.jpg").faces
 """
 
 from __future__ import annotations
@@ -12,16 +12,29 @@ from typing import TYPE_CHECKING, Any
 from edge_fer._version import __version__
 
 if TYPE_CHECKING:
-    from edge_fer.api import EdgeFer
-    from edge_fer.types import Box, Face, Frame, Observation, ScoredFace, Scores
+    from edge_fer.analyzer import EdgeFer, Failure
+    from edge_fer.types import Box, Face, Frame, Landmarks, Observation, ScoredFace, Scores
 
-__all__ = ["Box", "EdgeFer", "Face", "Frame", "Observation", "ScoredFace", "Scores", "__version__"]
+__all__ = [
+    "Box",
+    "EdgeFer",
+    "Face",
+    "Failure",
+    "Frame",
+    "Landmarks",
+    "Observation",
+    "ScoredFace",
+    "Scores",
+    "__version__",
+]
 
 _HOMES = {
-    "EdgeFer": "edge_fer.api",
+    "EdgeFer": "edge_fer.analyzer",
+    "Failure": "edge_fer.analyzer",
     "Box": "edge_fer.types",
     "Face": "edge_fer.types",
     "Frame": "edge_fer.types",
+    "Landmarks": "edge_fer.types",
     "Observation": "edge_fer.types",
     "ScoredFace": "edge_fer.types",
     "Scores": "edge_fer.types",

@@ -13,10 +13,9 @@ from edge_fer.camera._opencv import use_threads
 from edge_fer.camera.read_ahead import ReadAhead
 from edge_fer.camera.settings import CameraSettings
 from edge_fer.camera.turning import TurnedSource, turned_truth
-from edge_fer.detectors import FaceSettings, build_tracker, open_detector
+from edge_fer.detectors import FaceSettings, build_follower, open_detector
 from edge_fer.errors import MissingExtra
 from edge_fer.faces.detector_settings import DetectorSettings
-from edge_fer.faces.tracking import EachFrame
 from edge_fer.pipeline import Pipeline, RunLimits
 from edge_fer.scores.loading import Backend, open_classifier
 from edge_fer.scores.smoothing import ScoreSmoother
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_fer.device.notify import ServiceManager
-    from edge_fer.faces.tracking import FaceFollower
     from edge_fer.pipeline import Service
     from edge_fer.protocols import Classifier, Clock, FaceDetector, FrameSource
     from edge_fer.sinks.health import Health
@@ -46,10 +44,6 @@ if TYPE_CHECKING:
     from edge_fer.sinks.web.page import PageSink
     from edge_fer.sinks.web.settings import WebSettings
     from edge_fer.types import Observation, SourceInfo, View
-
-
-FOLLOW_FPS = 2.0
-"""Pictures that come slower than this have nothing in common: each is searched by itself, as in a folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +153,9 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
     # Last, so that what cannot be opened is the one line of its run.
     streams.report(f"faces are found by {opened.name}")
     heartbeat = None if streams.manager is None else listen_to(source, streams.manager, clock)
-    follower: FaceFollower
-    if source.info.live or source.info.fps is None or source.info.fps >= FOLLOW_FPS:
-        follower = build_tracker(settings.faces, opened)
-    else:
-        follower = EachFrame(open_detector(opened.name, replace(settings.faces.search, use="pictures")).detector)
     return Pipeline(
         shown if source.info.live else ReadAhead(shown),
-        follower,
+        build_follower(settings.faces, opened, source.info),
         classifier,
         sinks,
         clock,

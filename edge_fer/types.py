@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+SCHEMA = "edge-fer/1"
+"""Of an observation as plain data; within one number fields are only ever added."""
 
 Image: TypeAlias = NDArray[np.uint8]
 """Pixels as uint8: [height, width, 3] in BGR order, or [height, width] grey."""
@@ -162,6 +166,40 @@ class ScoredFace:
     emotion: str
     """The label to show; it may lag behind `scores.top` for a moment so that it does not flicker."""
 
+    @property
+    def box(self) -> Box:
+        """Where the face is, in pixels of the frame."""
+        return self.face.box
+
+    @property
+    def id(self) -> int | None:
+        """Stays the same while the face is followed; None where faces are not followed."""
+        return self.face.track_id
+
+    @property
+    def landmarks(self) -> Landmarks | None:
+        """Five points of the face; None where the detector gives none."""
+        return self.face.landmarks
+
+    @property
+    def score(self) -> float:
+        """The probability of `emotion`, 0.0 to 1.0."""
+        return self.scores.values[self.scores.labels.index(self.emotion)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The face as plain data, as in a JSON line; scores to 4 decimals, landmarks to 1."""
+        box, scores, landmarks = self.box, _rounded(self.scores), self.landmarks
+        points = {} if landmarks is None else {"landmarks": [[round(x, 1), round(y, 1)] for x, y in landmarks.points]}
+        return {
+            "id": self.id,
+            "box": [box.x, box.y, box.width, box.height],
+            **points,
+            "emotion": self.emotion,
+            "score": scores[self.emotion],
+            "scores": scores,
+            "raw": _rounded(self.raw_scores),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Timings:
@@ -186,6 +224,35 @@ class Observation:
     timings: Timings
     unscored: int = 0
     """Faces that were found and left out, because the model gave them NaN or infinite scores."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The observation as plain data, the very content of a line of `edge-fer run --json`.
+
+        Scores are rounded to 4 decimals, milliseconds to 2; `time` is UTC as in RFC 3339.
+        """
+        timings = self.timings
+        return {
+            "schema": SCHEMA,
+            "seq": self.seq,
+            "time": rfc3339(self.wall_time),
+            "source": self.source,
+            "size": [self.width, self.height],
+            "faces": [face.to_dict() for face in self.faces],
+            "ms": {
+                "detect": round(timings.detect_ms, 2),
+                "classify": round(timings.classify_ms, 2),
+                "total": round(timings.total_ms, 2),
+            },
+        }
+
+
+def rfc3339(wall_time: float) -> str:
+    """Seconds since 1970 UTC as RFC 3339 in UTC with milliseconds, such as 2025-01-31T12:00:00.000Z."""
+    return datetime.fromtimestamp(wall_time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _rounded(scores: Scores) -> dict[str, float]:
+    return {label: round(value, 4) for label, value in scores.as_dict().items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-    from edge_fer.api import EdgeFer
+    from edge_fer.analyzer import EdgeFer
     from edge_fer.types import Box, Image
 
 
 def boxes(fer: EdgeFer, path: Path) -> list[Box]:
-    return [face.face.box for face in fer.predict(path)]
+    return [face.face.box for face in fer.analyze(path).faces]
 
 
 def pillow(portrait: Image) -> Pillow.Image:

@@ -87,19 +87,19 @@ def read_demo_faces(settings: RunSettings) -> dict[str, bool]:
     Raises:
         EdgeFerError: the model does not open, or the faces are damaged.
     """
-    from edge_fer.api import EdgeFer
+    from edge_fer.analyzer import EdgeFer
     from edge_fer.camera.pattern import EMOTION_FRAMES, FRAMES, DemoSource
     from edge_fer.sinks.summary import TruthCheck
     from edge_fer.types import FER_LABELS, Frame
 
     demo, read = DemoSource(), dict.fromkeys(FER_LABELS, False)
     left = set(read)
-    with EdgeFer(settings.model, settings.backend, settings.threads) as fer:
+    with EdgeFer(settings.model, engine=settings.backend, threads=settings.threads) as fer:
         for seq in range(MIDDLE_OF_AN_EMOTION, FRAMES, EMOTION_FRAMES):
             due = [face for face in demo.truth(seq) if face.emotion in left]
             if not due:
                 continue
-            seen = fer.observe(Frame(demo.picture(seq), seq, 0.0, 0.0, "demo"))
+            seen = fer.analyze(Frame(demo.picture(seq), seq, 0.0, 0.0, "demo"))
             for face in due:
                 check = TruthCheck()
                 check.add(seen, [face])

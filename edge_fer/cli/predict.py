@@ -20,7 +20,7 @@ from edge_fer.errors import lacks_memory, one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from edge_fer.api import EdgeFer
+    from edge_fer.analyzer import EdgeFer
     from edge_fer.sinks.jsonl import ByteStream
     from edge_fer.types import Frame, Observation, ScoredFace
 
@@ -110,7 +110,7 @@ def face_text(scored: ScoredFace, top: int) -> str:
 
 
 def _predict(names: Sequence[str], options: dict[str, Any]) -> tuple[int, int]:
-    from edge_fer.api import EdgeFer
+    from edge_fer.analyzer import EdgeFer
     from edge_fer.errors import SinkError, SourceError
     from edge_fer.faces.detector_settings import DetectorSettings
     from edge_fer.sinks.annotated import AnnotatedFolder
@@ -123,7 +123,11 @@ def _predict(names: Sequence[str], options: dict[str, Any]) -> tuple[int, int]:
     )
     bar = len(names) > 1 and on_terminal(sys.stderr) and not on_terminal(sys.stdout)
     with EdgeFer(
-        options["model"], options["backend"], options["threads"], detector=options["detector"], search=search
+        options["model"],
+        engine=options["backend"],
+        threads=options["threads"],
+        detector=options["detector"],
+        search=search,
     ) as fer:
         if fer.warning is not None:
             tell(fer.warning)
@@ -164,7 +168,7 @@ def _read(name: str, seq: int, max_picture_px: int) -> Frame:
 
 
 def _observe(fer: EdgeFer, frame: Frame, whole: bool) -> Observation:
-    return replace(fer.observe_whole(frame) if whole else fer.observe(frame), source=frame.source)
+    return fer.analyze(frame, whole=whole)
 
 
 def _writer(output: ByteStream, labels: Sequence[str], options: dict[str, Any]) -> Callable[[Observation], None]:

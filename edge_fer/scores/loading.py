@@ -8,7 +8,7 @@ the faster one wherever both were measured.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from edge_fer.errors import ConfigError, EdgeFerError, MissingExtra, ModelError
 from edge_fer.scores.fastest import cost_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edge_fer.scores.processor import Kind
 
 Backend: TypeAlias = Literal["auto", "onnx", "litert"]
+BACKENDS: tuple[str, ...] = get_args(Backend)
 
 BUNDLED_MODELS_FOLDER = Path(__file__).parent.parent / "models"
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from edge_fer.atomic_files import open_again, open_replacing
 from edge_fer.errors import ConfigError, SinkError
 from edge_fer.escaping import for_csv
-from edge_fer.sinks.jsonl import rfc3339, write_line
+from edge_fer.sinks.jsonl import write_line
+from edge_fer.types import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

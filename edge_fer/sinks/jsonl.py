@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edge_fer.errors import SinkError
@@ -12,11 +11,7 @@ from edge_fer.escaping import for_json
 from edge_fer.sinks.runner import SinkFinished
 
 if TYPE_CHECKING:
-    from edge_fer.types import Observation, ScoredFace, Scores
-
-SCHEMA = "edge-fer/1"
-"""Within one number fields are only ever added."""
-
+    from edge_fer.types import Observation
 
 RETRY_SECONDS = 0.005
 """Pause before trying anew to write to a full pipe that may not wait."""
@@ -51,31 +46,13 @@ class JsonLinesSink:
         """Nothing is buffered here."""
 
 
-def as_record(observation: Observation) -> dict[str, Any]:
-    """The observation as plain data in the schema's order of fields; scores to 4, milliseconds to 2 decimals."""
-    timings = observation.timings
-    return {
-        "schema": SCHEMA,
-        "seq": observation.seq,
-        "time": rfc3339(observation.wall_time),
-        "source": observation.source,
-        "size": [observation.width, observation.height],
-        "faces": [_face(face) for face in observation.faces],
-        "ms": {
-            "detect": round(timings.detect_ms, 2),
-            "classify": round(timings.classify_ms, 2),
-            "total": round(timings.total_ms, 2),
-        },
-    }
-
-
 def json_line(observation: Observation) -> str:
     """The observation as one line of JSON without a line end; never NaN or Infinity.
 
     Raises:
         ValueError: a number in it is not finite.
     """
-    return compact_json(as_record(observation))
+    return compact_json(observation.to_dict())
 
 
 def compact_json(record: dict[str, Any]) -> str:
@@ -85,11 +62,6 @@ def compact_json(record: dict[str, Any]) -> str:
         ValueError: a number in it is not finite.
     """
     return for_json(json.dumps(record, separators=(",", ":"), allow_nan=False, ensure_ascii=False))
-
-
-def rfc3339(wall_time: float) -> str:
-    """Seconds since 1970 UTC as RFC 3339 in UTC with milliseconds, such as 2025-01-31T12:00:00.000Z."""
-    return datetime.fromtimestamp(wall_time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def write_line(stream: ByteStream, line: str) -> None:
@@ -114,19 +86,3 @@ def write_line(stream: ByteStream, line: str) -> None:
         raise SinkFinished("", ends_run=True) from exc
     except OSError as exc:
         raise SinkError(f"cannot write to the output: {exc.strerror or exc}") from exc
-
-
-def _face(scored: ScoredFace) -> dict[str, Any]:
-    box, scores = scored.face.box, _rounded(scored.scores)
-    return {
-        "id": scored.face.track_id,
-        "box": [box.x, box.y, box.width, box.height],
-        "emotion": scored.emotion,
-        "score": scores[scored.emotion],
-        "scores": scores,
-        "raw": _rounded(scored.raw_scores),
-    }
-
-
-def _rounded(scores: Scores) -> dict[str, float]:
-    return {label: round(value, 4) for label, value in scores.as_dict().items()}

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 
 from edge_fer.escaping import for_terminal
 from edge_fer.sinks.homeassistant import BIRTH, NO_FACE, Device, birth_topic, discovery, discovery_topic
-from edge_fer.sinks.jsonl import compact_json, rfc3339
+from edge_fer.sinks.jsonl import compact_json
 from edge_fer.sinks.mqtt_settings import device_id
+from edge_fer.types import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

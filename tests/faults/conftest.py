@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from edge_fer.api import EdgeFer
+from edge_fer.analyzer import EdgeFer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,5 +31,5 @@ def fer(tiny_model: Path) -> Iterator[EdgeFer]:
 @pytest.fixture(scope="module")
 def box(fer: EdgeFer, portrait: Image) -> Box:
     """Where the one face of the portrait is."""
-    [face] = fer.predict(portrait)
+    [face] = fer.analyze(portrait).faces
     return face.face.box

@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 PREDICT_WITH_150_MB = """if True:
     import resource, sys
     from pathlib import Path
-    from edge_fer.api import EdgeFer
+    from edge_fer.analyzer import EdgeFer
     from edge_fer.cli.main import main
 
     arguments = sys.argv[1:]
     with EdgeFer(arguments[-1]) as fer:
-        fer.predict(arguments[1] + "/a.png")
+        fer.analyze(arguments[1] + "/a.png")
     held = 1024 * int(Path("/proc/self/status").read_text().partition("VmSize:")[2].split()[0])
     resource.setrlimit(resource.RLIMIT_AS, (held + 150_000_000, held + 150_000_000))
     main(arguments)

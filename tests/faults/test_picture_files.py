@@ -15,7 +15,7 @@ from tests.picture_files import boxes, pillow, refusal
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge_fer.api import EdgeFer
+    from edge_fer.analyzer import EdgeFer
     from edge_fer.types import Box, Image
 
 

@@ -18,7 +18,7 @@ from edge_fer.camera.opening import open_source
 from tests.picture_files import boxes, peak_of_reading, png, predict, refusal
 
 if TYPE_CHECKING:
-    from edge_fer.api import EdgeFer
+    from edge_fer.analyzer import EdgeFer
     from edge_fer.types import Box, Image
 
 

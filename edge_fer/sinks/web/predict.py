@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from edge_fer.errors import ModelError, NotAPicture, PictureTooLarge, SourceError
 from edge_fer.sinks.gate import Shares
-from edge_fer.sinks.jsonl import as_record
 from edge_fer.sinks.web.drawing import annotated_jpeg
 from edge_fer.sinks.web.problems import Problem
 from edge_fer.sinks.web.threads import in_thread
@@ -63,7 +62,7 @@ class PhotoDesk:
             raise Problem(422, str(error)) from error
         except ModelError as error:
             raise Problem(503, str(error)) from error
-        record = as_record(view.observation)
+        record = view.observation.to_dict()
         for face, scored in zip(record["faces"], view.observation.faces, strict=True):
             face["top"] = [[label, round(score, 4)] for label, score in scored.scores.top_k(TOP)]
         return record, annotated_jpeg(view, PHOTO_PX, top=TOP) if picture else None

@@ -6,8 +6,6 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from edge_fer.sinks.jsonl import as_record
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -72,7 +70,7 @@ class RunState:
             latest = self._timeline[-1] if self._timeline else None
         record: dict[str, Any] = {
             "second": int(now),
-            "observation": None if newest is None else as_record(newest),
+            "observation": None if newest is None else newest.to_dict(),
             "age_seconds": None if newest is None else round(max(0.0, age), 2),
             "health": health,
         }

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from edge_fer.errors import SinkError
-from edge_fer.sinks.jsonl import JsonLinesSink, as_record, json_line, rfc3339, write_line
+from edge_fer.sinks.jsonl import JsonLinesSink, json_line, write_line
 from edge_fer.sinks.runner import SinkFinished
-from edge_fer.types import FER_LABELS, Box, Scores
+from edge_fer.types import FER_LABELS, Box, Scores, rfc3339
 from tests.fakes import observation, scored_face
 
 SEEN = observation(scored_face(Box(10, 20, 50, 60), "happy", 0.7, track_id=3), seq=7)
@@ -40,12 +40,12 @@ def test_a_frame_without_a_face_has_an_empty_list() -> None:
 
 
 def test_a_face_that_is_not_followed_has_no_id() -> None:
-    assert as_record(observation(scored_face(Box(0, 0, 9, 9))))["faces"][0]["id"] is None
+    assert observation(scored_face(Box(0, 0, 9, 9))).to_dict()["faces"][0]["id"] is None
 
 
 def test_the_score_is_that_of_the_emotion_shown() -> None:
     lagging = replace(scored_face(Box(0, 0, 9, 9), "happy"), emotion="sad")
-    [face] = as_record(observation(lagging))["faces"]
+    [face] = observation(lagging).to_dict()["faces"]
     assert face["score"] == face["scores"]["sad"]
 
 
