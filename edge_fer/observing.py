@@ -80,7 +80,7 @@ def observe_next(
     scored: tuple[ScoredFace, ...] = ()
     if followed.faces:
         pixels = followed.picture.for_crops(spec.colour)
-        scores = classify_finite(classifier, crop_faces(pixels, [face.box for face in followed.faces], spec))
+        scores = classify_finite(classifier, crop_faces(pixels, followed.faces, spec))
         scored = tuple(
             _steadied(face, raw, smoother, frame.captured_at)
             for face, raw in zip(followed.faces, scores, strict=True)

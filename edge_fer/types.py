@@ -125,6 +125,15 @@ class Face:
     """Confidence of the detector on its own scale, higher is surer; None where the detector gives none."""
     landmarks: Landmarks | None = None
     """Five points of the face; None where the detector gives none."""
+    measured_roll_degrees: float | None = None
+    """How far the head is turned clockwise in the picture, where something else than the landmarks has measured it."""
+
+    @property
+    def roll_degrees(self) -> float:
+        """How far the head is turned clockwise in the picture: as measured, else from the line of the eyes, else 0."""
+        if self.measured_roll_degrees is not None:
+            return self.measured_roll_degrees
+        return 0.0 if self.landmarks is None else self.landmarks.roll_degrees
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ class YuNetDetector:
             ]
             left, top, wide, high = row[0] * scale_x, row[1] * scale_y, row[2] * scale_x, row[3] * scale_y
             side = math.sqrt(max(0.0, wide) * max(0.0, high))
-            if not math.isfinite(side) or side < self._settings.min_face_px:
+            if not all(map(math.isfinite, row)) or side < self._settings.min_face_px:
                 continue
             box = _square(part.x + left + wide / 2, part.y + top + high / 2, side)
             box = box.clipped(picture.width, picture.height)

@@ -10,7 +10,7 @@ import numpy as np
 from edge_fer.types import Box
 
 if TYPE_CHECKING:
-    from edge_fer.types import Image, Observation, ScoredFace
+    from edge_fer.types import Image, Landmarks, Observation, ScoredFace
 
 Colour: TypeAlias = tuple[int, int, int]
 
@@ -58,6 +58,8 @@ def annotate(
 def _draw_face(canvas: Image, scored: ScoredFace, top: int, size: float, enlarged: int) -> None:
     box, colour = _times(scored.face.box, enlarged), BGR_BY_EMOTION.get(scored.emotion, OTHER_BGR)
     thickness = max(1, round(2 * size))
+    if scored.face.landmarks is not None:
+        _draw_points(canvas, scored.face.landmarks, box, colour, enlarged)
     cv2.rectangle(canvas, (box.x, box.y), (box.x + box.width - 1, box.y + box.height - 1), colour, thickness)
     scores = scored.scores.as_dict()
     others = [(label, value) for label, value in scored.scores.top_k(top) if label != scored.emotion]
@@ -68,6 +70,17 @@ def _draw_face(canvas: Image, scored: ScoredFace, top: int, size: float, enlarge
     height = _line_height(size) * len(lines)
     y = _label_top(box, height, canvas.shape[0])
     _draw_lines(canvas, lines, box.x, y, colour, size)
+
+
+def _draw_points(canvas: Image, landmarks: Landmarks, box: Box, colour: Colour, enlarged: int) -> None:
+    """Five dots, small enough to leave the face to be seen and rimmed with black so that they show on any skin."""
+    radius = max(1, round(max(box.width, box.height) / 50))
+    for x, y in landmarks.points:
+        # The middle of a pixel of the picture lies half of an enlarged pixel further on.
+        centre = (round((x + 0.5) * enlarged - 0.5), round((y + 0.5) * enlarged - 0.5))
+        if radius > 1:
+            cv2.circle(canvas, centre, radius + 1, (0, 0, 0), cv2.FILLED)
+        cv2.circle(canvas, centre, radius, colour, cv2.FILLED)
 
 
 def _label_top(box: Box, height: int, picture_height: int) -> int:

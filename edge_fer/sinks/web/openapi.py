@@ -140,10 +140,16 @@ def _schemas() -> dict[str, Any]:
         "description": "The three best emotions with their probabilities; photos only",
         "items": {"type": "array", "prefixItems": [text, share]},
     }
+    landmarks = {
+        "type": "array",
+        "description": "x and y in pixels of right eye, left eye, nose and both corners of the mouth; yunet only",
+        "items": {"type": "array", "items": number},
+    }
     face = _object(
         "id", "box", "emotion", "score", "scores",
         id={"type": ["integer", "null"]},
         box={**integers, "description": "x, y, width, height in pixels"},
+        landmarks=landmarks,
         emotion=text, score=share, scores=scores, raw=scores, top=top,
     )  # fmt: skip
     milliseconds = _object("detect", "classify", "total", detect=number, classify=number, total=number)

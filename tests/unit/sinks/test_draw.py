@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from edge_fer.sinks.draw import BGR_BY_EMOTION, annotate
-from edge_fer.types import FER_LABELS, Box
+from edge_fer.types import FER_LABELS, Box, Landmarks
 from tests.fakes import observation, scored_face
 
 GREY = np.full((480, 640, 3), 90, np.uint8)
@@ -59,3 +61,25 @@ def test_any_picture_and_box_can_be_drawn(shape: tuple[int, int], box: Box) -> N
 def test_boxes_follow_an_enlarged_picture() -> None:
     drawn = annotate(GREY, observation(scored_face(Box(100, 100, 50, 50), "angry")), enlarged=2)
     assert tuple(drawn[250, 200]) == BGR_BY_EMOTION["angry"]
+
+
+@pytest.mark.parametrize("enlarged", [1, 2])
+def test_landmarks_are_five_dots(enlarged: int) -> None:
+    points = ((60.0, 60.0), (90.0, 62.0), (75.0, 75.0), (62.0, 92.0), (88.0, 93.0))
+    plain = scored_face(Box(50, 40, 60, 70), "angry")
+    marked = replace(plain, face=replace(plain.face, landmarks=Landmarks(*points)))
+    bare, drawn = (annotate(GREY, observation(one), enlarged=enlarged) for one in (plain, marked))
+    dots = changed(bare, drawn)
+    for x, y in points:
+        assert tuple(drawn[round(y * enlarged), round(x * enlarged)]) == BGR_BY_EMOTION["angry"]
+        dots[
+            round((y - 3) * enlarged) : round((y + 4) * enlarged), round((x - 3) * enlarged) : round((x + 4) * enlarged)
+        ] = 0
+    assert not dots.any()
+
+
+def test_landmarks_outside_of_the_picture_are_left_out() -> None:
+    plain = scored_face(Box(0, 0, 60, 70))
+    marked = replace(plain, face=replace(plain.face, landmarks=Landmarks(*[(-50.0, 1e5)] * 5)))
+    drawn = [annotate(GREY, observation(one)) for one in (plain, marked)]
+    np.testing.assert_array_equal(*drawn)

@@ -11,7 +11,7 @@ import pytest
 from edge_fer.errors import SinkError
 from edge_fer.sinks.jsonl import JsonLinesSink, json_line, write_line
 from edge_fer.sinks.runner import SinkFinished
-from edge_fer.types import FER_LABELS, Box, Scores, rfc3339
+from edge_fer.types import FER_LABELS, Box, Landmarks, Scores, rfc3339
 from tests.fakes import observation, scored_face
 
 SEEN = observation(scored_face(Box(10, 20, 50, 60), "happy", 0.7, track_id=3), seq=7)
@@ -33,6 +33,16 @@ def test_a_line_has_the_fields_of_the_schema_in_their_order() -> None:
     assert (face["id"], face["box"], face["emotion"], face["score"]) == (3, [10, 20, 50, 60], "happy", 0.7)
     assert tuple(face["scores"]) == FER_LABELS
     assert sum(face["scores"].values()) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_landmarks_are_written_where_the_detector_gives_them() -> None:
+    points = ((10.04, 20.06), (30.0, 21.0), (20.5, 30.25), (12.0, 40.0), (28.0, -3.333))
+    seen = scored_face(Box(0, 0, 50, 60))
+    with_points = replace(seen, face=replace(seen.face, landmarks=Landmarks(*points)))
+    bare, marked = observation(seen, with_points).to_dict()["faces"]
+    assert "landmarks" not in bare
+    assert list(marked) == ["id", "box", "landmarks", "emotion", "score", "scores", "raw"]
+    assert marked["landmarks"] == [[10.0, 20.1], [30.0, 21.0], [20.5, 30.2], [12.0, 40.0], [28.0, -3.3]]
 
 
 def test_a_frame_without_a_face_has_an_empty_list() -> None:
