@@ -1,6 +1,6 @@
 """The built-in demo: seven average faces that move over a textured background, with the truth about each of them.
 
-No person is shown: each face is the average of 60 or more people (see `edge_fer_train.average_faces`). Every frame is
+No person is shown: each face is the average of 60 or more people (see `demo_faces.average_faces`). Every frame is
 a function of its number alone, and `DemoSource.truth` says where its faces are and what they show, so that the demo
 doubles as a test of the whole way from a frame to an emotion.
 """

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from edge_fer_train import average_faces as averages
-from edge_fer_train import similar_faces
+from demo_faces import average_faces as averages
+from demo_faces import similar_faces
 
 from edge_fer.camera.pattern import FACES_FILE
 from edge_fer.errors import EdgeFerError, SourceError

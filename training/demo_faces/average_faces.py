@@ -6,7 +6,7 @@ on 12x12 pictures of equal brightness and contrast, so that a group shares pose,
 average is sharpened; averages that the frontal-face cascade does not find, or that come close to any one picture,
 are refused; the best of the rest is kept.
 
-    python -m edge_fer_train.average_faces --data DIR --out FILE [--model MODEL]
+    python -m demo_faces.average_faces --data DIR --out FILE [--model MODEL]
 
 `DIR` holds `training.png`, a sheet of grey 48x48 faces in 100 columns (FER-2013, Goodfellow et al., arXiv 1307.0414),
 and `training.csv` with one row a face: label number, row number, and the ten FER+ votes (Barsoum et al.,
@@ -27,14 +27,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_fer.atomic_files import write_atomically
-from edge_fer.camera.pattern import TEXTURE_SIDE, soft_oval
-from edge_fer.errors import EdgeFerError, ModelError, SourceError
-from edge_fer.faces.crop import whole_to_batch
-from edge_fer.faces.haar import bundled_cascade
-from edge_fer.scores.loading import open_classifier
-from edge_fer.types import FER_LABELS
-from edge_fer_train.similar_faces import (
+from demo_faces.similar_faces import (
     LARGEST_GROUP,
     SIDE,
     SMALLEST_GROUP,
@@ -46,6 +39,13 @@ from edge_fer_train.similar_faces import (
     groups,
     normalised,
 )
+from edge_fer.atomic_files import write_atomically
+from edge_fer.camera.pattern import TEXTURE_SIDE, soft_oval
+from edge_fer.errors import EdgeFerError, ModelError, SourceError
+from edge_fer.faces.crop import whole_to_batch
+from edge_fer.faces.haar import bundled_cascade
+from edge_fer.scores.loading import open_classifier
+from edge_fer.types import FER_LABELS
 
 Score: TypeAlias = Callable[[Faces], NDArray[np.float32]]
 """Probabilities float32 [N, 7] in the order of `FER_LABELS` for uint8 [N, 48, 48] faces."""
@@ -228,7 +228,7 @@ def score_of_model(path: Path) -> Score:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run as a command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m edge_fer_train.average_faces", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m demo_faces.average_faces", description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with training.png and training.csv")
     parser.add_argument("--out", type=Path, required=True, help="PNG to write: seven faces side by side")
     parser.add_argument("--seed", type=int, default=0, help="seed of the grouping (default 0)")

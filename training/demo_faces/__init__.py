@@ -1,0 +1,1 @@
+"""How the demo's faces were made: run once in the life of the project, and not installed."""
