@@ -37,12 +37,13 @@ COMMANDS: dict[str, CommandEntry] = {
     "run": CommandEntry("edge_fer.cli.run:command", "Read faces from a camera, video, stream, folder or the demo."),
     "predict": CommandEntry("edge_fer.cli.predict:command", "Read every face in pictures."),
     "service": CommandEntry("edge_fer.cli.service:command", "Run as a service that starts at boot (systemd)."),
-    "doctor": CommandEntry("edge_fer.cli.doctor:command", "Check camera, model, service and all else here."),
-    "config": CommandEntry("edge_fer.cli.config:command", "Show which settings are in force, and where they are from."),
+    "doctor": CommandEntry("edge_fer.cli.doctor:command", "Check the camera, model, service and everything else."),
+    "config": CommandEntry("edge_fer.cli.config:command", "Show the settings in force and where they come from."),
     "convert": CommandEntry("edge_fer_convert.cli:command", "Turn a trained Keras model into TFLite and ONNX files."),
     "train": CommandEntry("edge_fer_train.cli:command", "Train a small network on FER-2013 or your own pictures."),
-    "evaluate": CommandEntry("edge_fer_bench.evaluate_cli:command", "Tell how well a model reads labelled faces."),
+    "evaluate": CommandEntry("edge_fer_bench.evaluate_cli:command", "Measure a model on labelled faces."),
     "bench": CommandEntry("edge_fer_bench.cli:command", "Measure speed and accuracy of every format on this machine."),
+    "completion": CommandEntry("edge_fer.cli.completion:command", "Print a script for completion in a shell."),
 }
 
 EXTRAS_OF_PACKAGE: dict[str, tuple[str, ...]] = {
