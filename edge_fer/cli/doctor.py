@@ -33,6 +33,7 @@ def command(context: click.Context, as_json: bool, options: tuple[str, ...]) -> 
     Examples:
       edge-fer doctor
       edge-fer doctor --camera 0
+      edge-fer doctor rtsp://viewer@camera.lan/live --source-password-file password
       edge-fer doctor --json
     """
     from edge_fer.cli.doctor_probes import probes_for

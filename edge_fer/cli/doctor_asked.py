@@ -24,6 +24,7 @@ class Asked:
     settings: RunSettings
     origin: str
     folder: str
+    of_service: bool = False
 
 
 def ask(options: Sequence[str], environment: Mapping[str, str]) -> Asked:
@@ -45,7 +46,7 @@ def ask(options: Sequence[str], environment: Mapping[str, str]) -> Asked:
     except click.UsageError as error:
         raise ConfigError(f"{installed.file}: {error.format_message()}") from None
     folder = "/var/lib/edge-fer" if installed.scope == "system" else environment.get("HOME", "/")
-    return Asked(settings, f"those of {installed.file}", folder)
+    return Asked(settings, f"those of {installed.file}", folder, of_service=True)
 
 
 def settings_from(options: Sequence[str], environment: Mapping[str, str]) -> RunSettings:
@@ -73,6 +74,8 @@ def needs_of(asked: Asked) -> Needs:
     return Needs(
         origin=asked.origin,
         camera=source if is_camera else None,
+        source=None if is_camera or source == "demo" else source,
+        of_service=asked.of_service,
         broker=None if mqtt is None else mqtt.address,
         folder=asked.folder,
     )

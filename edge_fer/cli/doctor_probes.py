@@ -115,7 +115,7 @@ def cameras(devices: Path = DEVICES) -> list[str]:
 
 
 def take_picture(camera: str, settings: RunSettings) -> str:
-    """Open a camera, wait for a frame, and say what it gives.
+    """Open a camera, address or file, wait for a frame, and say what it gives.
 
     Raises:
         SourceError: it gives none.

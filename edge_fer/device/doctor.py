@@ -96,6 +96,17 @@ def check_camera(probes: Probes, needs: Needs) -> Finding:
     return Finding("ok", probes.picture(needs.camera))
 
 
+def check_source(probes: Probes, needs: Needs) -> Finding:
+    """The address or file that is asked for gives a picture."""
+    if needs.source is None:
+        return Finding("skip", "no address or file is asked for")
+    installed = probes.service()
+    if needs.of_service and installed is not None and installed.status.active:
+        # Many network cameras serve one client only.
+        return Finding("ok", f"the service has it: {installed.status.text or 'it runs'}")
+    return Finding("ok", probes.picture(needs.source))
+
+
 def check_permissions(probes: Probes, needs: Needs) -> Finding:
     """This user may use the cameras."""
     here = probes.cameras()
@@ -173,6 +184,7 @@ CHECKS: Mapping[str, Check] = {
     "demo faces": check_demo_faces,
     "permissions": check_permissions,
     "camera": check_camera,
+    "source": check_source,
     "temperature": check_temperature,
     "throttling": check_throttling,
     "disk": check_disk,

@@ -32,6 +32,10 @@ class Needs:
     """Where the settings are from, in words."""
     camera: str | None = None
     """Number, device file or `rpicam`; None where the source is no camera."""
+    source: str | None = None
+    """Address or path that frames are read from; None for a camera or the demo. It may hold a password."""
+    of_service: bool = False
+    """Whether they are the settings of the installed service."""
     broker: str | None = None
     """Host and port as shown to people; None without MQTT."""
     folder: str = "/"
@@ -67,7 +71,7 @@ class Probes:
     may_use: Callable[[str], bool]
     """Whether this user may use a camera."""
     picture: Callable[[str], str]
-    """Take a picture with a camera, and say what it gives. Raises EdgeFerError."""
+    """Take a picture from a camera, address or file, and say what it gives. Raises EdgeFerError."""
     temperature: Callable[[], float | None]
     """Degrees Celsius of the processor."""
     throttled: Callable[[], int | None]

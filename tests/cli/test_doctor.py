@@ -21,7 +21,9 @@ from edge_fer.cli.doctor_probes import cameras, damaged_models, free_bytes, log_
 from edge_fer.device.findings import Needs, Probes
 from edge_fer.errors import ConfigError, SinkError, SourceError
 from edge_fer.sinks.mqtt_settings import MqttSettings
+from tests.conftest import REPOSITORY
 from tests.programs import run_edge_fer
+from tests.stream_servers import Connection, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,7 +62,7 @@ def test_each_check_is_a_line_and_each_fix_too() -> None:
 
     assert "fail  models       small.onnx was changed\n" in out
     assert "-> install edge-fer anew" in out
-    assert out.endswith("1 of 11 do not work\n")
+    assert out.endswith("1 of 12 do not work\n")
 
 
 def test_the_exit_code_is_0_where_all_works() -> None:
@@ -225,3 +227,31 @@ def test_the_faces_are_those_of_all_emotions() -> None:
     from edge_fer.assembly import RunSettings
 
     assert set(read_demo_faces(RunSettings())) == {"angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"}
+
+
+def test_an_address_a_file_and_a_folder_are_opened(environment: dict[str, str], tmp_path: Path) -> None:
+    film = REPOSITORY / "tests" / "faults" / "files" / "plain.mp4"
+    assert "64x48" in probes_for([str(film)], environment).picture(str(film))
+    (tmp_path / "words.mp4").write_text("words")
+    for source in (tmp_path / "words.mp4", tmp_path / "none.mp4", "http://127.0.0.1:1/x"):
+        probes = probes_for([str(source)], environment)
+        assert probes.needs().source == str(source)
+        with pytest.raises(SourceError):
+            probes.picture(str(source))
+
+
+def test_a_wrong_password_fails(environment: dict[str, str], tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("s3cret")
+
+    def refuses(connection: Connection) -> None:
+        connection.head("401 Unauthorized", WWW_Authenticate="Basic realm=x", Content_Length="0")
+
+    with Server(refuses) as server:
+        address = server.url(login="anna@")
+        done = run_edge_fer("doctor", address, "--source-password-file", secret)
+    assert done.returncode == 1
+    line = next(line for line in done.stdout.splitlines() if "source" in line)
+    assert line.startswith("fail")
+    assert "refuses the user or the password" in line
+    assert "s3cret" not in done.stdout + done.stderr

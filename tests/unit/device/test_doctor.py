@@ -52,7 +52,7 @@ def test_where_all_is_well_nothing_needs_a_fix() -> None:
 
     assert report.works
     assert list(report.findings) == ["settings", *CHECKS]
-    assert {finding.state for name, finding in report.findings.items() if name != "service"} == {"ok"}
+    assert {finding.state for name, finding in report.findings.items() if name not in ("service", "source")} == {"ok"}
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,7 @@ NOTHING_ASKED = replace(WELL, needs=lambda: Needs("the defaults"))
     ("name", "probes"),
     [
         ("camera", NOTHING_ASKED),
+        ("source", NOTHING_ASKED),
         ("camera", replace(NOTHING_ASKED, cameras=list)),
         ("permissions", replace(NOTHING_ASKED, cameras=list)),
         ("permissions", replace(NOTHING_ASKED, may_use=lambda camera: False)),
@@ -148,3 +149,19 @@ CHECKS_INDEX = 1 + list(CHECKS).index("service")
 
 def test_every_fix_belongs_to_a_check() -> None:
     assert set(FIXES) <= {"settings", *CHECKS}
+
+
+STREAM = replace(WELL, needs=lambda: Needs("as given", source="rtsp://camera.lan/live"))
+
+
+def test_an_address_or_file_is_opened_too() -> None:
+    assert found(STREAM, "source") == Finding("ok", "rtsp://camera.lan/live: 640x480 at 30 FPS")
+    broken = replace(STREAM, picture=failing(SourceError("refuses the user or the password")))
+    assert found(broken, "source").state == "fail"
+    assert not examine(broken).works
+
+
+def test_a_stream_is_not_taken_from_the_service_unless_it_is_named() -> None:
+    probes = replace(STREAM, needs=lambda: Needs("as given", source="rtsp://camera.lan/live", of_service=True))
+    assert found(replace(probes, service=lambda: FLAPPING), "source").text.startswith("the service has it")
+    assert found(replace(STREAM, service=lambda: FLAPPING), "source").text.endswith("30 FPS")
