@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from edge_fer.camera._ffmpeg import restrict_process
@@ -13,25 +15,26 @@ from edge_fer.camera._opencv import use_threads
 from edge_fer.camera.read_ahead import ReadAhead
 from edge_fer.camera.settings import CameraSettings
 from edge_fer.camera.turning import TurnedSource, turned_truth
+from edge_fer.camera.videos import VideoFile
 from edge_fer.detectors import FaceSettings, build_follower, open_detector
-from edge_fer.errors import MissingExtra
+from edge_fer.errors import MissingExtra, one_line
 from edge_fer.faces.detector_settings import DetectorSettings
 from edge_fer.pipeline import Pipeline, RunLimits
 from edge_fer.scores.loading import Backend, open_classifier
 from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.serving import serve_metrics, serve_page
 from edge_fer.sinks.csv import CsvFileSink
+from edge_fer.sinks.film import FILM_SUFFIXES, import_av
 from edge_fer.sinks.jsonl import JsonLinesSink
 from edge_fer.sinks.mqtt import open_mqtt
 from edge_fer.sinks.runner import Filling, SystemClock, run_sink, run_view_sink
 from edge_fer.sinks.status import StatusLine
-from edge_fer.sinks.video import VideoSink
+from edge_fer.sinks.video import FilmSettings, VideoSink
 from edge_fer.sinks.window import WindowSink, choose_screen
 from edge_fer.watching import both, is_watched, listen_to, monitor_of, open_watched_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from edge_fer.device.notify import ServiceManager
     from edge_fer.pipeline import Service
@@ -44,6 +47,9 @@ if TYPE_CHECKING:
     from edge_fer.sinks.web.page import PageSink
     from edge_fer.sinks.web.settings import WebSettings
     from edge_fer.types import Observation, SourceInfo, View
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,9 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         if settings.metrics is not None:
             services.append(serve_metrics(settings.metrics, settings.metrics_names, monitor.snapshot))
         filling = Filling.DROP_OLDEST if source.info.live else Filling.WAIT
-        view_sinks = _view_sinks(settings, source.info, filling, clock, streams)
+        is_film = isinstance(source, VideoFile) and "://" not in settings.source
+        sound_of = Path(settings.source) if is_film else None
+        view_sinks = _view_sinks(settings, source.info, sound_of, filling, clock, streams)
         if settings.serve is not None:
             parts = partial(_photo_parts, settings)
             page = serve_page(settings.serve, parts, monitor.snapshot, clock, top=settings.top)
@@ -212,11 +220,17 @@ def _linked_page(settings: RunSettings, page: PageSink | None) -> str | None:
 
 
 def _view_sinks(
-    settings: RunSettings, info: SourceInfo, filling: Filling, clock: Clock, streams: Streams
+    settings: RunSettings,
+    info: SourceInfo,
+    sound_of: Path | None,
+    filling: Filling,
+    clock: Clock,
+    streams: Streams,
 ) -> list[SinkRunner[View]]:
     sinks = []
     if settings.save is not None:
-        video = VideoSink(settings.save, info, top=settings.top)
+        film = _film_settings(settings.save, sound_of, settings.threads)
+        video = VideoSink(settings.save, info, top=settings.top, film=film)
         sinks.append(run_view_sink("video", video, filling, clock))
     if settings.show:
         try:
@@ -226,6 +240,23 @@ def _view_sinks(
         else:
             sinks.append(run_view_sink("window", window, filling, clock))
     return sinks
+
+
+def _film_settings(path: Path, sound_of: Path | None, threads: int) -> FilmSettings | None:
+    """How the annotated film is written; None for what OpenCV can, with a word on what that loses."""
+    if path.suffix.lower() not in FILM_SUFFIXES:
+        if path.suffix.lower() == ".avi" and sound_of is not None:
+            words = "an AVI gets no sound and an even rate; end the name in .mp4 to keep both as they are"
+            log.warning("%s: %s", one_line(str(path)), words)
+        return None
+    try:
+        import_av()
+    except MissingExtra as exc:
+        sound = " without sound and" if sound_of is not None else ""
+        how = f"written{sound} at an even rate, as MPEG-4 part 2, which browsers do not play"
+        log.warning("%s: %s; %s", one_line(str(path)), how, exc)
+        return None
+    return FilmSettings(sound_of, threads)
 
 
 def _photo_parts(settings: RunSettings) -> tuple[FaceDetector, Classifier]:

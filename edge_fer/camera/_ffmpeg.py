@@ -12,6 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from edge_fer.camera import _opencv as _opencv  # silences OpenCV's own messages, before OpenCV is loaded
+from edge_fer.ffmpeg_formats import FILE_FORMATS, FILE_PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     import cv2
 
 VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
-FILE_FORMATS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,h264,hevc,av1,obu,ivf,flv,ogg,asf,mjpeg,yuv4mpegpipe,gif,m4v"
-"""Kinds of video in files, by FFmpeg's names."""
-FILE_PROTOCOLS = "file"
 STREAM_FORMATS, STREAM_PROTOCOLS = "rtsp,mpegts", "rtsp,rtp,rtcp,srtp,udp,tcp,tls"
 """What RTSP needs. HTTP is read by our own client."""
 PREFER_TCP = "rtsp_flags;prefer_tcp"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import shutil
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from edge_fer.atomic_files import PRIVATE_MODE
-from edge_fer.errors import SinkError
+from edge_fer.errors import SinkError, one_line
 from edge_fer.sinks.draw import annotate
 from edge_fer.sinks.runner import SinkFinished
 
@@ -18,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from edge_fer.sinks.film import FilmWriter
     from edge_fer.types import Image, SourceInfo, View
+
+log = logging.getLogger(__name__)
 
 CODEC_BY_SUFFIX = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 """Codecs that the OpenCV wheel can write without further libraries."""
@@ -36,15 +42,32 @@ LONGEST_GAP_SECONDS = 10.0
 """A camera that was away longer than this does not get its absence filled with copies of its last frame."""
 
 
+@dataclass(frozen=True, slots=True)
+class FilmSettings:
+    """How a film in H.264 is written."""
+
+    sound: Path | None = None
+    """The film whose sound is copied; None for none."""
+    threads: int = 1
+    """Of the encoder."""
+
+
 class VideoSink:
     """Writes annotated frames under a temporary name and gives the file its name when it is complete.
 
     All frames get the size of the first; frames of another shape are fitted in with black bars. A live source gives
-    frames at an uneven rate: frames are then repeated or left out so that the video plays at the speed of life.
+    frames at an uneven rate: a film keeps their times, else frames are repeated or left out so that the video plays at
+    the speed of life.
     """
 
     def __init__(
-        self, path: Path, info: SourceInfo, *, top: int = 1, free_bytes: Callable[[Path], int] | None = None
+        self,
+        path: Path,
+        info: SourceInfo,
+        *,
+        top: int = 1,
+        free_bytes: Callable[[Path], int] | None = None,
+        film: FilmSettings | None = None,
     ) -> None:
         """Check that the file can be written; it is begun with the first frame.
 
@@ -53,6 +76,7 @@ class VideoSink:
             info: of the source, for the rate.
             top: emotions shown a face.
             free_bytes: tells the room that is left in a folder; None asks the system.
+            film: writes H.264 with the frames' own times and sound; None writes what OpenCV can.
 
         Raises:
             SinkError: the folder does not exist or cannot be written, or the suffix is none that can be written.
@@ -75,9 +99,10 @@ class VideoSink:
         self._live = info.live
         self._top, self._free_bytes = top, free_bytes or free
         self._full = False
-        self._writer: cv2.VideoWriter | None = None
+        self._film = film
+        self._writer: EvenWriter | FilmWriter | None = None
         self._size = (0, 0)
-        self._started_at = 0.0
+        self._started_at = self._last_at = 0.0
         self._frames = self._looks = 0
 
     def write_view(self, view: View) -> None:
@@ -98,12 +123,18 @@ class VideoSink:
         captured_at = view.observation.captured_at
         if self._writer is None:
             self._writer = self._open(picture)
-            self._started_at = captured_at
-        copies = self._copies_due(captured_at) if self._live else 1
-        fitted = _fit(picture, self._size)
-        for _ in range(copies):
-            self._writer.write(fitted)
-        self._frames += copies
+            self._started_at = self._last_at = captured_at
+        gap = captured_at - self._last_at
+        if gap < 0 or (self._live and gap > LONGEST_GAP_SECONDS):
+            # Another film, or a camera that was away: it goes on right after the last frame.
+            self._started_at += gap - 1.0 / self._fps
+        self._last_at = captured_at
+        try:
+            self._writer.add(_fit(picture, self._size), captured_at - self._started_at)
+        except SinkError as exc:
+            self._give_up()
+            raise SinkError(f"cannot write {self._path}: {exc}") from None
+        self._frames = self._writer.frames
 
     def close(self) -> None:
         """Finish the file and give it its name; nothing stays behind where no frame came. May be called again.
@@ -113,39 +144,80 @@ class VideoSink:
         """
         if self._writer is None:
             return
-        self._writer.release()
-        self._writer = None
+        writer, self._writer = self._writer, None
         try:
-            # OpenCV does not say where it could not write.
-            if not holds_frames(self._part, self._frames):
-                raise SinkError(f"cannot write {self._path}: not all of it arrived on the disk; is it full?")
+            writer.finish()
+            # Encoders do not always say where they could not write.
+            if not holds_frames(self._part, writer.frames, even=isinstance(writer, EvenWriter)):
+                raise SinkError("not all of it arrived on the disk; is it full?")
             with self._part.open("rb") as file:
                 os.fsync(file.fileno())
             self._part.replace(self._path)
+        except SinkError as exc:
+            raise SinkError(f"cannot write {self._path}: {exc}") from None
         except OSError as exc:
             raise SinkError(f"cannot write {self._path}: {exc.strerror or exc}") from exc
         finally:
             self._part.unlink(missing_ok=True)
 
-    def _open(self, picture: Image) -> cv2.VideoWriter:
+    def _give_up(self) -> None:
+        writer, self._writer, self._full = self._writer, None, True
+        with contextlib.suppress(SinkError):
+            if writer is not None:
+                writer.finish()
+        self._part.unlink(missing_ok=True)
+
+    def _open(self, picture: Image) -> EvenWriter | FilmWriter:
         height, width = picture.shape[:2]
-        # mp4v stores colours for blocks of 2x2 pixels: odd sides are cut by one, and 2 is the least.
+        # Colours are stored for blocks of 2x2 pixels: odd sides are cut by one, and 2 is the least.
         self._size = (max(2, width // 2 * 2), max(2, height // 2 * 2))
         create_private(self._part)
-        codec = cv2.VideoWriter.fourcc(*CODEC_BY_SUFFIX[self._path.suffix.lower()])
-        writer = cv2.VideoWriter(str(self._part), codec, self._fps, self._size)
-        if not writer.isOpened():
-            self._part.unlink(missing_ok=True)
-            raise SinkError(f"cannot write {self._path}: OpenCV cannot encode {self._size[0]}x{self._size[1]} here")
-        return writer
+        try:
+            if self._film is None:
+                return EvenWriter(self._part, self._size, self._fps, self._live)
+            from edge_fer.sinks.film import FilmWriter
 
-    def _copies_due(self, captured_at: float) -> int:
-        due = round((captured_at - self._started_at) * self._fps) + 1 - self._frames
-        longest = int(LONGEST_GAP_SECONDS * self._fps)
-        if due > longest:
-            self._started_at = captured_at - self._frames / self._fps
-            return 1
-        return max(0, due)
+            writer = FilmWriter(self._part, self._size, self._fps, self._film.sound, self._film.threads)
+            if writer.lost_sound:
+                log.warning("%s: %s", one_line(str(self._path)), one_line(writer.lost_sound))
+            return writer
+        except SinkError as exc:
+            self._part.unlink(missing_ok=True)
+            raise SinkError(f"cannot write {self._path}: {exc}") from None
+
+
+class EvenWriter:
+    """What OpenCV writes: one rate, and no sound."""
+
+    def __init__(self, path: Path, size: tuple[int, int], fps: float, repeats: bool) -> None:
+        """Begin the file.
+
+        Args:
+            path: of the file, whose suffix decides on the container and codec.
+            size: width and height in pixels.
+            fps: its rate.
+            repeats: repeat pictures and leave some out, so that they come at their times.
+
+        Raises:
+            SinkError: it cannot be begun.
+        """
+        codec = cv2.VideoWriter.fourcc(*CODEC_BY_SUFFIX[path.suffix.lower()])
+        self._writer = cv2.VideoWriter(str(path), codec, fps, size)
+        self._fps, self._repeats = fps, repeats
+        self.frames = 0
+        if not self._writer.isOpened():
+            raise SinkError(f"OpenCV cannot encode {size[0]}x{size[1]} here")
+
+    def add(self, picture: Image, seconds: float) -> None:
+        """Append a picture, as often as it is shown."""
+        copies = max(0, round(seconds * self._fps) + 1 - self.frames) if self._repeats else 1
+        for _ in range(copies):
+            self._writer.write(picture)
+        self.frames += copies
+
+    def finish(self) -> None:
+        """Close the file; OpenCV does not say whether it could be written."""
+        self._writer.release()
 
 
 def create_private(path: Path) -> None:
@@ -161,12 +233,22 @@ def create_private(path: Path) -> None:
         raise SinkError(f"cannot write {path}: {exc.strerror or exc}") from exc
 
 
-def holds_frames(path: Path, frames: int) -> bool:
-    """Whether a video file can be opened and its index names about so many frames."""
+def holds_frames(path: Path, frames: int, *, even: bool = True) -> bool:
+    """Whether a video file can be opened and its index names about so many frames.
+
+    Args:
+        path: of the file.
+        frames: that were written.
+        even: whether they all last equally long; else only that there are some is looked at where the file tells no
+            number.
+    """
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:
         # A Matroska file tells its length in time only.
-        return abs(capture.get(cv2.CAP_PROP_FRAME_COUNT) - frames) <= max(1.0, 0.02 * frames)
+        told = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        if not even and path.suffix.lower() == ".mkv":
+            return capture.isOpened() and told > 0
+        return abs(told - frames) <= max(1.0, 0.02 * frames)
     finally:
         capture.release()
 
