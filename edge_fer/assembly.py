@@ -20,6 +20,7 @@ from edge_fer.detectors import FaceSettings, build_follower, open_detector
 from edge_fer.errors import MissingExtra, one_line
 from edge_fer.faces.detector_settings import DetectorSettings
 from edge_fer.pipeline import Pipeline, RunLimits
+from edge_fer.registry import SINKS, create
 from edge_fer.scores.loading import Backend, open_classifier
 from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.serving import serve_metrics, serve_page
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from edge_fer.device.notify import ServiceManager
     from edge_fer.pipeline import Service
-    from edge_fer.protocols import Classifier, Clock, FaceDetector, FrameSource
+    from edge_fer.protocols import Classifier, Clock, FaceDetector, FrameSource, Sink
     from edge_fer.sinks.health import Health
     from edge_fer.sinks.jsonl import ByteStream
     from edge_fer.sinks.listening import Address
@@ -88,6 +89,8 @@ class RunSettings:
     """Where Prometheus may ask how the run fares."""
     metrics_names: tuple[str, ...] = ()
     """Further host names under which it may ask."""
+    plugin_sinks: tuple[tuple[str, str], ...] = ()
+    """Outputs of other packages: the name of each, and the text that it is given."""
     serve: WebSettings | None = None
     """Page in the browser, with the live picture."""
     show: bool = False
@@ -204,6 +207,9 @@ def _sinks(
         line = StatusLine(streams.terminal, clock, frame_count=_frames_to_come(settings, info), top=settings.top)
         # Nobody waits for a terminal: a status that is late is no status.
         sinks.append(run_sink("status", line, Filling.DROP_OLDEST, clock))
+    for name, text in settings.plugin_sinks:
+        plugin: Sink = create(SINKS, name, "output (--sink)", text, classifier.labels)
+        sinks.append(run_sink(name, plugin, filling, clock))
     if settings.mqtt is not None:
         # The last of all: from here on a broker knows of the run.
         mqtt = open_mqtt(settings.mqtt, classifier.labels, health, clock, _linked_page(settings, page))

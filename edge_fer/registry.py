@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 DETECTORS = "edge_fer.detectors"
 """Group of the face detectors: functions that take `DetectorSettings` and return a `FaceDetector`."""
 
+SINKS = "edge_fer.sinks"
+"""Group of the outputs: functions that take a text, what follows `=` in `--sink NAME=TEXT`, and the model's labels, and
+return a `Sink`. edge-fer's own outputs have options of their own."""
+
+SOURCES = "edge_fer.sources"
+"""Group of the sources: functions that take a text, what follows `:` in `edge-fer run NAME:TEXT`, and `CameraSettings`,
+and return a `FrameSource`."""
+
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     DETECTORS: {"haar": "edge_fer.faces.verified:create", "yunet": "edge_fer.detectors:create_yunet"},
 }
@@ -31,12 +39,12 @@ longer than the start of `predict` may, and is left until a name is asked for th
 
 def names(group: str) -> list[str]:
     """All names of a group: the own ones first, then those of other packages in alphabetical order."""
-    own = list(BUILT_IN[group])
+    own = list(BUILT_IN.get(group, ()))
     return own + sorted({entry.name for entry in entry_points(group=group)} - set(own))
 
 
 def load(group: str, name: str, kind: str) -> Any:
-    """Import what a name of a group stands for.
+    """Import what a name of a group stands for; it is called by whoever asked.
 
     Args:
         group: such as `DETECTORS`.
@@ -46,13 +54,17 @@ def load(group: str, name: str, kind: str) -> Any:
     Raises:
         ConfigError: there is no such name, or its package cannot be imported; one line.
     """
-    target = BUILT_IN[group].get(name)
+    target = BUILT_IN.get(group, {}).get(name)
     if target is not None:
         module, _, attribute = target.partition(":")
         return getattr(importlib.import_module(module), attribute)
     found = [entry for entry in entry_points(group=group) if entry.name == name]
     if not found:
-        raise ConfigError(f"no {kind} is called {name}: take one of {', '.join(names(group))}")
+        known = ", ".join(names(group))
+        raise ConfigError(
+            f"no {kind} is called {name}: "
+            + (f"take one of {known}" if known else f"no installed package brings a {kind}")
+        )
     try:
         return found[0].load()
     except EdgeFerError:
@@ -64,3 +76,18 @@ def load(group: str, name: str, kind: str) -> Any:
             f"the {kind} {name} of the package {package} cannot be imported: {type(error).__name__}: {error}; "
             f"mend or remove that package, or take another {kind}"
         ) from error
+
+
+def create(group: str, name: str, kind: str, *arguments: object) -> Any:
+    """Load a part and make one, with whatever a stranger's code raises as one line.
+
+    Raises:
+        ConfigError: as `load`, or the part could not be made. An `EdgeFerError` of the part itself is left as it is.
+    """
+    make = load(group, name, kind)
+    try:
+        return make(*arguments)
+    except EdgeFerError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"the {kind} {name} cannot be made: {type(error).__name__}: {error}") from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from edge_fer.camera.live import is_live, open_live
 from edge_fer.camera.settings import CameraSettings
 from edge_fer.errors import SourceError
+from edge_fer.registry import SOURCES, create, names
 
 if TYPE_CHECKING:
     from edge_fer.protocols import FrameSource
@@ -23,7 +24,7 @@ def open_source(text: str, settings: CameraSettings | None = None) -> FrameSourc
 
     Args:
         text: `demo`; a camera as number, /dev/videoN or /dev/v4l/by-id/…; an rtsp:// or http:// address; or the path of
-            a picture, a folder of pictures or a video.
+            a picture, a folder of pictures or a video; or NAME:TEXT for a source that another package brings.
         settings: what to ask of it; the defaults where not given.
 
     Raises:
@@ -44,7 +45,18 @@ def open_source(text: str, settings: CameraSettings | None = None) -> FrameSourc
         return DemoSource(repeat=settings.demo_repeat, realtime=settings.demo_realtime)
     if not text:
         raise SourceError("no source named; give a camera number, a file, an address or `demo`")
+    name, colon, rest = text.partition(":")
+    if colon and not _is_there(text) and name in names(SOURCES):
+        source: FrameSource = create(SOURCES, name, "source", rest, settings)
+        return source
     return open_path(Path(text), settings)
+
+
+def _is_there(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):  # too long, or with a byte that no name has
+        return False
 
 
 def open_path(path: Path, settings: CameraSettings) -> FrameSource:

@@ -70,8 +70,21 @@ def output_options(function: Function) -> Function:
             metavar="NAME",
             help="Accept requests for the metrics under this host name, too; needed only for names in public domains.",
         ),
+        click.option(
+            "--sink",
+            "sinks",
+            multiple=True,
+            metavar="NAME[=URL]",
+            help="Also write to an output that another package brings; may be given several times.",
+        ),
     )
     return add_options(function, *options)
+
+
+def plugin_sinks(options: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Name and text of each output of another package."""
+    parts = (text.partition("=") for text in options["sinks"])
+    return tuple((name, value) for name, _, value in parts)
 
 
 def metrics_address(options: dict[str, Any]) -> Address | None:

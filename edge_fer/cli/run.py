@@ -15,7 +15,7 @@ from edge_fer.cli.camera_options import camera_name, camera_options, camera_sett
 from edge_fer.cli.configuration import RereadableCommand, config_option, parsed_anew, prefer_given
 from edge_fer.cli.following import detector_options, following_options, following_settings
 from edge_fer.cli.options import engine_options, max_megapixels_option
-from edge_fer.cli.output_options import metrics_address, mqtt_settings, output_options
+from edge_fer.cli.output_options import metrics_address, mqtt_settings, output_options, plugin_sinks
 from edge_fer.cli.signals import stop_signals
 from edge_fer.cli.streams import on_terminal, open_output, tell
 from edge_fer.cli.web_options import web_options, web_settings
@@ -194,6 +194,7 @@ def _settings(name: str, options: dict[str, Any]) -> RunSettings:
         mqtt=mqtt_settings(options),
         metrics=metrics_address(options),
         metrics_names=tuple(options["metrics_name"]),
+        plugin_sinks=plugin_sinks(options),
         save=options["save"],
         serve=serve,
         show=bool(show),

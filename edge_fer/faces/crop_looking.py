@@ -41,7 +41,8 @@ class CropLooker:
             place = Place(cut.left + box.x / cut.scale, cut.top + box.y / cut.scale, box.side / cut.scale)
             if not 1 / LARGEST_RATIO < place.side / expected.side < LARGEST_RATIO:
                 continue
-            score = face.detection_score or 0.0
+            # A detector that gives no score is taken at its word.
+            score = SURE_SCORE if face.detection_score is None else face.detection_score
             agreeing = 3 if score >= SURE_SCORE else 2 if score >= LIKELY_SCORE else 1
             sightings.append(Sighting(place, agreeing))
         sightings.sort(key=lambda seen: (seen.place.distance(expected), seen.place.x, seen.place.y))

@@ -28,8 +28,20 @@ PAGES = [
     page for pattern in ("README.md", "docs/**/*.md", "deploy/**/*.md") for page in sorted(REPOSITORY.glob(pattern))
 ]
 OPERATORS = {"|", ">", ">>", "&&", "&"}
-NOT_RUN = {"--camera", "--serve", "--mqtt", "--metrics", "--model", "service", "bench", "train", "convert", "doctor"}
-"""Need a camera, a network, a file that another example makes, or minutes; each has tests of its own."""
+NOT_RUN = {
+    "--camera",
+    "--serve",
+    "--mqtt",
+    "--metrics",
+    "--model",
+    "service",
+    "bench",
+    "train",
+    "convert",
+    "doctor",
+    "--sink",
+}
+"""Need a camera, a network, another package, a file of another example, or minutes; each has tests of its own."""
 
 
 def fenced(page: Path, *languages: str) -> Iterator[str]:
