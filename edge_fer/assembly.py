@@ -12,11 +12,12 @@ from edge_fer.camera._ffmpeg import restrict_process
 
 # First of all imports: OpenCV reads how long a camera may block when it is loaded.
 from edge_fer.camera._opencv import use_threads
+from edge_fer.camera.files import Files, open_files
 from edge_fer.camera.read_ahead import ReadAhead
 from edge_fer.camera.settings import CameraSettings
 from edge_fer.camera.turning import TurnedSource, turned_truth
 from edge_fer.camera.videos import VideoFile
-from edge_fer.detectors import FaceSettings, build_follower, open_detector
+from edge_fer.detectors import FaceSettings, build_file_follower, build_follower, open_detector
 from edge_fer.errors import MissingExtra, one_line
 from edge_fer.faces.detector_settings import DetectorSettings
 from edge_fer.pipeline import Pipeline, RunLimits
@@ -24,7 +25,7 @@ from edge_fer.registry import SINKS, create
 from edge_fer.scores.loading import Backend, open_classifier
 from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.serving import serve_metrics, serve_page
-from edge_fer.sinks.csv import CsvFileSink
+from edge_fer.sinks.csv import CsvFileSink, CsvSink
 from edge_fer.sinks.film import FILM_SUFFIXES, import_av
 from edge_fer.sinks.jsonl import JsonLinesSink
 from edge_fer.sinks.mqtt import open_mqtt
@@ -37,7 +38,9 @@ from edge_fer.watching import both, is_watched, listen_to, monitor_of, open_watc
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edge_fer.detectors import Opened
     from edge_fer.device.notify import ServiceManager
+    from edge_fer.faces.tracking import FaceFollower
     from edge_fer.pipeline import Service
     from edge_fer.protocols import Classifier, Clock, FaceDetector, FrameSource, Sink
     from edge_fer.sinks.health import Health
@@ -52,6 +55,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+STANDARD_OUTPUT = "-"
+"""The name of a table that is printed."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
@@ -59,6 +65,10 @@ class RunSettings:
 
     source: str = "demo"
     """`demo`, a video, a folder, a URL, or a camera by number, /dev/videoN or by-id name."""
+    more_sources: tuple[str, ...] = ()
+    """Files and folders that are read after it."""
+    recursive: bool = False
+    """Look into folders within folders, too."""
     camera: CameraSettings = field(default_factory=CameraSettings)
     """What is asked of a camera."""
     wait: bool = False
@@ -78,7 +88,7 @@ class RunSettings:
     json: bool = False
     """One JSON line a frame on stdout."""
     csv: Path | None = None
-    """File for one row a face."""
+    """File for one row per face; `-` is standard output."""
     append: bool = False
     """Go on with that file instead of replacing it."""
     save: Path | None = None
@@ -136,7 +146,7 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
     page: PageSink | None = None
     services: list[Service] = []
     try:
-        source = open_watched_source(settings.source, settings.camera, clock, streams.report, wait=settings.wait)
+        source = _open_source(settings, clock, streams)
         turning = settings.camera.turning
         shown = TurnedSource(source, turning) if turning else source
         monitor = monitor_of(source, classifier, clock)
@@ -166,7 +176,7 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
     heartbeat = None if streams.manager is None else listen_to(source, streams.manager, clock)
     return Pipeline(
         shown if source.info.live else ReadAhead(shown),
-        build_follower(settings.faces, opened, source.info),
+        _follower(settings, opened, source),
         classifier,
         sinks,
         clock,
@@ -179,6 +189,19 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         heartbeat=heartbeat,
         services=services if heartbeat is None else [*services, heartbeat],
     )
+
+
+def _follower(settings: RunSettings, opened: Opened, source: FrameSource) -> FaceFollower:
+    if isinstance(source, Files):
+        return build_file_follower(settings.faces, opened, source.is_video)
+    return build_follower(settings.faces, opened, source.info)
+
+
+def _open_source(settings: RunSettings, clock: Clock, streams: Streams) -> FrameSource:
+    names = (settings.source, *settings.more_sources)
+    if len(names) > 1 or (settings.recursive and Path(settings.source).is_dir()):
+        return open_files(map(Path, names), settings.camera, recursive=settings.recursive)
+    return open_watched_source(settings.source, settings.camera, clock, streams.report, wait=settings.wait)
 
 
 def _sinks(
@@ -195,14 +218,13 @@ def _sinks(
     if settings.json:
         sinks.append(run_sink("json", JsonLinesSink(streams.output), filling, clock))
     if settings.csv is not None:
-        sinks.append(
-            run_sink(
-                "csv",
-                CsvFileSink(settings.csv, classifier.labels, append=settings.append),
-                filling,
-                clock,
-            )
+        printed = str(settings.csv) == STANDARD_OUTPUT
+        table = (
+            CsvSink(streams.output, classifier.labels)
+            if printed
+            else CsvFileSink(settings.csv, classifier.labels, append=settings.append)
         )
+        sinks.append(run_sink("csv", table, filling, clock))
     if settings.status:
         line = StatusLine(streams.terminal, clock, frame_count=_frames_to_come(settings, info), top=settings.top)
         # Nobody waits for a terminal: a status that is late is no status.

@@ -8,6 +8,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, NoReturn
 
+from edge_fer import native_stderr
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,6 +28,7 @@ def leave(code: int) -> NoReturn:
     A thread that comes back from a driver while Python takes itself down is unwound through the driver's C++ code,
     which then aborts the process. With such a thread left, the process ends without that: all output is written first.
     """
+    native_stderr.restore()
     if not any(isinstance(thread, BackgroundThread) for thread in threading.enumerate()):
         sys.exit(code)
     for stream in (sys.stdout, sys.stderr):

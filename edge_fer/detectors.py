@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from edge_fer.errors import ConfigError, MissingExtra, ModelError
 from edge_fer.faces.crop_looking import CropLooker
 from edge_fer.faces.detector_settings import DetectorSettings
+from edge_fer.faces.file_by_file import FileByFile
 from edge_fer.faces.tracking import EachFrame, FaceTracker
 from edge_fer.faces.tracking_settings import PRESETS, TrackingSettings
 from edge_fer.faces.yunet import YuNetDetector
@@ -128,6 +129,21 @@ def build_follower(settings: FaceSettings, opened: Opened, info: SourceInfo) -> 
     """
     if info.live or info.fps is None or info.fps >= FOLLOW_FPS:
         return build_tracker(settings, opened)
+    return _each_frame(settings, opened)
+
+
+def build_file_follower(settings: FaceSettings, opened: Opened, is_video: Callable[[str], bool]) -> FaceFollower:
+    """Load what finds the faces of files that are read one after the other, videos and pictures, as they come.
+
+    Args:
+        settings: how.
+        opened: the detector that the settings name, or one of the caller's own.
+        is_video: whether the frames of a file, by its name, follow each other.
+    """
+    return FileByFile(lambda: build_tracker(settings, opened), lambda: _each_frame(settings, opened), is_video)
+
+
+def _each_frame(settings: FaceSettings, opened: Opened) -> EachFrame:
     if opened.for_crops is not None:  # of the caller's own, which has no second form
         return EachFrame(opened.detector)
     return EachFrame(open_detector(opened.name, replace(settings.search, use="pictures")).detector)

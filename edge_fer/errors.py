@@ -11,6 +11,7 @@
     │   ├── NotAPicture     3    these bytes are no picture of a kind that is read
     │   └── PictureTooLarge 3    a picture has more pixels than allowed
     ├── SinkError           1    a result could not be written or sent
+    ├── OutputClash         2    an output of a command is one of its inputs, or another output
     └── ServiceError        1    the service manager is missing, refuses, or could not start the service
 
 Messages are one line: they name the thing and the way out.
@@ -24,8 +25,8 @@ from edge_fer.escaping import for_terminal as one_line
 
 __all__ = [
     "OPENCV_NO_MEMORY", "ConfigError", "EdgeFerError", "EndOfStream", "MissingExtra", "ModelError", "NotAPicture",
-    "PictureTooLarge", "ServiceError", "SinkError", "SourceError", "SourceLost", "SourceTimeout", "lacks_memory",
-    "one_line",
+    "OutputClash", "PictureTooLarge", "ServiceError", "SinkError", "SourceError", "SourceLost", "SourceTimeout",
+    "lacks_memory", "one_line",
 ]  # fmt: skip
 
 OPENCV_NO_MEMORY = -4
@@ -92,6 +93,11 @@ class EndOfStream(SourceError):
 class NotAPicture(SourceError):
     """Bytes that are no picture of a kind that is read."""
 
+    def __init__(self, message: str, reason: object = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        """What they are instead, a `Reason` of `camera.left_out`; None where nobody knows."""
+
 
 class PictureTooLarge(SourceError):
     """A picture has more pixels than allowed."""
@@ -99,6 +105,12 @@ class PictureTooLarge(SourceError):
 
 class SinkError(EdgeFerError):
     """A result could not be written or sent."""
+
+
+class OutputClash(EdgeFerError):
+    """An output of a command is one of its inputs, or another output; nothing was written."""
+
+    exit_code = 2
 
 
 class ServiceError(EdgeFerError):

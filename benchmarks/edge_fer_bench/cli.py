@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_fer.cli.overwriting import refuse_overwriting
 from edge_fer.cli.streams import say, tell
 from edge_fer_bench.progress import ProgressLine, make_folder
 
@@ -92,6 +93,7 @@ def command(
     """
     if context.invoked_subcommand is not None:
         return
+    refuse_overwriting(context, "bench")
     from edge_fer_bench.page import without_plots
     from edge_fer_bench.report import write_report
     from edge_fer_bench.result_file import result_json

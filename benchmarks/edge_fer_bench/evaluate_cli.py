@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_fer.cli.overwriting import refuse_overwriting
 from edge_fer_bench.progress import ProgressLine, make_folder
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def command(
       edge-fer evaluate small --data fer2013.csv
       edge-fer evaluate model.keras --data faces/ --split test --robustness --out report
     """
+    refuse_overwriting(click.get_current_context(), "evaluate")
     from edge_fer.cli.streams import say, tell
     from edge_fer.evaluation.datasets import load_dataset
     from edge_fer_bench.evaluating import evaluate, evaluation_json, evaluation_table

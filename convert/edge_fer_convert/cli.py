@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_fer.cli.overwriting import refuse_overwriting
 from edge_fer.cli.streams import say
 from edge_fer.errors import ConfigError
 
@@ -161,6 +162,7 @@ def command(
     the model expects of a picture is read from MODEL.json where that file exists, else taken from --labels,
     --scale and --colour; with --check, it is measured.
     """
+    refuse_overwriting(click.get_current_context(), "convert")
     from edge_fer.evaluation.datasets import load_dataset
     from edge_fer.third_party import isolate_keras
     from edge_fer_convert.calibration import load_calibration

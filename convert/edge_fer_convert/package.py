@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_fer.atomic_files import write_atomically
-from edge_fer.errors import ConfigError
+from edge_fer.errors import ConfigError, OutputClash
 from edge_fer.scores.manifest import METADATA_KEY, Manifest, manifest_json, manifest_path, write_manifest
 from edge_fer_convert.recipes import SUFFIX_OF_ENGINE
 from edge_fer_convert.to_onnx import add_metadata
@@ -44,13 +44,23 @@ def file_name(name: str, spec: InputSpec, recipe: Recipe, engine: Engine) -> str
 
 
 def refuse_overwriting(files: Iterable[Path], force: bool, source: Path | None = None) -> None:
-    """Raise ConfigError where a model or manifest of that name exists, unless forced; never replace the source."""
+    """Raise ConfigError where a model or manifest of that name exists, unless forced.
+
+    Raises OutputClash where a file would replace the source, by whatever name, forced or not.
+    """
     files = list(files)
-    if source is not None and any(file.resolve() == source.resolve() for file in files):
-        raise ConfigError(f"{source} would be replaced by what is made of it: give another --out or --name")
+    if source is not None and any(_is_source(path, source) for file in files for path in (file, manifest_path(file))):
+        raise OutputClash(f"MODEL {source} would be replaced by what is made of it: give another --out or --name")
     existing = [path for file in files for path in (file, manifest_path(file)) if path.exists()]
     if existing and not force:
         raise ConfigError(f"{existing[0]} exists: give --force to replace it, or another --out or --name")
+
+
+def _is_source(path: Path, source: Path) -> bool:
+    try:
+        return path.samefile(source)
+    except OSError:
+        return path.resolve() == source.resolve()
 
 
 def write_model(model: Path, data: bytes, manifest: Manifest) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CameraSettings", "open_source"]
 
+PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""Names of files whose content is neither picture nor video that are reported as pictures, and not as videos."""
 ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 
 
@@ -59,23 +61,20 @@ def _is_there(text: str) -> bool:
         return False
 
 
-def open_path(path: Path, settings: CameraSettings) -> FrameSource:
-    """Open a picture, a folder of pictures or a video; the first bytes decide, then the suffix."""
-    from edge_fer.camera.files import open_folder, open_picture
+def open_path(path: Path, settings: CameraSettings, *, recursive: bool = False) -> FrameSource:
+    """Open a picture, a video, or a folder of them; the first bytes decide."""
+    from edge_fer.camera.files import is_video_file, open_files, open_picture, start_of
     from edge_fer.camera.picture_headers import looks_like_picture
-    from edge_fer.camera.pictures import PICTURE_SUFFIXES
-    from edge_fer.camera.regular_files import open_regular_file
-    from edge_fer.camera.videos import JPEGS_IN_A_ROW, open_video
+    from edge_fer.camera.videos import open_video
 
     try:
         is_folder = path.is_dir()
     except (OSError, ValueError):
         is_folder = False
     if is_folder:
-        return open_folder(path, settings)
-    with open_regular_file(path) as file:
-        start = file.read(32)
-    suffix = path.suffix.lower()
-    if suffix not in JPEGS_IN_A_ROW and (looks_like_picture(start) or suffix in PICTURE_SUFFIXES):
+        return open_files([path], settings, recursive=recursive)
+    start = start_of(path)
+    is_video = is_video_file(path, start)
+    if not is_video and (looks_like_picture(start) or path.suffix.lower() in PICTURE_SUFFIXES):
         return open_picture(path, settings)
     return open_video(path, settings.max_picture_px)

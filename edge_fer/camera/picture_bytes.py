@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_fer.camera.picture_headers import READERS, read_header
-from edge_fer.camera.pictures import decode
-from edge_fer.errors import NotAPicture, PictureTooLarge, SourceError
+from edge_fer.camera.pictures import checked_header, decode_whole
+from edge_fer.errors import PictureTooLarge
 
 if TYPE_CHECKING:
     from edge_fer.types import Image
@@ -17,7 +15,7 @@ def picture_from_bytes(data: bytes, name: str, max_picture_px: int) -> Image:
     """Decode a picture file that is in memory, after its header was checked.
 
     Args:
-        data: the whole file: JPEG, PNG, WebP, BMP, TIFF, PGM or PPM.
+        data: the whole file: JPEG, PNG, WebP, BMP, TIFF, PGM or PPM, and with the extra `heic` HEIC or AVIF.
         name: what to call it in messages.
         max_picture_px: pictures with more pixels are refused before they are decoded.
 
@@ -25,18 +23,12 @@ def picture_from_bytes(data: bytes, name: str, max_picture_px: int) -> Image:
         uint8 [height, width, 3] in BGR order, or [height, width] where the file is grey.
 
     Raises:
-        NotAPicture: it is of another kind.
+        NotAPicture: it is of another kind, or of one whose extra is not installed.
         PictureTooLarge: it has more pixels.
         SourceError: it is cut short or damaged.
     """
-    try:
-        header = read_header(data)
-    except ValueError as error:
-        kind = SourceError if any(magic.match(data) for magic, _ in READERS) else NotAPicture
-        raise kind(f"{name} {error}") from error
+    header = checked_header(data, name)
     if header.width * header.height > max_picture_px:
         size = f"{header.width}x{header.height} pixels"
         raise PictureTooLarge(f"{name} has {size}, more than {max_picture_px} in all; scale it down")
-    if not header.complete:
-        raise SourceError(f"{name} is cut short; copy or save it anew")
-    return decode(data, header, Path(name))
+    return decode_whole(data, header, name, max_picture_px)

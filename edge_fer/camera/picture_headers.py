@@ -12,14 +12,28 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edge_fer.camera import left_out
+from edge_fer.camera.heif_headers import read_heif
+from edge_fer.camera.left_out import VIDEO_STARTS, NotRead
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 NOT_A_PICTURE = "is not a picture of a known kind; give JPEG, PNG, WebP, BMP, TIFF, PGM or PPM"
-CUT_SHORT = "is cut short or damaged; copy or save it anew"
+CUT_SHORT = "is cut short or damaged; copy or save it again"
+TOO_MANY_PARTS = "has far more parts than a picture needs; save it again"
+NEEDED_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+"""Chunks of a PNG that its pixels need."""
 MOST_SCANS = 100
 """Scans of a JPEG: a progressive one has about ten. Each goes over the whole picture, so that a file of 0.3 MB with
 thousands of empty ones would keep a decoder busy for minutes."""
+MOST_SEGMENTS = 5_000
+"""Parts of a JPEG before its pixels, or of a WebP: a large colour profile takes 255 of them, a preview a few more."""
+MOST_OTHER_CHUNKS = 1_000
+"""Chunks of a PNG beside those of its pixels: a few are usual. A decoder may report each that it dislikes, so that a
+file of 3 MB would write 200,000 lines into a log."""
+MOST_PIXEL_CHUNKS = 200_000
+"""Chunks of a PNG's pixels: 50 megapixels in colour and the usual chunks of 8 kB are 18,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +48,25 @@ class PictureHeader:
     """How the picture must be turned to stand upright, 1 to 8 as in EXIF; read from PNG and WebP, where pixels may be
     transparent."""
     complete: bool = True
-    """False where the end of the file is missing; True also where the kind has no way to tell."""
+    """False where the end of the file is missing; True also where the kind has no way to show it."""
+    kind: str = ""
+    """`JPEG`, `PNG`, `HEIC` or `AVIF` where the decoder must know; empty for the others."""
+    turned_by_decoder: bool = False
+    """Whether the file says how it stands in a way that its decoder follows."""
+    other_chunks: bool = False
+    """Whether a PNG holds more than its pixels need."""
 
 
 def read_header(data: bytes) -> PictureHeader:
     """Read the header of a picture file.
 
     Raises:
-        ValueError: not a known picture, or its header is cut short; the message goes on after the file's name.
+        NotRead: it is of another kind, or no picture at all.
+        ValueError: its header is cut short or has too many parts; the message goes on after the file's name.
     """
+    for magic, kind, reason in OTHER_KINDS:
+        if magic.match(data):
+            raise NotRead(f"is {kind}, which is not read as a picture; save it as JPEG or PNG", reason)
     for magic, reader in READERS:
         if magic.match(data):
             try:
@@ -52,24 +76,24 @@ def read_header(data: bytes) -> PictureHeader:
             if header.width < 1 or header.height < 1:
                 raise ValueError(CUT_SHORT)
             return header
-    for magic, kind in OTHER_KINDS:
-        if magic.match(data):
-            raise ValueError(f"is {kind}, which is not read as a picture; save it as JPEG or PNG")
-    raise ValueError(NOT_A_PICTURE)
+    if VIDEO_STARTS.match(data):
+        raise NotRead("is a video and no picture; give it to `edge-fer run`", left_out.VIDEO)
+    raise NotRead(NOT_A_PICTURE, left_out.NOT_A_PICTURE)
 
 
 def looks_like_picture(start: bytes) -> bool:
-    """Whether a file that starts with these bytes (16 at least) is of a known kind of picture, read or refused.
+    """Whether a file that starts with these bytes (32 at least) is of a known kind of picture, read or refused.
 
     A GIF is taken for a video, which many are.
     """
-    return any(magic.match(start) for magic, _ in (*READERS, *OTHER_KINDS)) and not start.startswith(b"GIF8")
+    kinds = [magic for magic, _ in READERS] + [magic for magic, _, reason in OTHER_KINDS if reason != left_out.GIF]
+    return any(magic.match(start) for magic in kinds)
 
 
 def read_jpeg(data: bytes) -> PictureHeader:
     """Walk the segments to the frame header, and on to the first scan; the end marker must follow it."""
     position, width, height = 2, 0, 0
-    while True:
+    for _ in range(MOST_SEGMENTS):
         if data[position] != 0xFF:
             raise ValueError(CUT_SHORT)
         marker = data[position + 1]
@@ -87,17 +111,22 @@ def read_jpeg(data: bytes) -> PictureHeader:
         position += 2 + length
         if marker == 0xDA:
             if data.count(b"\xff\xda", position) >= MOST_SCANS:
-                raise ValueError(f"has more than {MOST_SCANS} scans; save it anew")
+                raise ValueError(f"has more than {MOST_SCANS} scans; save it again")
             # Within a scan every 0xFF is followed by 0 or a restart marker: FF D9 can only be the end.
-            return PictureHeader(width, height, complete=data.find(b"\xff\xd9", position) >= 0)
+            return PictureHeader(width, height, complete=data.find(b"\xff\xd9", position) >= 0, kind="JPEG")
+    raise ValueError(TOO_MANY_PARTS)
 
 
 def read_png(data: bytes) -> PictureHeader:
     """Read IHDR, then walk the chunks to IEND."""
     width, height, _, colour_type = struct.unpack_from(">IIBB", data, 16)
     position, has_alpha, complete, orientation = 8, colour_type in (4, 6), False, 1
+    pixels = others = 0
     while position + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, position)
+        pixels, others = pixels + (kind == b"IDAT"), others + (kind not in NEEDED_CHUNKS)
+        if others > MOST_OTHER_CHUNKS or pixels > MOST_PIXEL_CHUNKS:
+            raise ValueError(TOO_MANY_PARTS)
         has_alpha |= kind == b"tRNS"
         if kind == b"eXIf":
             orientation = read_orientation(data[position + 8 : position + 8 + length])
@@ -105,7 +134,24 @@ def read_png(data: bytes) -> PictureHeader:
         if kind == b"IEND":
             complete = position <= len(data)
             break
-    return PictureHeader(width, height, has_alpha, orientation, complete)
+    return PictureHeader(width, height, has_alpha, orientation, complete, "PNG", other_chunks=others > 0)
+
+
+def bare_png(data: bytes) -> bytes:
+    """A complete PNG with those chunks alone that its pixels need: no words, colour profiles or later pictures."""
+    position, view, has_exif = 8, memoryview(data), False
+    parts = [view[:8]]
+    while position + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        # How the picture is turned is read by the decoder where nothing is transparent.
+        is_first_exif = kind == b"eXIf" and not has_exif
+        has_exif |= is_first_exif
+        if kind in NEEDED_CHUNKS or is_first_exif:
+            parts.append(view[position : position + 12 + length])
+        position += 12 + length
+        if kind == b"IEND":
+            break
+    return b"".join(parts)
 
 
 def read_webp(data: bytes) -> PictureHeader:
@@ -127,7 +173,9 @@ def read_webp(data: bytes) -> PictureHeader:
 
 def _webp_orientation(data: bytes) -> int:
     position = 12
-    while position + 8 <= len(data):
+    for _ in range(MOST_SEGMENTS):
+        if position + 8 > len(data):
+            break
         kind, length = struct.unpack_from("<4sI", data, position)
         if kind == b"EXIF":
             # Some programs begin it as in a JPEG.
@@ -184,21 +232,34 @@ def read_netpbm(data: bytes) -> PictureHeader:
     return PictureHeader(width, height, complete=len(data) >= header.end() + width * height * sample_bytes)
 
 
+def _read_heif(data: bytes) -> PictureHeader:
+    found = read_heif(data)
+    return PictureHeader(
+        found.width,
+        found.height,
+        has_alpha=True,
+        complete=found.complete,
+        kind=found.kind,
+        turned_by_decoder=found.turned,
+    )
+
+
 READERS: tuple[tuple[re.Pattern[bytes], Callable[[bytes], PictureHeader]], ...] = (
     (re.compile(rb"\xff\xd8\xff"), read_jpeg),
     (re.compile(rb"\x89PNG\r\n\x1a\n"), read_png),
     (re.compile(rb"RIFF....WEBP", re.DOTALL), read_webp),
-    (re.compile(rb"BM"), read_bmp),
+    (re.compile(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\x00\x00\x00", re.DOTALL), read_bmp),
     (re.compile(rb"II\*\x00|MM\x00\*"), read_tiff),
-    (re.compile(rb"P[56]\s"), read_netpbm),
+    (re.compile(rb"P[56]\s+(?:#|\d)"), read_netpbm),
+    (re.compile(rb"....ftyp(?:avi[fos]|hei[cfmsx]|he[vi][cmxs]|mif[12]|msf1|miaf)", re.DOTALL), _read_heif),
 )
 """Kinds by their first bytes."""
 
-OTHER_KINDS: tuple[tuple[re.Pattern[bytes], str], ...] = (
-    (re.compile(rb"GIF8[79]a"), "a GIF"),
-    (re.compile(rb"....ftyp(?:avif|avis)", re.DOTALL), "an AVIF picture"),
-    (re.compile(rb"....ftyp(?:hei[cfmsx]|hevc|hevx|mif1|msf1)", re.DOTALL), "a HEIF picture"),
-    (re.compile(rb"\x00\x00\x00\x0cjP {2}\r\n|\xff\x4f\xff\x51"), "a JPEG 2000 picture"),
-    (re.compile(rb"\x00\x00\x00\x0cJXL \r\n|\xff\x0a"), "a JPEG XL picture"),
+RAW_PHOTO = re.compile(rb"II\*\x00....CR|....ftypcrx |FUJIFILMCCD-RAW|IIRO|IIRS|MMOR|IIU\x00", re.DOTALL)
+OTHER_KINDS: tuple[tuple[re.Pattern[bytes], str, left_out.Reason], ...] = (
+    (re.compile(rb"GIF8[79]a"), "a GIF", left_out.GIF),
+    (re.compile(rb"\x00\x00\x00\x0cjP {2}\r\n|\xff\x4f\xff\x51"), "a JPEG 2000 picture", left_out.JPEG_2000),
+    (re.compile(rb"\x00\x00\x00\x0cJXL \r\n|\xff\x0a"), "a JPEG XL picture", left_out.JPEG_XL),
+    (RAW_PHOTO, "a raw photo", left_out.RAW),
 )
 """Kinds that are known and refused: their decoders are slow, large, or check sizes only when it is too late."""

@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import cv2
 import numpy as np
 
+from edge_fer import native_stderr
 from edge_fer.camera import _opencv as _opencv  # silences OpenCV's own messages
-from edge_fer.camera.picture_headers import PictureHeader, read_header
+from edge_fer.camera.heif import decode_heif
+from edge_fer.camera.jpeg_end import END_OF_IMAGE, all_pixels_are_there
+from edge_fer.camera.left_out import NotRead
+from edge_fer.camera.picture_headers import PictureHeader, bare_png, read_header
 from edge_fer.camera.regular_files import open_regular_file
-from edge_fer.errors import SourceError
+from edge_fer.errors import NotAPicture, SourceError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge_fer.types import Image
 
-PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-MAX_PICTURE_PX = 50_000_000
-"""Pixels that a picture may have: 50 million, more than telephones make, hold 150 MB when decoded."""
+MAX_PICTURE_PX = 51_000_000
+"""Pixels that a picture may have: a telephone's 50 megapixels are 8192x6144; decoded, 51 million hold 153 MB."""
 LARGEST_BYTES_A_PIXEL = 8
 """Of an uncompressed picture with four channels of 16 bits."""
 METADATA_BYTES = 16_000_000
@@ -34,7 +37,7 @@ STRIP_PX = 1_000_000
 
 
 def read_picture(path: Path | str, max_picture_px: int = MAX_PICTURE_PX) -> Image:
-    """Read a JPEG, PNG, WebP, BMP, TIFF, PGM or PPM file.
+    """Read a JPEG, PNG, WebP, BMP, TIFF, PGM or PPM file, and with the extra `heic` a HEIC or AVIF file.
 
     Turned upright by its EXIF orientation; transparency laid on white; 16 bits scaled to 8; CMYK turned to colour.
 
@@ -46,7 +49,8 @@ def read_picture(path: Path | str, max_picture_px: int = MAX_PICTURE_PX) -> Imag
         uint8 [height, width, 3] in BGR order, or [height, width] where the file is grey.
 
     Raises:
-        SourceError: the file is missing, unreadable, empty, cut short, too large or no picture.
+        NotAPicture: the file is empty, of another kind, or of a kind whose extra is not installed.
+        SourceError: it is missing, unreadable, cut short or too large.
     """
     path = Path(path)
     with open_regular_file(path) as file:
@@ -59,19 +63,14 @@ def read_picture(path: Path | str, max_picture_px: int = MAX_PICTURE_PX) -> Imag
                 check_size(header, path, max_picture_px)
                 largest = header.width * header.height * LARGEST_BYTES_A_PIXEL + METADATA_BYTES
             if os.fstat(file.fileno()).st_size > largest:
-                raise SourceError(f"{path} is larger than its picture can be; save it anew as JPEG or PNG")
+                raise SourceError(f"{path} is larger than its picture can be; save it again as JPEG or PNG")
             data += _rest(file, largest - len(data))
         except OSError as error:
             raise SourceError(f"cannot read {path}: {error.strerror}") from error
-    try:
-        header = read_header(data)
-    except ValueError as error:
-        raise SourceError(f"{path} {error}") from error
+    header = checked_header(data, str(path))
     check_size(header, path, max_picture_px)
-    if not header.complete:
-        raise SourceError(f"{path} is cut short; copy or save it anew")
     try:
-        return decode(data, header, path)
+        return decode_whole(data, header, str(path), max_picture_px)
     except MemoryError as error:
         raise SourceError(f"{path} takes more memory than there is; give a smaller one") from error
 
@@ -94,30 +93,80 @@ def _rest(file: BinaryIO, most_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def decode(data: bytes, header: PictureHeader, path: Path) -> Image:
-    """Decode a file whose header was checked; `path` is for messages."""
-    buffer = np.frombuffer(data, np.uint8)
+def checked_header(data: bytes, name: str) -> PictureHeader:
+    """Read the header of a file.
+
+    Raises:
+        NotAPicture: it is of another kind.
+        SourceError: it is cut short or has too many parts.
+    """
+    try:
+        return read_header(data)
+    except NotRead as error:
+        raise NotAPicture(f"{name} {error}", error.reason) from error
+    except ValueError as error:
+        raise SourceError(f"{name} {error}") from error
+
+
+def decode_whole(data: bytes, header: PictureHeader, name: str, max_picture_px: int) -> Image:
+    """Decode a file whose header and size were checked, where all of its pixels are there.
+
+    Raises:
+        NotAPicture: the extra that reads its kind is not installed.
+        SourceError: it is cut short or damaged.
+    """
+    if header.complete:
+        return decode(data, header, name, max_picture_px)
+    if header.kind == "JPEG" and all_pixels_are_there(data):
+        return decode(data + END_OF_IMAGE, header, name, max_picture_px)
+    raise SourceError(f"{name} is cut short; copy or save it again")
+
+
+def decode(data: bytes, header: PictureHeader, name: str, max_picture_px: int = MAX_PICTURE_PX) -> Image:
+    """Decode a file whose header was checked; `name` is for messages.
+
+    Raises:
+        NotAPicture: the extra that reads its kind is not installed.
+        SourceError: it cannot be decoded.
+    """
+    if header.kind in ("HEIC", "AVIF"):
+        return _decode_heif(data, header, name, max_picture_px)
+    buffer = np.frombuffer(bare_png(data) if header.other_chunks else data, np.uint8)
     # Only IMREAD_UNCHANGED keeps transparency, but it turns nothing but a TIFF upright, as the other flags do.
     flags = cv2.IMREAD_UNCHANGED if header.has_alpha else cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
     try:
-        pixels = cv2.imdecode(buffer, flags)
+        with native_stderr.hushed():
+            pixels = cv2.imdecode(buffer, flags)
     except cv2.error as error:
-        raise SourceError(f"{path} cannot be decoded; save it anew as JPEG or PNG") from error
+        raise SourceError(f"{name} cannot be decoded; save it again as JPEG or PNG") from error
     if pixels is None or pixels.size == 0:
         # OpenCV says no more where memory does not suffice; this raises then.
         np.empty((header.height, header.width, 4 if header.has_alpha else 3), np.uint8)
-        raise SourceError(f"{path} is damaged and cannot be decoded; save it anew as JPEG or PNG")
+        raise SourceError(f"{name} is damaged and cannot be decoded; save it again as JPEG or PNG")
     if pixels.dtype == np.uint16:
         pixels = cv2.convertScaleAbs(pixels, alpha=1 / 257)
     if pixels.dtype != np.uint8:
-        raise SourceError(f"{path} has pixels of type {pixels.dtype}; save it with 8 or 16 bits a channel")
+        raise SourceError(f"{name} has pixels of type {pixels.dtype}; save it with 8 or 16 bits a channel")
     if pixels.ndim == 3 and pixels.shape[2] == 4:
         return upright(on_white(pixels), header.orientation)
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
     if pixels.ndim == 3 and pixels.shape[2] != 3:
-        raise SourceError(f"{path} has {pixels.shape[2]} channels; save it as grey or colour")
+        raise SourceError(f"{name} has {pixels.shape[2]} channels; save it as grey or colour")
     return pixels.astype(np.uint8, copy=False)
+
+
+def _decode_heif(data: bytes, header: PictureHeader, name: str, max_picture_px: int) -> Image:
+    try:
+        with native_stderr.hushed():
+            pixels, orientation = decode_heif(data, header, max_picture_px)
+    except NotRead as error:
+        raise NotAPicture(f"{name} {error}", error.reason) from error
+    except ValueError as error:
+        raise SourceError(f"{name} {error}") from error
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        pixels = on_white(pixels)
+    return upright(pixels, orientation)
 
 
 def upright(pixels: Image, orientation: int) -> Image:

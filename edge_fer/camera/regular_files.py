@@ -6,7 +6,8 @@ import os
 import stat
 from typing import TYPE_CHECKING, BinaryIO
 
-from edge_fer.errors import SourceError
+from edge_fer.camera import left_out
+from edge_fer.errors import NotAPicture, SourceError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,8 +39,8 @@ def open_regular_file(path: Path) -> BinaryIO:
 
 def _check(path: Path, status: os.stat_result) -> None:
     if stat.S_ISDIR(status.st_mode):
-        raise SourceError(f"{path} is a folder; give a file in it")
+        raise NotAPicture(f"{path} is a folder; give a file in it", left_out.FOLDER)
     if not stat.S_ISREG(status.st_mode):
-        raise SourceError(f"{path} is not a regular file; give a picture or video")
+        raise NotAPicture(f"{path} is not a regular file; give a picture or video", left_out.NO_FILE)
     if status.st_size == 0:
-        raise SourceError(f"{path} is empty; copy or save it anew")
+        raise NotAPicture(f"{path} is empty; copy or save it again", left_out.EMPTY)

@@ -31,7 +31,7 @@ class CameraSettings:
     """How long a camera or stream may take from opening to its first frame."""
     stall_seconds: float = 5.0
     """How long a camera or stream may give nothing, or nothing new, before it counts as lost."""
-    max_picture_px: int = 50_000_000
+    max_picture_px: int = 51_000_000
     """Pictures with more pixels are refused before they are decoded."""
     turning: Turning = field(default_factory=Turning)
     """How frames are turned before anything looks at them."""

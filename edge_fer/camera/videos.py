@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 
 import cv2
 
+from edge_fer.camera import left_out
 from edge_fer.camera._ffmpeg import open_capture
 from edge_fer.camera._opencv import Capture, positive, read_picture_from
+from edge_fer.camera.left_out import VIDEO_STARTS
 from edge_fer.camera.pictures import MAX_PICTURE_PX
 from edge_fer.camera.regular_files import open_regular_file
-from edge_fer.errors import EndOfStream, SourceError, SourceLost, one_line
+from edge_fer.errors import EndOfStream, NotAPicture, SourceError, SourceLost, one_line
 from edge_fer.types import Frame, Image, SourceInfo
 
 if TYPE_CHECKING:
@@ -31,17 +33,8 @@ START_BYTES = 512
 """Bytes that tell what a file is."""
 BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 """Bytes that text does not contain and every video does."""
-CONTAINERS = re.compile(
-    rb"....(?:ftyp|styp|moov|moof|mdat|free|skip|wide|pnot)"  # MP4, MOV
-    rb"|\x1aE\xdf\xa3"  # Matroska, WebM
-    rb"|RIFF....AVI"
-    rb"|\x47.{187}\x47|.{4}\x47.{191}\x47"  # MPEG transport stream, M2TS
-    rb"|\x00\x00\x01[\xb3\xba]|\x00\x00(?:\x00)?\x01"  # MPEG program stream; H.264 and H.265 as they are
-    rb"|FLV\x01|OggS\x00|\x30\x26\xb2\x75|DKIF|YUV4MPEG2 |GIF8[79]a"
-    rb"|\xff\xd8\xff",  # JPEGs in a row
-    re.DOTALL,
-)
-"""How videos begin."""
+CONTAINERS = re.compile(VIDEO_STARTS.pattern + rb"|GIF8[79]a|\xff\xd8\xff", re.DOTALL)
+"""How videos begin; the last are JPEGs in a row."""
 JPEGS_IN_A_ROW = frozenset({".mjpeg", ".mjpg"})
 """Suffixes of videos that begin as a picture does."""
 NOMINAL_FPS = 25.0
@@ -168,13 +161,19 @@ def check_start(start: bytes, path: Path, max_picture_px: int) -> None:
     """Raise a SourceError unless a file that begins like this is a video, and, where that is told there, no giant."""
     if not BINARY.search(start):
         # FFmpeg would draw the words as a film, or follow the addresses in a playlist.
-        raise SourceError(f"{path} is text and no video; give a video file")
+        raise NotAPicture(f"{path} is text and no video; give a video file", left_out.NOT_READ)
     if not CONTAINERS.match(start):
-        raise SourceError(f"{path} is no video of a known kind; give MP4, MOV, MKV, WebM, AVI, MPEG, FLV, OGV or WMV")
+        known = "MP4, MOV, MKV, WebM, AVI, MPEG, FLV, OGV or WMV"
+        raise NotAPicture(f"{path} is no video of a known kind; give {known}", left_out.NOT_READ)
     if start.startswith(b"GIF8") and len(start) >= 10:
         width, height = struct.unpack_from("<HH", start, 6)
         if width * height > max_picture_px:
             raise SourceError(f"{path} has {width}x{height} pixels, more than {max_picture_px} in all; scale it down")
+
+
+def starts_like_video(start: bytes) -> bool:
+    """Whether a file that begins like this is a video of a known kind."""
+    return bool(BINARY.search(start) and CONTAINERS.match(start))
 
 
 def _name_for_ffmpeg(path: Path, descriptor: int) -> str:

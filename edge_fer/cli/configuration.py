@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from edge_fer.config.keys import Key
-from edge_fer.config.layers import DEFAULT, read_settings
+from edge_fer.config.layers import DEFAULT, files_to_read, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,9 +34,12 @@ NOT_KEYS = ("headless", "config")
 ARGUMENTS = f"{__name__}.arguments"
 """Where a context keeps the arguments of a `RereadableCommand`."""
 
+FILES = f"{__name__}.files"
+"""Where a context keeps the files that its defaults are from."""
+
 RIVALS = {"source": "camera", "camera": "source"}
 
-ARGUMENT_HELP = {"source": "Video, folder or address to read, or `demo`; cameras are given by `camera`."}
+ARGUMENT_HELP = {"source": "Video, picture, folder or address to read, or `demo`; cameras are given by `camera`."}
 
 
 def run_keys() -> tuple[Key, ...]:
@@ -77,7 +80,7 @@ def key_of(parameter: click.Parameter) -> Key:
 def kind_of(parameter: click.Parameter) -> Kind:
     """The kind of value that an option takes."""
     parameter_type = parameter.type
-    if getattr(parameter, "multiple", False) or parameter.nargs == -1:
+    if getattr(parameter, "multiple", False) or (parameter.nargs == -1 and parameter.name != "source"):
         return "texts"
     if getattr(parameter, "is_flag", False):
         return "switch"
@@ -99,12 +102,17 @@ def config_option(*only: str) -> Callable[[Function], Function]:
         if context.resilient_parsing:
             return
         surroundings = context.find_object(Surroundings)
-        settings = settings_in_force(given, None if surroundings is None else surroundings.environment)
-        context.default_map = {
+        environment = os.environ if surroundings is None else surroundings.environment
+        settings = settings_in_force(given, environment)
+        context.meta[FILES] = tuple(files_to_read(environment, given))
+        values = {
             key.parameter: settings[key.name].value
             for key in run_keys()
             if settings[key.name].origin != DEFAULT and (not only or key.name in only)
         }
+        if isinstance(source := values.get("source"), str):
+            values["source"] = (source,)  # the argument takes several
+        context.default_map = values
 
     return click.option(
         "--config",
@@ -138,11 +146,17 @@ def parsed_anew(context: click.Context) -> click.Context:
 
 def prefer_given(context: click.Context, first: str, second: str) -> tuple[Any, Any]:
     """The values of two options that exclude each other; one from the configuration yields to the command line."""
-    values = [context.params[first], context.params[second]]
+    values = [context.params[name] or None for name in (first, second)]
     configured = [context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP for name in (first, second)]
     if None not in values and configured.count(True) == 1:
         values[configured.index(True)] = None
     return values[0], values[1]
+
+
+def configuration_files(context: click.Context) -> tuple[Path, ...]:
+    """The files that a command takes its defaults from."""
+    files: tuple[Path, ...] = context.meta.get(FILES, ())
+    return files
 
 
 def settings_in_force(given: Path | None, environment: Mapping[str, str] | None = None) -> dict[str, Setting]:

@@ -62,7 +62,7 @@ def settings_from(options: Sequence[str], environment: Mapping[str, str]) -> Run
         return command.make_context("edge-fer doctor", words, obj=Surroundings(environment))
 
     context = parse(list(options))
-    if context.params["source"] is None and context.params["camera"] is None:
+    if not context.params["source"] and context.params["camera"] is None:
         context = parse([*options, "demo"])
     return settings_of(context)
 

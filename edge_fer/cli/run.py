@@ -16,6 +16,7 @@ from edge_fer.cli.configuration import RereadableCommand, config_option, parsed_
 from edge_fer.cli.following import detector_options, following_options, following_settings
 from edge_fer.cli.options import engine_options, max_megapixels_option
 from edge_fer.cli.output_options import metrics_address, mqtt_settings, output_options, plugin_sinks
+from edge_fer.cli.overwriting import check_standard_output, is_standard_output, names_file, refuse_overwriting
 from edge_fer.cli.signals import stop_signals
 from edge_fer.cli.streams import on_terminal, open_output, tell
 from edge_fer.cli.web_options import web_options, web_settings
@@ -33,10 +34,11 @@ OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command("run", cls=RereadableCommand, short_help="Read faces from a camera, video, stream, folder or the demo.")
-@click.argument("source", required=False)
+@click.argument("source", nargs=-1, metavar="[SOURCE]...")
+@click.option("--recursive", is_flag=True, help="Look into folders within folders, too.")
 @camera_options
 @click.option("--json/--no-json", "as_json", default=False, help="Print one JSON line a frame on standard output.")
-@click.option("--csv", type=OUTPUT_FILE, metavar="FILE", help="Write one row a face to a file.")
+@click.option("--csv", type=OUTPUT_FILE, metavar="FILE", help="Write one row per face to a file; - is standard output.")
 @click.option("--save", type=OUTPUT_FILE, metavar="FILE", help="Write the annotated video, such as out.mp4.")
 @click.option("--show/--no-show", default=None, help="Show a window; by default where there is a screen.")
 @click.option("--headless", is_flag=True, help="Never show a window; the same as --no-show.")
@@ -54,8 +56,9 @@ OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
 def command(context: click.Context, /, **_options: Any) -> None:
     """Read the facial expressions in SOURCE, frame by frame.
 
-    SOURCE is a video, a picture, a folder of pictures, an rtsp:// or http:// address, or `demo`, which needs no
-    camera and ends by itself, or goes round for ever with --serve. A camera is given with --camera 0.
+    SOURCE is a video, a picture, a folder of them, an rtsp:// or http:// address, or `demo`, which needs no camera and
+    ends by itself, or goes round for ever with --serve. A camera is given with --camera 0. Several files and folders
+    are read one after the other; what a file is read as is decided by its content, not by its name.
 
     q in the window, Ctrl-C and SIGTERM end the run; SIGHUP lets a run without a terminal read its settings anew. JSON
     goes to standard output, all else to standard error.
@@ -65,6 +68,7 @@ def command(context: click.Context, /, **_options: Any) -> None:
       edge-fer run demo
       edge-fer run --camera 0 --json
       edge-fer run party.mp4 --headless --save annotated.mp4
+      edge-fer run films/ photo.jpg --recursive --csv faces.csv
       edge-fer run demo --serve 127.0.0.1:8080
     """
     from edge_fer.assembly import Streams, build_pipeline
@@ -80,7 +84,7 @@ def command(context: click.Context, /, **_options: Any) -> None:
 
         def open_run(wanted: RunSettings) -> Pipeline:
             # A run that prints no results needs no standard output, such as one started by a service manager.
-            output = open_output() if wanted.json else io.BytesIO()
+            output = open_output() if wanted.json or is_standard_output(wanted.csv) else io.BytesIO()
             manager = service_manager(os.environ, reloading=lambda: signals.again)
             return build_pipeline(wanted, Streams(output, sys.stderr, tell, manager))
 
@@ -95,13 +99,21 @@ def settings_of(context: click.Context) -> RunSettings:
     """What a context of this command asks for, whether it is to run now or as a service.
 
     Raises:
-        click.UsageError: it names no source, or two.
+        click.UsageError: it names no source, or several that cannot be read one after the other; or an output is an
+            input, or another output.
         ConfigError: an option or setting is unusable.
     """
-    source, camera = prefer_given(context, "source", "camera")
-    if (source is None) == (camera is None):
+    sources, camera = prefer_given(context, "source", "camera")
+    if (sources is None) == (camera is None):
         raise click.UsageError("give one source: demo, a video, folder or address, or --camera 0", context)
-    return _settings(source if source is not None else camera_name(camera or ""), context.params)
+    names = tuple(sources) if sources is not None else (camera_name(camera or ""),)
+    if len(names) > 1:
+        alone = next((name for name in names if not names_file(name)), None)
+        if alone is not None:
+            raise click.UsageError(f"several sources must be files and folders: give {alone} alone", context)
+    check_standard_output(as_json=context.params["as_json"], csv=context.params["csv"])
+    refuse_overwriting(context, "run")
+    return _settings(names, context.params)
 
 
 def warn_of_password(source: str) -> None:
@@ -167,22 +179,25 @@ def report_lines(report: RunReport) -> list[str]:
     return lines
 
 
-def _settings(name: str, options: dict[str, Any]) -> RunSettings:
+def _settings(names: tuple[str, ...], options: dict[str, Any]) -> RunSettings:
     from edge_fer.assembly import RunSettings
     from edge_fer.pipeline import RunLimits
     from edge_fer.sinks.window import screen_attached
 
     as_json, show = options["as_json"], options["show"]
+    prints = as_json or is_standard_output(options["csv"])
     if options["headless"]:
         show = False
     elif show is None:
         # Lines that go to another program are not meant for eyes.
-        show = screen_attached(os.environ) and not as_json
+        show = screen_attached(os.environ) and not prints
     serve = web_settings(options)
     return RunSettings(
-        source=name,
+        source=names[0],
+        more_sources=names[1:],
+        recursive=options["recursive"],
         wait=options["wait"],
-        camera=camera_settings(name, options, realtime=bool(show) or serve is not None, repeat=serve is not None),
+        camera=camera_settings(names[0], options, realtime=bool(show) or serve is not None, repeat=serve is not None),
         faces=following_settings(options),
         smoothing_seconds=options["smoothing"],
         model=options["model"],
@@ -198,7 +213,7 @@ def _settings(name: str, options: dict[str, Any]) -> RunSettings:
         save=options["save"],
         serve=serve,
         show=bool(show),
-        status=on_terminal(sys.stderr) and not (as_json and on_terminal(sys.stdout)),
+        status=on_terminal(sys.stderr) and not (prints and on_terminal(sys.stdout)),
         top=options["top"],
     )
 

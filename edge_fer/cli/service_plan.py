@@ -90,9 +90,8 @@ def plan_run(given: Sequence[str], scope: Scope, environment: Mapping[str, str])
     reads = _check_places(parameters, values, scope)
     # The file of --config is no value of the run.
     reads += [Path(words[-1]) for parameter, words in options if parameter.name == "config"]
-    source = Path(settings.source)
-    if source.is_absolute() and not settings.source.startswith("/dev/"):
-        reads.append(source)
+    sources = map(Path, (settings.source, *settings.more_sources))
+    reads += [source for source in sources if source.is_absolute() and not str(source).startswith("/dev/")]
     return RunPlan(tuple(texts), tuple(arguments), credentials, network, csi, tuple(reads), settings)
 
 
@@ -116,7 +115,8 @@ def _whole_paths(given: Sequence[tuple[click.Parameter, Any]], scope: Scope) -> 
         texts = [value] if isinstance(value, str) else list(value) if isinstance(value, (list, tuple)) else []
         is_file = isinstance(parameter.type, click.Path) or parameter.name == "source"
         if is_file and not (parameter.name in WRITTEN and scope == "system"):  # those go into the service's folder
-            texts = [_whole(text, must_exist=parameter.name in ("source", "model")) for text in texts]
+            looked_for = parameter.name in ("source", "model")
+            texts = [text if text == "-" else _whole(text, must_exist=looked_for) for text in texts]
         if isinstance(parameter, click.Argument):
             words = ["--", *texts] if texts and texts[0].startswith("-") else texts
         elif getattr(parameter, "is_flag", False):

@@ -12,14 +12,17 @@ Data in one piece is given whole, whichever split is asked for; `LabelledFaces.s
 
 from __future__ import annotations
 
+import logging
 import zipfile
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
-from edge_fer.camera.pictures import PICTURE_SUFFIXES, read_picture
-from edge_fer.errors import ConfigError, SourceError
+from edge_fer.camera.files import files_in
+from edge_fer.camera.left_out import LeftOut, Reason
+from edge_fer.camera.pictures import read_picture
+from edge_fer.errors import ConfigError, NotAPicture, SourceError
 from edge_fer.evaluation.labelled import (
     SPLIT_NAMES,
     VOTE_NAMES,
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge_fer.types import Image
+
+log = logging.getLogger(__name__)
 
 __all__ = ["FER_SIDE", "VOTE_NAMES", "LabelledFaces", "has_split", "load_dataset"]
 
@@ -57,7 +62,7 @@ def load_dataset(path: Path, split: str = "train", *, side_px: int = FER_SIDE) -
     if path.is_dir():
         sheet = find_sheet(path, split)
         faces = load_sheet(*sheet) if sheet else _load_class_folders(path, split, side_px)
-    elif path.suffix.lower() == ".npz":
+    elif _is_npz(path):
         faces = _load_npz(path, split)
     else:
         faces = load_csv(path, split)
@@ -75,10 +80,19 @@ def has_split(path: Path, split: str) -> bool:
     _check_exists(path)
     if path.is_dir():
         return find_sheet(path, split) is not None or _find_folder(path, split) is not None
-    if path.suffix.lower() == ".npz":
+    if _is_npz(path):
         splits = _read_npz(path).get("split", np.empty(0, np.str_))
         return any(str(name).lower() in names_of_split(split) for name in splits)
     return csv_has_split(path, split)
+
+
+def _is_npz(path: Path) -> bool:
+    """By its content, which is a zip; a broken one by its name."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"PK\x03\x04" or path.suffix.lower() == ".npz"
+    except OSError:
+        return False
 
 
 def _check_exists(path: Path) -> None:
@@ -102,24 +116,41 @@ def _load_class_folders(folder: Path, split: str, side_px: int) -> LabelledFaces
     root = _find_folder(folder, split)
     if root is None and any(_find_folder(folder, name) for name in SPLIT_NAMES):
         raise ConfigError(f"{folder}: no folder for the split {split!r}")
-    classes = [(canonical_label(child.name), _pictures(child)) for child in _folders(root or folder)]
+    skipped = LeftOut()
+    classes = [(canonical_label(child.name), _pictures(child, side_px, skipped)) for child in _folders(root or folder)]
     found = {name for name, pictures in classes if pictures}
+    line = skipped.line()
     if not found and any(find_sheet(folder, name) for name in SPLIT_NAMES):
         raise ConfigError(f"{folder}: no sheet for the split {split!r}")
     if not found:
-        raise SourceError(f"{root or folder}: holds no class folders with pictures, such as happy/ and sad/")
+        why = f" ({line})" if line else ""
+        raise SourceError(f"{root or folder}: holds no class folders with pictures, such as happy/ and sad/{why}")
+    if line:
+        log.warning("%s: %s", root or folder, line)
     names = FER_LABELS if found <= set(FER_LABELS) else tuple(sorted(found))
     images, labels = [], []
     for name, pictures in classes:
-        images += [_resized(in_colour(read_picture(path), "grey"), side_px) for path in pictures]
+        images += pictures
         labels += [names.index(name)] * len(pictures) if pictures else []
     split_name = root.name if root else ""
     return LabelledFaces(np.stack(images), np.array(labels, np.int64), names, None, split_name)
 
 
-def _pictures(folder: Path) -> list[Path]:
-    files = [path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES]
-    return sorted(path for path in files if path.is_file() and not path.name.startswith("."))
+def _pictures(folder: Path, side_px: int, skipped: LeftOut) -> list[Image]:
+    """The pictures of one class; what they are is decided by their content, and what is none is counted."""
+    try:
+        [files] = files_in(folder, skipped)
+    except OSError as error:
+        raise SourceError(f"cannot read folder {folder}: {error.strerror}; check its permissions") from None
+    pictures = []
+    for path in files:
+        try:
+            pictures.append(_resized(in_colour(read_picture(path), "grey"), side_px))
+        except NotAPicture as error:
+            if not isinstance(error.reason, Reason):
+                raise
+            skipped.add(error.reason)
+    return pictures
 
 
 def _resized(picture: Image, side_px: int) -> Image:

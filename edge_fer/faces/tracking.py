@@ -142,6 +142,12 @@ class FaceTracker:
             self._search(picture, at)
         return Followed(self._faces(picture), picture)
 
+    def forget(self) -> None:
+        """Begin with no faces, as with another film; ids go on, so that none comes twice."""
+        self._tracks, self._part, self._shape = [], 0, None
+        self._searched_frame, self._searched_at, self._moved_at = None, -math.inf, -math.inf
+        self._gate = MotionGate()
+
     def _search_due(self, frame: Frame, at: float) -> bool:
         """Whether this frame is to be searched, as far as is known before the faces are looked at."""
         settings = self._settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -12,7 +13,7 @@ from edge_fer.errors import SinkError
 from edge_fer.sinks.draw import annotate
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
     from edge_fer.types import Image, Observation
 
@@ -24,7 +25,7 @@ READABLE_PX = 320
 
 
 class AnnotatedFolder:
-    """Writes `NAME-annotated.jpg` or `.png` for each picture; equal names from different folders get a number."""
+    """Writes `NAME-annotated.jpg` or `.png` for each picture; for its owner alone, as it shows people."""
 
     def __init__(self, folder: Path, *, top: int = 1) -> None:
         """Make the folder where it is missing.
@@ -41,22 +42,25 @@ class AnnotatedFolder:
         self._folder, self._top = folder, top
         self._used: set[str] = set()
 
-    def save(self, original: Path, image: Image, observation: Observation) -> Path:
+    def save(self, original: Path, image: Image, observation: Observation, below: Path | None = None) -> Path:
         """Write one annotated picture and return where it is.
 
         Args:
-            original: where the picture came from, for its name.
+            original: where the picture came from, for its name; the second of one name gets a number.
+            below: folder within this one, made where it is missing; None for this one itself.
             image: uint8 BGR [height, width, 3] or grey [height, width].
             observation: what was seen in it.
 
         Raises:
             SinkError: it cannot be written.
         """
-        suffix = original.suffix if original.suffix.lower() in KEPT_SUFFIXES else ".png"
-        path = self._folder / self._free_name(original.stem, suffix)
+        folder = self._folder / (below or "")
+        stem, suffix = copy_name(original)
+        path = folder / self._free_name(folder, stem, suffix)
         enlarged, times = _enlarged(image)
         picture = annotate(enlarged, observation, top=self._top, enlarged=times)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             ok, data = cv2.imencode(suffix.lower(), picture)
             if not ok:
                 raise SinkError(f"cannot write {path}: OpenCV cannot encode it")
@@ -65,13 +69,37 @@ class AnnotatedFolder:
             raise SinkError(f"cannot write {path}: {getattr(exc, 'strerror', None) or exc}") from exc
         return path
 
-    def _free_name(self, stem: str, suffix: str) -> str:
-        name, number = f"{stem}-annotated{suffix}", 1
-        while name in self._used:
+    def _free_name(self, folder: Path, stem: str, suffix: str) -> str:
+        name, number = f"{stem}{suffix}", 1
+        # Some file systems know no difference between small and capital letters.
+        while str(folder / name).casefold() in self._used:
             number += 1
-            name = f"{stem}-annotated-{number}{suffix}"
-        self._used.add(name)
+            name = f"{stem}-{number}{suffix}"
+        self._used.add(str(folder / name).casefold())
         return name
+
+
+def copy_name(original: Path) -> tuple[str, str]:
+    """Stem and suffix of the copy of a picture."""
+    suffix = original.suffix if original.suffix.lower() in KEPT_SUFFIXES else ".png"
+    return f"{original.stem}-annotated", suffix
+
+
+def folders_below(originals: Iterable[Path]) -> dict[str, Path]:
+    """Where copies of pictures with equal names go, so that each keeps its folder.
+
+    Returns:
+        By the path of a picture, the folder below that of the copies; pictures whose name no other has are not in it.
+    """
+    by_name: dict[str, set[str]] = {}
+    for one in originals:
+        by_name.setdefault("".join(copy_name(one)).casefold(), set()).add(str(one))
+    equal = [path for paths in by_name.values() if len(paths) > 1 for path in paths]
+    folders = {path: os.path.dirname(os.path.abspath(path)) for path in equal}  # noqa: PTH100, PTH120
+    if len(set(folders.values())) < 2:
+        return {}
+    common = os.path.commonpath(folders.values())
+    return {path: Path(os.path.relpath(folder, common)) for path, folder in folders.items()}
 
 
 def _enlarged(image: Image) -> tuple[Image, int]:

@@ -72,13 +72,14 @@ class CsvSink:
 class CsvFileSink(CsvSink):
     """Writes rows to a file as they come, so that a long run can be followed and a power cut costs one row."""
 
-    def __init__(self, path: Path, labels: Sequence[str], *, append: bool = False) -> None:
+    def __init__(self, path: Path, labels: Sequence[str], *, append: bool = False, empty_rows: bool = False) -> None:
         """Create or replace the file and write the heading; a link in its place is replaced, not followed.
 
         Args:
             path: the file.
             labels: as the model has them.
             append: go on behind the rows that are there already, as a service does that is started again.
+            empty_rows: write a row for a frame without a face, too.
 
         Raises:
             SinkError: the file cannot be created.
@@ -90,7 +91,7 @@ class CsvFileSink(CsvSink):
             has_heading = begun is not None and _go_to_end(begun, csv_line([*FIXED_COLUMNS, *labels]), path)
         except OSError as exc:
             raise SinkError(f"cannot write {path}: {exc.strerror or exc}") from exc
-        super().__init__(self._file, labels, heading=not has_heading)
+        super().__init__(self._file, labels, empty_rows=empty_rows, heading=not has_heading)
 
     def close(self) -> None:
         """Close the file; may be called more than once."""

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from edge_fer.cli.predict import command, expand
 from edge_fer.types import FER_LABELS, Image
 from tests.fakes import picture
+from tests.unit.camera.test_files import write_video
 
 
 @pytest.fixture
@@ -91,15 +92,98 @@ def test_when_no_picture_can_be_opened_the_exit_code_is_3(folder: Path, tiny_mod
     assert (result.exit_code, result.stdout, len(result.stderr.splitlines())) == (3, "", 1)
 
 
-def test_folders_and_patterns_stand_for_their_pictures(folder: Path) -> None:
-    (folder / "sub").mkdir()
-    for name in ("b.jpg", "a.png", ".hidden.png", "notes.txt"):
+def names(given: list[str], *, recursive: bool = False) -> list[str]:
+    return [name for name, _ in expand(given, recursive=recursive)[0]]
+
+
+def test_folders_and_patterns_stand_for_their_files(folder: Path) -> None:
+    (folder / "sub" / "deep").mkdir(parents=True)
+    for name in ("b.jpg", "a.png", ".hidden.png", "notes.txt", "deep/c.jpg"):
         (folder / "sub" / name).write_bytes(b"x")
-    assert expand(["sub"]) == ["sub/a.png", "sub/b.jpg"]
-    assert expand(["sub/*.txt", "sub/?.jpg"]) == ["sub/notes.txt", "sub/b.jpg"]
-    assert expand(["x*.jpg", "none.png"]) == ["x*.jpg", "none.png"]
+    assert names(["sub"]) == ["sub/a.png", "sub/b.jpg", "sub/notes.txt"]
+    assert names(["sub"], recursive=True) == ["sub/a.png", "sub/b.jpg", "sub/notes.txt", "sub/deep/c.jpg"]
+    assert expand(["sub"])[1].line() == "skipped: 1 folder (use --recursive)"
+    assert names(["sub/*.txt", "sub/?.jpg"]) == ["sub/notes.txt", "sub/b.jpg"]
+    assert names(["x*.jpg", "none.png"]) == ["x*.jpg", "none.png"]
     (folder / "[1].png").write_bytes(b"x")
-    assert expand(["[1].png"]) == ["[1].png"]
+    assert names(["[1].png"]) == ["[1].png"]
+
+
+def test_what_a_folder_holds_beside_pictures_is_counted_by_reason(folder: Path, tiny_model: Path) -> None:
+    (folder / "mixed").mkdir()
+    data = Path("astronaut.png").read_bytes()
+    for name in ("a.jfif", "b", "c.jpg_large"):
+        (folder / "mixed" / name).write_bytes(data)
+    for name in ("1.txt", "2.jpg", "3"):
+        (folder / "mixed" / name).write_text("words")
+    write_video(folder / "film.avi").rename(folder / "mixed" / "film.png")
+    (folder / "mixed" / "x.jpg").write_bytes(b"GIF89a" + bytes(20))
+    result = predict(tiny_model, "mixed")
+    assert result.exit_code == 0
+    read = [line.partition(":")[0] for line in result.stdout.splitlines()]
+    assert read == ["mixed/a.jfif", "mixed/b", "mixed/c.jpg_large"]
+    assert result.stderr == "skipped: 3 not pictures, 1 video (use run), 1 GIF (use run)\n"
+
+
+def test_a_folder_without_a_picture_fails_and_says_what_it_holds(folder: Path, tiny_model: Path) -> None:
+    (folder / "films").mkdir()
+    write_video(folder / "films" / "a.avi")
+    result = predict(tiny_model, "films")
+    assert result.exit_code == 3
+    assert result.stderr == "skipped: 1 video (use run)\nno pictures in films\n"
+
+
+def test_a_film_is_referred_to_run(folder: Path, tiny_model: Path) -> None:
+    write_video(folder / "my film.avi")
+    result = predict(tiny_model, "my film.avi")
+    assert result.exit_code == 3
+    assert result.stderr == "my film.avi is a video and no picture: `edge-fer run 'my film.avi'` reads it\n"
+
+
+def test_csv_takes_a_file_and_prints_lines_beside_it(folder: Path, tiny_model: Path) -> None:
+    result = predict(tiny_model, "astronaut.png", "nobody.jpg", "--csv", "faces.csv")
+    assert len(result.stdout.splitlines()) == 2
+    assert "--csv" not in result.stderr
+    rows = list(csv.DictReader(io.StringIO((folder / "faces.csv").read_text())))
+    assert [row["source"] for row in rows] == ["astronaut.png", "nobody.jpg"]
+    with_json = predict(tiny_model, "astronaut.png", "--json", "--csv", "faces.csv")
+    assert json.loads(with_json.stdout)["source"] == "astronaut.png"
+    assert len((folder / "faces.csv").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("astronaut.png", "--csv"),
+        ("--csv", "astronaut.png"),
+        ("--csv", "--top", "2", "astronaut.png"),
+        ("--csv", "only"),
+    ],
+)
+def test_the_old_csv_without_a_file_prints_with_a_warning(
+    folder: Path, tiny_model: Path, words: tuple[str, ...]
+) -> None:
+    (folder / "only").mkdir()
+    (folder / "only" / "a.png").write_bytes((folder / "astronaut.png").read_bytes())
+    before = (folder / "astronaut.png").read_bytes()
+    result = predict(tiny_model, *words)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("seq,time,source")
+    assert "write `--csv -` for standard output" in result.stderr
+    assert (folder / "astronaut.png").read_bytes() == before
+    assert "write" not in predict(tiny_model, "astronaut.png", "--csv", "-").stderr
+
+
+def test_annotated_pictures_of_equal_names_keep_their_folders(folder: Path, tiny_model: Path) -> None:
+    for name in ("a/x.png", "a/b/x.png", "c/x.png", "c/y.png", "c/Z.png", "a/z.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes((folder / "astronaut.png").read_bytes())
+    assert predict(tiny_model, "a", "c", "--recursive", "--annotate", "out").exit_code == 0
+    found = sorted(str(path.relative_to(folder / "out")) for path in (folder / "out").rglob("*.png"))
+    assert found == [
+        "a/b/x-annotated.png", "a/x-annotated.png", "a/z-annotated.png", "c/Z-annotated.png", "c/x-annotated.png",
+        "y-annotated.png",
+    ]  # fmt: skip
 
 
 def test_an_empty_folder_is_told(folder: Path, tiny_model: Path) -> None:

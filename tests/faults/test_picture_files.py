@@ -110,13 +110,13 @@ def test_a_wrong_extension_does_not_matter(tmp_path: Path, fer: EdgeFer, portrai
 # What is refused, in one line that says what to do.
 
 
-@pytest.mark.parametrize("kind", ["avif", "gif", "jp2", "svg", "heic"])
+@pytest.mark.parametrize("kind", ["jp2", "svg", "jxl"])
 def test_kinds_that_are_not_read_are_named(tmp_path: Path, portrait: Image, kind: str) -> None:
     path = tmp_path / f"a.{kind}"
     if kind == "svg":
         path.write_text("<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>")
-    elif kind == "heic":
-        path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(500))
+    elif kind == "jxl":
+        path.write_bytes(b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(500))
     else:
         pillow(portrait).save(path)
     picture = tmp_path / "named.jpg"

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from edge_fer.cli.overwriting import refuse_overwriting
 from edge_fer.errors import ConfigError
 from edge_fer_train.settings import (
     ARCHITECTURE_NAMES,
@@ -122,6 +123,9 @@ def command(
     overrides = {key: value for key, value in options.items() if value is not None} | dict(others)
     if out is None:
         out = Path("runs") / Path(recipe or overrides.get("arch", "small")).stem
+    context = click.get_current_context()
+    context.params["out"] = out
+    refuse_overwriting(context, "train")
     request = RunRequest(
         out, data, validation_data, recipe, tuple(overrides.items()), teachers, resume=resume, licence=licence
     )

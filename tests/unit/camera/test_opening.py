@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from edge_fer.camera.files import PictureFiles
+from edge_fer.camera.files import Files
 from edge_fer.camera.opening import CameraSettings, open_source
 from edge_fer.camera.pattern import DemoSource
 from edge_fer.camera.videos import VideoFile
@@ -24,7 +24,7 @@ def test_demo():
 def test_what_is_inside_decides_before_the_suffix(tmp_path):
     picture = write_picture(tmp_path / "a.png").rename(tmp_path / "picture.mp4")
     video = write_video(tmp_path / "a.avi").rename(tmp_path / "video")
-    assert isinstance(open_source(str(picture)), PictureFiles)
+    assert isinstance(open_source(str(picture)), Files)
     assert isinstance(open_source(str(video)), VideoFile)
 
 

@@ -210,7 +210,7 @@ def test_a_folder_without_classes_and_a_broken_picture_are_told(tmp_path: Path) 
     with pytest.raises(SourceError, match="holds no class folders with pictures"):
         load_dataset(tmp_path)
     write_classes(tmp_path, {"happy": [FACES[0]]})
-    (tmp_path / "happy" / "9.jpg").write_text("no picture")
+    (tmp_path / "happy" / "9.jpg").write_bytes(cv2.imencode(".jpg", FACES[0])[1].tobytes()[:-40])
     with pytest.raises(SourceError, match=r"9\.jpg"):
         load_dataset(tmp_path)
 
