@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+WAITING = ("429", "503")
 
 
 def description(limits: WebLimits, cookie_name: str | None = None) -> dict[str, Any]:
     """The whole description.
+
+    Every object in it has a name of its own: generators of clients make a class of each, and refuse two of one name.
 
     Args:
         limits: those in force.
@@ -49,8 +52,8 @@ def description(limits: WebLimits, cookie_name: str | None = None) -> dict[str, 
             "/stream.mjpg": {
                 "get": _get(
                     "stream",
-                    "The annotated live picture, newest frame only",
-                    "multipart/x-mixed-replace",
+                    "The annotated live picture, newest frame only, as multipart/x-mixed-replace",
+                    None,
                     None,
                     places=True,
                 )
@@ -63,14 +66,28 @@ def description(limits: WebLimits, cookie_name: str | None = None) -> dict[str, 
                 "token": {"type": "http", "scheme": "bearer"},
                 "session": {"type": "apiKey", "in": "cookie", "name": cookie_name or COOKIE_PREFIX},
             },
-            "responses": {"Refused": _answer("Refused; `detail` says why and what to do", PROBLEM, "Problem")},
+            "responses": {
+                "Refused": _answer("Refused; `detail` says why and what to do", PROBLEM, "Problem"),
+                "Later": _answer("Refused for now; `detail` says why", PROBLEM, "Problem") | {"headers": _later()},
+            },
             "schemas": _schemas(),
         },
     }
 
 
-def _get(name: str, summary: str, media_type: str, schema: str | None, *, places: bool = False) -> dict[str, Any]:
-    refused = ("401", "403", "503") if places else ("401", "403")
+def _later() -> dict[str, Any]:
+    return {
+        "Retry-After": {
+            "description": "Seconds after which to try again; where it is missing, nobody knows",
+            "schema": {"type": "integer", "minimum": 1},
+        }
+    }
+
+
+def _get(
+    name: str, summary: str, media_type: str | None, schema: str | None, *, places: bool = False
+) -> dict[str, Any]:
+    refused = ("400", "401", "403", "429", "431", *(("503",) if places else ()))
     return {
         "operationId": name,
         "summary": summary,
@@ -87,7 +104,8 @@ def _predict(limits: WebLimits) -> dict[str, Any]:
         "operationId": "predict",
         "summary": "Find and read the faces in a photo",
         "description": f"At most {limits.upload_bytes} bytes, {limits.photo_px} pixels and "
-        f"{limits.photos_per_minute} photos a minute. `Accept: image/jpeg` returns the annotated picture itself.",
+        f"{limits.photos_per_minute} photos a minute. The body is a form, or the photo itself with any type of image/ "
+        "or application/octet-stream. `Accept: image/jpeg` returns the annotated picture itself.",
         "parameters": [
             {
                 "name": "annotated",
@@ -98,9 +116,9 @@ def _predict(limits: WebLimits) -> dict[str, Any]:
         ],
         "requestBody": {
             "required": True,
-            "content": {"image/*": binary, "application/octet-stream": binary, "multipart/form-data": form},
+            "content": {"application/octet-stream": binary, "multipart/form-data": form},
         },
-        "responses": {"200": done} | _refusals("400", "401", "403", "408", "413", "415", "422", "429", "503"),
+        "responses": {"200": done} | _refusals("400", "401", "403", "408", "413", "415", "422", "429", "431", "503"),
     }
 
 
@@ -112,18 +130,26 @@ def _healthz() -> dict[str, Any]:
         "responses": {
             "200": _answer("Frames come", JSON, "Status"),
             "503": _answer("No frames come", JSON, "Status"),
-            **_refusals("403"),
+            **_refusals("400", "403", "431"),
         },
     }
 
 
-def _answer(text: str, media_type: str, schema: str | None) -> dict[str, Any]:
+def _answer(text: str, media_type: str | None, schema: str | None) -> dict[str, Any]:
+    if media_type is None:
+        return {"description": text}
     content = {"schema": {"$ref": f"#/components/schemas/{schema}"}} if schema else {}
     return {"description": text, "content": {media_type: content}}
 
 
 def _refusals(*statuses: str) -> dict[str, Any]:
-    return {status: {"$ref": "#/components/responses/Refused"} for status in statuses}
+    return {
+        status: {"$ref": f"#/components/responses/{'Later' if status in WAITING else 'Refused'}"} for status in statuses
+    }
+
+
+def _named(schema: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{schema}"}
 
 
 def _object(*required: str, **properties: dict[str, Any]) -> dict[str, Any]:
@@ -133,7 +159,6 @@ def _object(*required: str, **properties: dict[str, Any]) -> dict[str, Any]:
 def _schemas() -> dict[str, Any]:
     number, integer, text = {"type": "number"}, {"type": "integer"}, {"type": "string"}
     share = {"type": "number", "minimum": 0, "maximum": 1}
-    scores = {"type": "object", "additionalProperties": share}
     integers = {"type": "array", "items": integer}
     top = {
         "type": "array",
@@ -150,38 +175,52 @@ def _schemas() -> dict[str, Any]:
         id={"type": ["integer", "null"]},
         box={**integers, "description": "x, y, width, height in pixels"},
         landmarks=landmarks,
-        emotion=text, score=share, scores=scores, raw=scores, top=top,
+        emotion=text, score=share, scores=_named("Scores"), raw=_named("Scores"), top=top,
     )  # fmt: skip
-    milliseconds = _object("detect", "classify", "total", detect=number, classify=number, total=number)
-    faces = {"type": "array", "items": {"$ref": "#/components/schemas/Face"}}
-    observation = _object(
-        "schema", "seq", "time", "source", "size", "faces", "ms",
-        schema=text, seq=integer, time={**text, "format": "date-time"}, source=text, size=integers, faces=faces,
-        ms=milliseconds,
-    )  # fmt: skip
-    annotated = _object("type", "base64", type=text, base64=text)
-    point = _object("second", "faces", "scores", second=integer, faces=integer)
-    point["properties"]["scores"] = {"oneOf": [scores, {"type": "null"}]}
-    a_point = {"$ref": "#/components/schemas/Point"}
+    seen: dict[str, dict[str, Any]] = {
+        "schema": text,
+        "seq": integer,
+        "time": {**text, "format": "date-time"},
+        "source": text,
+        "size": integers,
+        "faces": {"type": "array", "items": _named("Face")},
+        "ms": _named("Milliseconds"),
+    }
     state = _object(
         "second", "observation", "age_seconds", "health", "sign_in",
         second=integer,
-        observation={"oneOf": [{"$ref": "#/components/schemas/Observation"}, {"type": "null"}]},
+        observation={"oneOf": [_named("Observation"), {"type": "null"}]},
         age_seconds={"type": ["number", "null"]},
-        health={"type": "object", "description": "How the run fares: camera, rates, stages, sinks, drops, board"},
+        health=_named("Health"),
         sign_in={"type": "boolean", "description": "Whether a token is asked for"},
-        timeline={"type": "array", "items": a_point, "description": "One entry a second, at most five minutes"},
-        latest={"oneOf": [a_point, {"type": "null"}], "description": "The last entry of the timeline; in events"},
+        timeline={
+            "type": "array", "items": _named("Point"), "description": "One entry a second, at most five minutes"
+        },
+        latest={
+            "oneOf": [_named("Point"), {"type": "null"}], "description": "The last entry of the timeline; in events"
+        },
     )  # fmt: skip
     return {
-        "Face": face,
-        "Observation": observation,
-        "Prediction": {
-            "allOf": [{"$ref": "#/components/schemas/Observation"}],
-            "properties": {"annotated": annotated},
+        "Scores": {
+            "type": "object",
+            "description": "The probability of each emotion that the model knows",
+            "additionalProperties": share,
         },
-        "Point": point,
+        "Milliseconds": _object("detect", "classify", "total", detect=number, classify=number, total=number),
+        "Face": face,
+        "Observation": _object(*seen, **seen),
+        "Prediction": _object(*seen, **seen, annotated=_named("Picture")),
+        "Picture": _object("type", "base64", type=text, base64=text),
+        "Point": _object(
+            "second", "faces", "scores",
+            second=integer, faces=integer, scores={"oneOf": [_named("Scores"), {"type": "null"}]},
+        ),
+        "Health": {
+            "type": "object",
+            "description": "How the run fares: camera, rates, stages, sinks, drops, board",
+            "additionalProperties": True,
+        },
         "State": state,
         "Status": _object("status", status={"type": "string", "enum": ["ok", "no frames"]}),
         "Problem": _object("title", "status", "detail", title=text, status=integer, detail=text),
-    }
+    }  # fmt: skip
