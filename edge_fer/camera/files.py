@@ -240,7 +240,7 @@ class Files:
         return None
 
     def _leave_out(self, error: SourceError, is_given: bool) -> None:
-        if self._count == 1:
+        if self._count == 1 and is_given:
             raise error
         if not is_given and isinstance(error, NotAPicture) and isinstance(error.reason, Reason):
             self.skipped.add(left_out.NOT_READ if error.reason == left_out.NOT_A_PICTURE else error.reason)

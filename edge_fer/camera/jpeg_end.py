@@ -35,7 +35,7 @@ def all_pixels_are_there(data: bytes) -> bool:
     try:
         if not _every_scan_is_there(data):
             return False
-    except (struct.error, IndexError, ValueError):
+    except (struct.error, LookupError, ValueError):
         return False
     # Half a marker at the end would become another one.
     whole = data[:-1] if data.endswith(b"\xff") else data

@@ -39,7 +39,8 @@ class FileByFile:
             self._each = self._each or self._load_each()
             return self._each.follow(frame)
         self._tracker = self._tracker or self._load_tracker()
-        if frame.source != self._source:
+        # The same film may come twice in a row.
+        if frame.source != self._source or frame.seq == 0:
             self._source = frame.source
             self._tracker.forget()
         return self._tracker.follow(frame)

@@ -69,6 +69,14 @@ def test_a_progressive_picture_without_its_last_scans_is_cut_short():
         assert not all_pixels_are_there(data[:begin])
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff\xd8\xff", b"\xff\xd8\xff\xda\x00\x0c" + bytes(40), bytes(100)])
+UNKNOWN_COMPONENT = (
+    b"\xff\xd8\xff\xc0\x00\x0b\x08\x00\x08\x00\x08\x01\x01\x11\x00\xff\xda\x00\x08\x01\x40\x00\x00\x3f\x00" + bytes(40)
+)
+"""A scan of a component that the frame does not have."""
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff\xd8\xff", UNKNOWN_COMPONENT, b"\xff\xd8\xff\xda\x00\x0c" + bytes(40), bytes(100)]
+)
 def test_what_is_no_jpeg_has_no_pixels(data):
     assert not all_pixels_are_there(data)
