@@ -74,8 +74,12 @@ class Connection:
             self.closing.wait(seconds)
 
     def hold(self) -> None:
-        """Say nothing more, and keep the connection."""
-        self.closing.wait(LONG)
+        """Say nothing more, and keep the connection until the client has gone."""
+        self.socket.settimeout(0.05)
+        while not self.closing.is_set():
+            with contextlib.suppress(TimeoutError):
+                if not self.socket.recv(4096):
+                    return
 
 
 @dataclass
@@ -91,8 +95,8 @@ class Server:
         self._closing = threading.Event()
         self._listener = socket.create_server((self.host, 0))
         self.port: int = self._listener.getsockname()[1]
-        self._threads = [threading.Thread(target=self._accept, daemon=True)]
-        self._threads[0].start()
+        self.threads = [threading.Thread(target=self._accept, daemon=True)]
+        self.threads[0].start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -100,7 +104,7 @@ class Server:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for thread in list(self._threads):
+        for thread in list(self.threads):
             thread.join(LONG)
 
     def url(self, path: str = "/", scheme: str = "http", login: str = "") -> str:
@@ -117,7 +121,7 @@ class Server:
             except OSError:
                 return
             thread = threading.Thread(target=self._serve, args=(client, context), daemon=True)
-            self._threads.append(thread)
+            self.threads.append(thread)
             thread.start()
 
     def _serve(self, client: socket.socket, context: ssl.SSLContext | None) -> None:

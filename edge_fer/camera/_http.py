@@ -200,7 +200,11 @@ class HttpClient:
             raw.sock.settimeout(max(0.01, deadline - time.monotonic()))
             raw.sock.sendall(self._request(url, headers))
             response = http.client.HTTPResponse(raw, method="GET")  # type: ignore[arg-type]
-            response.begin()
+            if is_headless(response.fp.peek(1)):
+                response.status, response.headers, response.will_close = 200, http.client.HTTPMessage(), True
+                response.chunked, response.length = False, None
+            else:
+                response.begin()
             answer = Answer(response, raw, url)
             encoding = answer.headers.get("content-encoding", "identity").strip().lower()
             if encoding not in ("", "identity") and answer.status == 200:
@@ -312,6 +316,11 @@ def with_tls(sock: socket.socket, url: StreamAddress, deadline: float) -> socket
     except (OSError, ValueError) as error:
         close_socket(sock)
         raise SourceError(f"{name} broke the connection while agreeing on TLS: {_why(error)}") from None
+
+
+def is_headless(start: bytes) -> bool:
+    """Whether an answer begins with its first picture, as of small cameras that send no status and no headers."""
+    return start[:2] in (b"--", b"\xff\xd8") or start[:13].lower() == b"content-type:"
 
 
 def no_answer(name: str, seconds: float) -> str:

@@ -102,6 +102,49 @@ def bare_line_ends(connection: Connection) -> None:
         connection.send(f"--{B}\nContent-Type: image/jpeg\n\n", picture, "\n")
 
 
+def no_head(connection: Connection) -> None:
+    for picture in connection.frames():
+        connection.send(f"--{B}\r\nContent-Type: image/jpeg\r\n\r\n", picture, "\r\n")
+
+
+def no_reason(connection: Connection) -> None:
+    connection.send(f"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200\r\ncontent-type:{MIXED}\r\n\r\n")
+    for picture in connection.frames():
+        connection.send(f"--{B}\r\n\r\n", picture)
+
+
+def thumbnails(connection: Connection) -> None:
+    """Each picture holds a smaller one in a segment of its own, with an end marker."""
+    connection.head(Content_Type=MIXED)
+    for picture in connection.frames():
+        small = b"Exif\0\0" + jpeg(1, 16, 16)
+        segment = b"\xff\xe1" + (len(small) + 2).to_bytes(2, "big") + small
+        connection.send("--x\r\n\r\n", picture[:2] + segment + picture[2:], "\r\n")
+
+
+def other_jpegs(connection: Connection) -> None:
+    """Progressive, grey and with restart markers."""
+    connection.head(Content_Type=MIXED)
+    ways = [[cv2.IMWRITE_JPEG_PROGRESSIVE, 1], [], [cv2.IMWRITE_JPEG_RST_INTERVAL, 2]]
+    for number, picture in enumerate(connection.frames()):
+        image = cv2.imdecode(np.frombuffer(picture, np.uint8), int(number % 3 != 1))
+        connection.send("--x\r\n\r\n", cv2.imencode(".jpg", image, ways[number % 3])[1].tobytes(), "\r\n")
+
+
+def false_beginnings(connection: Connection) -> None:
+    connection.head(Content_Type=MIXED)
+    for picture in connection.frames():
+        connection.send(b"--x\r\nX: \xff\xd8 \xff\xd8\xff\xe0\x00 \xff\xd9\r\n\r\n", picture, "\r\n")
+
+
+def byte_chunks(connection: Connection) -> None:
+    connection.head(Content_Type=MIXED, Transfer_Encoding="chunked")
+    for picture in connection.frames():
+        part = b"--x\r\n\r\n" + picture
+        pieces = [part[:1], part[1:30], part[30:]]
+        connection.send(b"".join(b"%x;name=value\r\n%b\r\n" % (len(piece), piece) for piece in pieces))
+
+
 DIALECTS: dict[str, Callable[[Connection], None]] = {
     "as the textbook has it": stream(),
     "line ends without CR": stream(line="\n", trail="\n"),
@@ -134,6 +177,12 @@ DIALECTS: dict[str, Callable[[Connection], None]] = {
     "JPEGs in a row": bare("video/x-motion-jpeg"),
     "JPEGs in a row called one picture": bare("image/jpeg"),
     "JPEGs in a row called nothing known": bare("application/octet-stream"),
+    "no status and no headers": no_head,
+    "a status without a reason": no_reason,
+    "pictures with pictures inside": thumbnails,
+    "progressive and grey pictures": other_jpegs,
+    "false beginnings between pictures": false_beginnings,
+    "chunks of a byte, with extensions": byte_chunks,
     "drop by drop": drips,
     "every other picture cut": half_pictures,
     "garbage between pictures": garbage,
