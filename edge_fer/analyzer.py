@@ -27,6 +27,7 @@ from edge_fer.faces.verified import picture_detector
 from edge_fer.observing import observe_all, observe_next, observe_whole
 from edge_fer.pipeline import READ_SECONDS
 from edge_fer.scores.loading import BACKENDS, Backend, open_classifier
+from edge_fer.scores.notes import classifier_notes
 from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.sinks.runner import SystemClock
 from edge_fer.types import Frame
@@ -160,6 +161,11 @@ class EdgeFer:
     def labels(self) -> tuple[str, ...]:
         """The emotions that the model knows, in the order of the scores."""
         return self._classifier.labels
+
+    @property
+    def model_notes(self) -> list[str]:
+        """What to know of the model before its scores are read, one sentence each; mostly empty."""
+        return classifier_notes(self._classifier)
 
     def analyze(self, image: PictureInput, *, whole: bool = False) -> Observation:
         """Find and read every face of a picture.

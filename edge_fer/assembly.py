@@ -23,6 +23,7 @@ from edge_fer.faces.detector_settings import DetectorSettings
 from edge_fer.pipeline import Pipeline, RunLimits
 from edge_fer.registry import SINKS, create
 from edge_fer.scores.loading import Backend, open_classifier
+from edge_fer.scores.notes import classifier_notes
 from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.serving import serve_metrics, serve_page
 from edge_fer.sinks.csv import CsvFileSink, CsvSink
@@ -173,6 +174,8 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         raise
     # Last, so that what cannot be opened is the one line of its run.
     streams.report(f"faces are found by {opened.name}")
+    for note in classifier_notes(classifier):
+        streams.report(f"model: {note}")
     heartbeat = None if streams.manager is None else listen_to(source, streams.manager, clock)
     return Pipeline(
         shown if source.info.live else ReadAhead(shown),

@@ -278,7 +278,8 @@ TensorLayout: TypeAlias = Literal["NHWC", "NCHW"]
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """What a model expects of a face crop: `(pixel - mean) / std` for each channel, pixels being 0 to 255."""
+    """What a model expects of a face crop: `(pixel - mean) / std` for each channel, pixels being 0 to 255, and then
+    each picture by its own mean and deviation where `standardise` says so."""
 
     width: int
     height: int
@@ -291,6 +292,8 @@ class InputSpec:
     """Order of the axes that the model file takes; crops are always NHWC and the engine transposes."""
     crop_margin: float = 0.0
     """Share of the box's side that is added on each side before cropping; 0.1 widens a box by a fifth."""
+    standardise: bool = False
+    """True where the values of each picture, all channels together, are brought to mean 0 and deviation 1."""
 
     @property
     def channels(self) -> int:

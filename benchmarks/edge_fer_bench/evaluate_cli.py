@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 @click.option("--robustness", is_flag=True, help="Also on spoilt pictures: blur, noise, light, JPEG, turned, small.")
 @click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Threads of the engine.")
 @click.option("--labels", metavar="A,B,C", help="Emotions in the order of a Keras model's outputs.")
-@click.option("--scale", help="What pixels become for a Keras model: 1/255, -1..1, 0..255, imagenet, or MEAN,STD.")
+@click.option(
+    "--scale", help="For a Keras model, what pixels become: 1/255, -1..1, 0..255, imagenet, per-picture, or MEAN,STD."
+)
 @click.option("--colour", type=click.Choice(["grey", "rgb", "bgr"]), help="Channels that a Keras model takes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON instead of tables.")
 @click.option(
@@ -62,14 +64,14 @@ def command(
     from edge_fer_bench.evaluating import evaluate, evaluation_json, evaluation_table
     from edge_fer_bench.evaluation_report import write_evaluation
     from edge_fer_bench.page import without_plots
-    from edge_fer_bench.reading import TrainedOptions, open_reader
+    from edge_fer_bench.reading import Pictures, TrainedOptions, open_reader
 
     named = None if labels is None else tuple(one.strip() for one in labels.split(","))
     faces = load_dataset(data, split)
     if out is not None:
         make_folder(out)
-    with open_reader(model, threads, TrainedOptions(named, scale, colour)) as reader:
-        for guess in reader.guesses:
+    with open_reader(model, threads, TrainedOptions(named, scale, colour), Pictures(faces, data.name)) as reader:
+        for guess in reader.guesses if as_json else ():
             tell(guess)
         progress = ProgressLine(sys.stderr)
         evaluation, answers = evaluate(reader, faces, data.name, robustness=robustness, say=progress)

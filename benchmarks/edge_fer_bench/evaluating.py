@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from edge_fer.evaluation.labelled import LabelledFaces
     from edge_fer.evaluation.metrics import Floats, Labels
+    from edge_fer.types import InputSpec
     from edge_fer_bench.reading import Reader
 
 SCHEMA = "edge-fer-evaluation/1"
@@ -69,6 +70,14 @@ class Evaluation:
     robustness: tuple[Robustness, ...] = ()
     guesses: tuple[str, ...] = ()
     """What was assumed of the model, one sentence each."""
+    measured: tuple[str, ...] = ()
+    """What nobody said of the model and was measured on these faces, one sentence each."""
+    notes: tuple[str, ...] = ()
+    """What to know of the model, one sentence each."""
+    output_kind: str = ""
+    """What its outputs are: probabilities, logits or sigmoids."""
+    input: InputSpec | None = None
+    """What pixels became."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +128,10 @@ def evaluate(
         reliability=reliability_bins(probabilities, truth),
         robustness=tuple(spoilt),
         guesses=reader.guesses,
+        measured=reader.measured,
+        notes=reader.notes,
+        output_kind=manifest.output_kind,
+        input=manifest.input,
     )
     return evaluation, Answers(probabilities, truth)
 
@@ -148,6 +161,7 @@ def evaluation_table(evaluation: Evaluation) -> str:
         f"{evaluation.file} ({evaluation.engine}, {recipe}) on {figures.pictures:,} faces of {evaluation.data_set}:",
         f"accuracy {figures.accuracy:.2%} (95 %: {low:.1%} to {high:.1%}), macro-F1 {figures.macro_f1:.3f}, "
         f"log loss {figures.log_loss:.3f}, calibration error {figures.calibration_error:.3f}",
+        *remarks(evaluation),
         "",
         *class_lines(evaluation),
         "",
@@ -157,6 +171,15 @@ def evaluation_table(evaluation: Evaluation) -> str:
     if evaluation.robustness:
         lines += ["", "Robustness:", *robustness_lines(evaluation)]
     return "\n".join(lines)
+
+
+def remarks(evaluation: Evaluation) -> list[str]:
+    """What was assumed and measured, and what to know of the model."""
+    return [
+        *(f"assumed: {sentence}" for sentence in evaluation.guesses),
+        *(f"measured: {sentence}" for sentence in evaluation.measured),
+        *(f"note: {sentence}" for sentence in evaluation.notes),
+    ]
 
 
 def class_lines(evaluation: Evaluation) -> list[str]:

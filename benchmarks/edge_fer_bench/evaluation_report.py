@@ -9,7 +9,7 @@ import numpy as np
 from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import EdgeFerError
 from edge_fer.evaluation.metrics import calibration
-from edge_fer_bench.evaluating import class_cells, evaluation_json, robustness_cells
+from edge_fer_bench.evaluating import class_cells, evaluation_json, remarks, robustness_cells
 from edge_fer_bench.page import can_draw, html_page, html_picture, html_table, html_text
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def evaluation_page(evaluation: Evaluation, pictures: dict[str, bytes]) -> str:
     ]
     parts = [
         html_text("h1", evaluation.file),
-        *(html_text("p", f"Assumed: {guess}", "doubt") for guess in evaluation.guesses),
+        *(html_text("p", remark[0].upper() + remark[1:], "doubt") for remark in remarks(evaluation)),
         html_table([], facts),
         html_table(*class_cells(evaluation.figures, "faces")),
     ]

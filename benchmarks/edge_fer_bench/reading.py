@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from edge_fer.errors import ConfigError, MissingExtra, ModelError
-from edge_fer.evaluation.predicting import in_parts, probabilities_of
+from edge_fer.evaluation.predicting import in_parts
 from edge_fer.scores.loading import SUFFIX_OF_ENGINE, bundled_models_named, open_classifier
 from edge_fer.scores.manifest import read_manifest
+from edge_fer.scores.notes import model_notes
 from edge_fer.scores.processor import read_processor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from edge_fer.evaluation.labelled import LabelledFaces
     from edge_fer.evaluation.metrics import Floats
     from edge_fer.protocols import Classifier
     from edge_fer.scores.manifest import Manifest
-    from edge_fer.types import ColourOrder, Image
+    from edge_fer.types import Batch, ColourOrder, Image
 
 TRAINED_SUFFIXES = (".keras", ".h5", ".hdf5")
 
@@ -34,7 +38,11 @@ class Reader:
     read: Callable[[Sequence[Image]], Floats]
     """Scores of whole pictures, each taken as one face: float [N, labels]."""
     guesses: tuple[str, ...] = ()
-    """What nobody said of the model and was assumed, one sentence each."""
+    """What nobody said of the model, no data showed and was assumed, one sentence each."""
+    measured: tuple[str, ...] = ()
+    """What nobody said of the model and the pictures showed, or left undecided, one sentence each."""
+    notes: tuple[str, ...] = ()
+    """What to know before its scores are read, one sentence each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +59,27 @@ class TrainedOptions:
         return (self.labels, self.scale, self.colour) != (None, None, None)
 
 
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Labelled faces on which to measure what a model expects, where nobody says it."""
+
+    faces: LabelledFaces
+    name: str
+    """Of the data, without its folder."""
+
+
 @contextlib.contextmanager
-def open_reader(model: Path, threads: int = 1, options: TrainedOptions | None = None) -> Iterator[Reader]:
+def open_reader(
+    model: Path, threads: int = 1, options: TrainedOptions | None = None, pictures: Pictures | None = None
+) -> Iterator[Reader]:
     """Open a .tflite, .onnx, .keras or .h5 file, or a bundled model by its name.
+
+    Args:
+        model: the file or name.
+        threads: of the engine.
+        options: what the user says of a Keras model.
+        pictures: on which label order and scale are measured as `edge-fer convert --check` does, where the model has no
+            manifest or its manifest only assumed them.
 
     Raises:
         ModelError: there is no such file, or it is unusable.
@@ -62,7 +88,7 @@ def open_reader(model: Path, threads: int = 1, options: TrainedOptions | None = 
     """
     options = options or TrainedOptions()
     if model.suffix.lower() in TRAINED_SUFFIXES or model.is_dir():
-        yield _trained(model, options)
+        yield _trained(model, options, pictures)
         return
     if options.given:
         raise ConfigError(
@@ -72,10 +98,40 @@ def open_reader(model: Path, threads: int = 1, options: TrainedOptions | None = 
     if paths[0].suffix.lower() not in SUFFIX_OF_ENGINE.values():
         raise ModelError(f"{model} is no model: give a .keras, .h5, .onnx or .tflite file, or a bundled model's name")
     path, classifier = _first_that_opens(paths, threads)
+
+    def run(batch: Batch) -> Floats:
+        return np.asarray([one.values for one in classifier.classify(batch)], np.float64)
+
     try:
-        yield Reader(path.name, read_manifest(path), lambda pictures: probabilities_of(classifier, pictures))
+        yield _settled(path.name, read_manifest(path), run, (), pictures)
     finally:
         classifier.close()
+
+
+def _settled(
+    file: str, manifest: Manifest, run: Callable[[Batch], Floats], guesses: tuple[str, ...], pictures: Pictures | None
+) -> Reader:
+    """The reader of a model that takes NHWC and gives scores, after what was only assumed is measured."""
+    said: list[str] = []
+    known = pictures is not None and _knows_all(manifest, pictures.faces)
+    if manifest.assumed and pictures is not None and known:
+        from edge_fer_convert.check_data import CheckSet
+        from edge_fer_convert.conventions import settled
+        from edge_fer_convert.describe import remaining_guesses
+
+        check = CheckSet(pictures.faces, pictures.name, pictures.faces.split)
+        manifest, _, said, _ = settled(run, manifest, check)
+        guesses = remaining_guesses(guesses, manifest)
+    elif not guesses:
+        guesses = tuple(f"the {what} stand in the manifest as assumed" for what in manifest.assumed)
+    spec = replace(manifest.input, layout="NHWC")
+    return Reader(
+        file, manifest, lambda images: in_parts(run, images, spec), guesses, tuple(said), tuple(model_notes(manifest))
+    )
+
+
+def _knows_all(manifest: Manifest, faces: LabelledFaces) -> bool:
+    return all(faces.label_names[place] in manifest.labels for place in np.unique(faces.labels))
 
 
 def _first_that_opens(paths: Sequence[Path], threads: int) -> tuple[Path, Classifier]:
@@ -86,12 +142,9 @@ def _first_that_opens(paths: Sequence[Path], threads: int) -> tuple[Path, Classi
     return paths[-1], open_classifier(paths[-1], threads=threads)
 
 
-def _trained(model: Path, options: TrainedOptions) -> Reader:
+def _trained(model: Path, options: TrainedOptions, pictures: Pictures | None) -> Reader:
     from edge_fer_convert.inputs import InputOptions
     from edge_fer_convert.load import load_trained
 
     trained = load_trained(model, InputOptions(options.labels, options.scale, options.colour))
-    spec = trained.manifest.input
-    return Reader(
-        model.name, trained.manifest, lambda pictures: in_parts(trained.probabilities, pictures, spec), trained.guesses
-    )
+    return _settled(model.name, trained.manifest, trained.probabilities, trained.guesses, pictures)

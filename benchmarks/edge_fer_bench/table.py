@@ -18,6 +18,7 @@ ONE_FACE = "1 face"
 
 RECIPE_WORDS = {
     "fp32": "fp32", "fp16": "fp16", "dynamic_wi8_afp32": "int8 weights", "static_wi8_ai8": "int8",
+    "static_wi8_ai16": "int16x8",
 }  # fmt: skip
 """Short names of the recipes."""
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_fer.scores.tensor_values import tensor_values
 from edge_fer.third_party import import_onnxruntime
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
-from edge_fer_convert.tflite_values import restored, stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,10 +113,12 @@ def _open_tflite(data: bytes, layout: TensorLayout) -> tuple[Named, Callable[[Ba
         kinds[tensor["name"]] = readable(tensor["name"], taken[1] if len(taken) > 1 else None), operation["op_name"]
         places[tensor["name"]] = tensor
 
+    values = {name: tensor_values(tensor, "the model") for name, tensor in places.items()}
+
     def run(batch: Batch) -> Outputs:
         rows = np.ascontiguousarray(batch.transpose(0, 3, 1, 2) if layout == "NCHW" else batch)
-        interpreter.set_tensor(entry["index"], stored(rows, entry))
+        interpreter.set_tensor(entry["index"], tensor_values(entry, "the model").stored(rows))
         interpreter.invoke()
-        return lambda name: restored(interpreter.get_tensor(places[name]["index"]), places[name])
+        return lambda name: values[name].restored(interpreter.get_tensor(places[name]["index"]))
 
     return kinds, run

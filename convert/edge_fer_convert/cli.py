@@ -91,7 +91,11 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option("--check-split", default="validation", show_default=True, help="Which part of the --check data to take.")
 @click.option("--labels", metavar="A,B,C", callback=_labels, help="Emotions in the order of the model's outputs.")
-@click.option("--scale", callback=_scale, help="What pixels become: 1/255, -1..1, 0..255, imagenet, or MEAN,STD.")
+@click.option(
+    "--scale",
+    callback=_scale,
+    help="What pixels become: 1/255, -1..1, 0..255, imagenet, per-picture, or MEAN,STD.",
+)
 @click.option("--colour", type=click.Choice(["grey", "rgb", "bgr"]), help="Channels that the model takes.")
 @click.option("--output", metavar="NAME", help="Which output to take, where the model has several.")
 @click.option(

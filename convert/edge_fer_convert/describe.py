@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from edge_fer.errors import ConfigError, ModelError
+from edge_fer.scores.decoding import declared_classes
 from edge_fer.scores.manifest import Manifest
 from edge_fer.types import FER_LABELS
+from edge_fer_convert.endings import Structure, doubled_softmax
 from edge_fer_convert.inputs import input_spec
+from edge_fer_convert.outputs import DOUBLED_SOFTMAX, output_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    from edge_fer.scores.manifest import OutputKind
+    from edge_fer.scores.manifest import Assumption
     from edge_fer.types import Batch, InputSpec
     from edge_fer_convert.inputs import InputOptions
 
@@ -34,25 +36,25 @@ class Shapes:
     width: int
     channels: int
     classes: int
-    scales_itself: bool = False
-    """True where a layer of the model scales pixels."""
+    structure: Structure = field(default_factory=Structure)
+    """What the graph says of its two ends."""
 
 
 def shapes_of(
-    path: Path, taken: tuple[int | None, ...], given: tuple[int | None, ...], scales_itself: bool = False
+    path: Path, taken: tuple[int | None, ...], given: tuple[int | None, ...], structure: Structure | None = None
 ) -> Shapes:
-    """Check [N, height, width, channels] and [N, classes].
+    """Check [N, height, width, channels] and [N, classes], or [N, classes, 1, 1].
 
     Raises:
         ModelError: that is not a picture in and a class vector out.
     """
     if len(taken) != 4 or None in taken[1:] or taken[3] not in (1, 3):
         raise ModelError(f"{path} takes inputs of {taken}: pictures of a fixed size with 1 or 3 channels needed")
-    classes = given[-1] if given else None
-    if classes is None or classes < 2 or any(side != 1 for side in given[1:-1]):
+    classes = declared_classes(given)
+    if classes is None or classes < 2 or classes not in given:
         raise ModelError(f"{path} gives outputs of {given}: one score for each of two or more classes needed")
     height, width, channels = (int(side or 0) for side in taken[1:])
-    return Shapes(height, width, channels, int(classes), scales_itself)
+    return Shapes(height, width, channels, classes, structure or Structure())
 
 
 def chosen_output(path: Path, names: list[str], wanted: str | None) -> int:
@@ -92,17 +94,29 @@ def describe(
         ModelError: sidecar and model differ, or the outputs are not finite.
         ConfigError: options and model differ.
     """
+    assumed: list[Assumption] = []
     spec = _spec(shapes, options, sidecar, guesses)
+    if options.scale is None and ("scale" in sidecar.assumed if sidecar else True):
+        assumed.append("scale")
     labels = options.labels or (sidecar.labels if sidecar else None)
+    if options.labels is None and ("labels" in sidecar.assumed if sidecar else True):
+        assumed.append("labels")
     if labels is None:
         labels = _guessed_labels(path, shapes.classes, options.label_guess, guesses)
     if len(labels) != shapes.classes:
         raise ConfigError(f"{path} has {shapes.classes} classes but {len(labels)} labels are named: mend --labels")
-    kind = output_kind(path, spec, run)
-    if sidecar and sidecar.output_kind != kind:
+    kind = output_kind(path, spec, run, shapes.structure.endings[0])
+    if sidecar and sidecar.output_kind != kind and kind != "sigmoids":  # versions before took these for logits
         raise ModelError(f"{path.name}.json: 'output_kind' is {sidecar.output_kind}, the model gives {kind}")
     base = sidecar or Manifest(path.stem, "keras", "fp32", labels, spec, kind)
-    return replace(base, labels=tuple(labels), input=spec, output_kind=kind)
+    warnings = (DOUBLED_SOFTMAX,) if doubled_softmax(shapes.structure) else ()
+    return replace(base, labels=tuple(labels), input=spec, output_kind=kind, assumed=tuple(assumed), warnings=warnings)
+
+
+def remaining_guesses(guesses: tuple[str, ...], manifest: Manifest) -> tuple[str, ...]:
+    """Those sentences on what is still assumed after the data were asked."""
+    starts = {"labels": LABELS_GUESS, "scale": SCALE_GUESS}
+    return tuple(one for one in guesses if one.startswith(tuple(starts[name] for name in manifest.assumed)))
 
 
 def _guessed_labels(path: Path, classes: int, of_data: tuple[str, ...] | None, guesses: list[str]) -> tuple[str, ...]:
@@ -116,30 +130,6 @@ def _guessed_labels(path: Path, classes: int, of_data: tuple[str, ...] | None, g
     return of_data
 
 
-def output_kind(path: Path, spec: InputSpec, run: Callable[[Batch], NDArray[np.float64]]) -> OutputKind:
-    """Tried rather than looked up, as softmax may be an activation, a layer or a function of its own.
-
-    Raises:
-        ModelError: the outputs are not finite.
-    """
-    pixels = np.random.default_rng(0).integers(0, 256, (8, spec.height, spec.width, spec.channels))
-    outputs = run(((pixels - np.asarray(spec.mean)) / np.asarray(spec.std)).astype(np.float32))
-    if not np.isfinite(outputs).all():
-        raise ModelError(f"{path} gives scores that are not finite: its weights are damaged")
-    # An int8 softmax gives steps of 1/256.
-    is_distribution = (outputs >= 0.0).all() and np.allclose(outputs.sum(axis=1), 1.0, atol=0.02)
-    return "probabilities" if is_distribution else "logits"
-
-
-def as_probabilities(outputs: NDArray[np.float64], manifest: Manifest) -> NDArray[np.float64]:
-    """What outputs [N, labels] mean: float64 [N, labels], rows summing to 1."""
-    if manifest.output_kind == "logits":
-        outputs = np.exp((outputs - outputs.max(axis=1, keepdims=True)) / manifest.temperature)
-    else:
-        outputs = np.clip(outputs, 0.0, None) ** (1.0 / manifest.temperature)
-    return np.asarray(outputs / outputs.sum(axis=1, keepdims=True))
-
-
 def _spec(shapes: Shapes, options: InputOptions, sidecar: Manifest | None, guesses: list[str]) -> InputSpec:
     size = (shapes.width, shapes.height, shapes.channels)
     if sidecar and (sidecar.input.width, sidecar.input.height, sidecar.input.channels) != size:
@@ -149,12 +139,7 @@ def _spec(shapes: Shapes, options: InputOptions, sidecar: Manifest | None, guess
         return replace(sidecar.input, layout="NHWC")
     scale = options.scale
     if scale is None:
-        scale = "0..255" if shapes.scales_itself else "1/255"
-        why = "the model scales by itself" if shapes.scales_itself else "the usual"
+        scale = shapes.structure.scale or "1/255"
+        why = shapes.structure.why or "the usual"
         guesses.append(f"{SCALE_GUESS} {scale}, {why} (--scale says otherwise)")
     return input_spec(*size, scale, options.colour)
-
-
-def is_open(guesses: Sequence[str], guess: str) -> bool:
-    """Whether nobody declared that: `LABELS_GUESS` or `SCALE_GUESS`."""
-    return any(sentence.startswith(guess) for sentence in guesses)

@@ -20,6 +20,10 @@ SCALES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
 }
 """Mean and standard deviation in pixel units, by the name under which people know them."""
+_ALIKE = 0.15
+"""Share of the width by which the ends of two ranges may differ: calibration pictures are seldom black and white."""
+PER_PICTURE = "per-picture"
+"""The scale of models that take each picture by its own mean and deviation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class InputOptions:
 
     labels: tuple[str, ...] | None = None
     scale: str | None = None
-    """A key of `SCALES`, or MEAN,STD in pixel units."""
+    """A key of `SCALES`, `PER_PICTURE`, or MEAN,STD in pixel units."""
     colour: ColourOrder | None = None
     output: str | None = None
     """Name of the output to take where the model has several."""
@@ -46,6 +50,8 @@ def parse_scale(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     Raises:
         ConfigError: it is neither a known name nor MEAN,STD with STD above 0.
     """
+    if text == PER_PICTURE:
+        return SCALES["0..255"]
     if text in SCALES:
         return SCALES[text]
     try:
@@ -53,8 +59,30 @@ def parse_scale(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     except ValueError:
         mean, std = 0.0, 0.0
     if not (math.isfinite(mean) and math.isfinite(std) and std > 0.0):
-        raise ConfigError(f"unknown scale {text!r}: use {', '.join(SCALES)}, or MEAN,STD such as 129,64")
+        raise ConfigError(
+            f"unknown scale {text!r}: use {', '.join((*SCALES, PER_PICTURE))}, or MEAN,STD such as 129,64"
+        )
     return (mean,), (std,)
+
+
+def scale_within(low: float, high: float) -> str:
+    """The scale, as for `--scale`, with which pixels of 0 to 255 fill what an 8- or 16-bit input holds best.
+
+    Args:
+        low: the lowest number that the input holds.
+        high: the highest.
+    """
+    known = {name: ((0.0 - mean[0]) / std[0], (255.0 - mean[0]) / std[0]) for name, (mean, std) in SCALES.items()}
+    width = high - low
+    apart = {
+        name: max(abs(ends[0] - low), abs(ends[1] - high)) / width
+        for name, ends in known.items()
+        if len(SCALES[name][0]) == 1
+    }
+    nearest = min(apart, key=lambda name: apart[name])
+    if apart[nearest] <= _ALIKE:
+        return nearest
+    return f"{-low * 255.0 / width:g},{255.0 / width:g}"
 
 
 def input_spec(width: int, height: int, channels: int, scale: str, colour: ColourOrder | None) -> InputSpec:
@@ -71,4 +99,4 @@ def input_spec(width: int, height: int, channels: int, scale: str, colour: Colou
         raise ConfigError(f"scale {scale!r} is for colour pictures, the model takes grey ones: use MEAN,STD")
     if chosen == "bgr":
         mean, std = mean[::-1], std[::-1]
-    return InputSpec(width, height, chosen, mean, std)
+    return InputSpec(width, height, chosen, mean, std, standardise=scale == PER_PICTURE)

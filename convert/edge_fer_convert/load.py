@@ -14,10 +14,11 @@ from edge_fer.evaluation.multiply_adds import multiply_adds
 from edge_fer.scores.decoding import first_line
 from edge_fer.scores.manifest import manifest_path, read_manifest, read_model_bytes
 from edge_fer.third_party import isolate_keras
-from edge_fer_convert.describe import as_probabilities, describe
+from edge_fer_convert.describe import describe
 from edge_fer_convert.inputs import parse_scale
 from edge_fer_convert.legacy import read_legacy
 from edge_fer_convert.network import Network, from_keras, from_saved_model
+from edge_fer_convert.outputs import as_probabilities
 from edge_fer_convert.safety import (
     check_config,
     check_first_bytes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy as np
 from edge_fer.errors import ModelError
 from edge_fer.scores.decoding import first_line
 from edge_fer_convert.describe import Shapes, chosen_output, shapes_of
-from edge_fer_convert.inference_form import as_at_inference, every_layer
+from edge_fer_convert.endings import structure_of_keras
+from edge_fer_convert.inference_form import as_at_inference
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
 if TYPE_CHECKING:
@@ -104,12 +105,11 @@ def from_keras(path: Path, model: Any, output: str | None) -> Network:
         import keras
 
         model = keras.Model(model.inputs, model.outputs[place])
-    takes_whole_pixels = "int" in model.inputs[0].dtype
+    structure = structure_of_keras(model)
+    if "int" in model.inputs[0].dtype:
+        structure = replace(structure, scale="0..255", why="the model takes whole pixels")
     as_at_inference(model)
-    scales_itself = takes_whole_pixels or any(
-        type(layer).__name__ in ("Rescaling", "Normalization") for layer in every_layer(model)
-    )
-    shapes = shapes_of(path, tuple(model.inputs[0].shape), tuple(model.outputs[0].shape), scales_itself)
+    shapes = shapes_of(path, tuple(model.inputs[0].shape), tuple(model.outputs[0].shape), structure)
     for layer in model.layers:
         if any(np.issubdtype(w.dtype, np.floating) and not np.isfinite(w).all() for w in layer.get_weights()):
             raise ModelError(

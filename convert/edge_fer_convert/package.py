@@ -37,7 +37,7 @@ def file_name(name: str, spec: InputSpec, recipe: Recipe, engine: Engine) -> str
     Raises:
         ConfigError: the name cannot be part of a file name.
     """
-    stem = re.sub(r"-\d+x\d+(-(fp32|fp16|dynamic_wi8_afp32|static_wi8_ai8))?$", "", name)
+    stem = re.sub(r"-\d+x\d+(-(fp32|fp16|dynamic_wi8_afp32|static_wi8_ai8|static_wi8_ai16))?$", "", name)
     if not re.fullmatch(r"[\w][\w.+ -]*", stem):
         raise ConfigError(f"name {name!r} cannot be a file name: use letters, digits, '-', '_' and '.' with --name")
     return f"{stem}-{spec.width}x{spec.height}-{recipe}{SUFFIX_OF_ENGINE[engine]}"

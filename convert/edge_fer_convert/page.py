@@ -165,8 +165,10 @@ def _finding(finding: dict[str, Any] | None) -> list[str]:
         for one in finding["candidates"][:10]
     ]
     note = (
-        f"<p>Measured on {finding['pictures']} pictures, each emotion alike; the best order of labels won in "
-        f"{finding['sureness']:.1%} of the bootstrap rounds.</p>"
+        f"<p>Measured on {finding['pictures']} pictures, each emotion alike. "
+        f"Label order: {finding['order']['verdict']}; "
+        f"scale: {finding['scale']['verdict']} (exact McNemar tests at a level of {finding['level']:g}, corrected for "
+        "the number of readings tried).</p>"
     )
     return ["<h2>Label order and scaling</h2>", _table(("order", "labels", "scale", "right"), rows), note]
 

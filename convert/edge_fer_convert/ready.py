@@ -11,11 +11,16 @@ from edge_fer.errors import ConfigError, MissingExtra, ModelError
 from edge_fer.scores.decoding import first_line
 from edge_fer.scores.manifest import METADATA_KEY, manifest_path, read_manifest, read_model_bytes
 from edge_fer.scores.onnx_file import scan_onnx
+from edge_fer.scores.tensor_values import tensor_values
 from edge_fer.third_party import import_onnxruntime
-from edge_fer_convert.describe import as_probabilities, chosen_output, describe, shapes_of
+from edge_fer_convert.describe import chosen_output, describe, shapes_of
+from edge_fer_convert.endings import onnx_steps, structure_of_graph
+from edge_fer_convert.inputs import scale_within
+from edge_fer_convert.onnx_dialects import recipe_of_onnx, tidied
+from edge_fer_convert.outputs import as_probabilities
 from edge_fer_convert.safety import check_first_bytes
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
-from edge_fer_convert.tflite_values import restored, stored
+from edge_fer_convert.tflite_graph import quantised_first, read_tflite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +29,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge_fer.scores.manifest import Engine, Manifest, Recipe
+    from edge_fer.scores.tensor_values import TensorValues
     from edge_fer.types import Batch, TensorLayout
     from edge_fer_convert.describe import Shapes
+    from edge_fer_convert.endings import Structure
     from edge_fer_convert.inputs import InputOptions
 
 READY_ENGINES: dict[str, Engine] = {".onnx": "onnx", ".tflite": "litert"}
@@ -59,26 +66,75 @@ def load_ready(path: Path, options: InputOptions) -> ReadyModel:
     engine = READY_ENGINES[path.suffix.lower()]
     if engine == "onnx":
         known = bool(scan_onnx(data, path).metadata.get(METADATA_KEY))
-        data, shapes, recipe, layout, run = _open_onnx(path, data, options.output)
+        opened = _open_onnx(path, data, options.output)
     else:
         known = False
         check_first_bytes(path, data, b"TFL3", 4)
-        shapes, recipe, layout, run = _open_tflite(path, data, options.output)
+        opened = _open_tflite(path, data, options.output)
     sidecar = read_manifest(path) if known or manifest_path(path).is_file() else None
     guesses: list[str] = []
-    manifest = describe(path, shapes, run, options, sidecar, guesses)
+    manifest = describe(path, opened.shapes, opened.run, options, sidecar, guesses)
+    if options.scale is not None:
+        _check_scale(path, options.scale, opened.stores, manifest)
     manifest = replace(
         manifest,
         engine=engine,
-        recipe=recipe if sidecar is None else sidecar.recipe,
-        input=replace(manifest.input, layout=layout),
+        recipe=opened.recipe if sidecar is None else sidecar.recipe,
+        input=replace(manifest.input, layout=opened.layout),
     )
-    return ReadyModel(data, manifest, tuple(guesses), run)
+    return ReadyModel(opened.data, manifest, tuple(guesses), opened.run)
 
 
-def _open_onnx(
-    path: Path, data: bytes, output: str | None
-) -> tuple[bytes, Shapes, Recipe, TensorLayout, Callable[[Batch], NDArray[np.float64]]]:
+def _check_scale(path: Path, scale: str, stores: TensorValues, manifest: Manifest) -> None:
+    try:
+        stores.check_scaling(manifest.input, str(path))
+    except ModelError:
+        kind = np.dtype(stores.dtype).name
+        raise ConfigError(
+            f"{path} takes whole pixels ({kind} without quantisation parameters), which --scale {scale} would round to "
+            "a few levels: leave --scale away"
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What a file says of itself."""
+
+    data: bytes
+    shapes: Shapes
+    recipe: Recipe
+    layout: TensorLayout
+    run: Callable[[Batch], NDArray[np.float64]]
+    stores: TensorValues
+    """Of the input."""
+
+
+def _of_whole_pixels(structure: Structure, stores: TensorValues) -> Structure:
+    """What is known of the scale, where the input takes whole numbers."""
+    limits = stores.limits
+    if limits is None:
+        return structure
+    kind = np.dtype(stores.dtype).name
+    if stores.is_raw:
+        scale = "128,1" if stores.dtype == np.int8 else "0..255"
+        return replace(structure, scale=scale, why=f"the model takes whole pixels ({kind} without quantisation)")
+    return replace(structure, scale=scale_within(*limits), why=f"its {kind} input holds {limits[0]:g} to {limits[1]:g}")
+
+
+def _stored_as(kind: int) -> Any:
+    import onnx
+
+    return onnx.helper.tensor_dtype_to_np_dtype(kind).type if kind else np.float32
+
+
+def _inferred_dimensions(model: Any, name: str) -> tuple[int | None, ...]:
+    import onnx
+
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    return next((_dimensions(value) for value in inferred.output if value.name == name), ())
+
+
+def _open_onnx(path: Path, data: bytes, output: str | None) -> _Opened:
     try:
         import onnx
 
@@ -89,13 +145,14 @@ def _open_onnx(
         model = onnx.load_from_string(data)
     except Exception:  # protobuf's DecodeError
         raise ModelError(f"{path} is not an ONNX model, or is truncated: get the model again") from None
+    declared = {value.name: _stored_as(value.type.tensor_type.elem_type) for value in model.graph.input}
+    model = tidied(model)
     graph = model.graph
-    weights = {tensor.name for tensor in graph.initializer}
     for tensor in graph.initializer:
         values = onnx.numpy_helper.to_array(tensor)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise ModelError(f"{path}: weights {tensor.name!r} are not finite: they are damaged")
-    inputs = [value for value in graph.input if value.name not in weights]
+    inputs = list(graph.input)
     if len(inputs) != 1:
         raise ModelError(f"{path} has {len(inputs)} inputs: one picture in is needed")
     place = chosen_output(path, [value.name for value in graph.output], output)
@@ -103,13 +160,18 @@ def _open_onnx(
     for value in [*graph.output]:
         if value.name != kept.name:
             graph.output.remove(value)
-    taken, given = _dimensions(inputs[0]), _dimensions(kept)
+    taken, given = _dimensions(inputs[0]), _dimensions(kept) or _inferred_dimensions(model, kept.name)
     if taken and taken[0] not in (None, 1):
         raise ModelError(f"{path} takes {taken[0]} faces at a time: export it with a batch of 1 or any size")
     layout: TensorLayout = "NCHW" if len(taken) == 4 and taken[1] in (1, 3) and taken[3] not in (1, 3) else "NHWC"
     if layout == "NCHW":
         taken = (taken[0], taken[2], taken[3], taken[1])
-    shapes = shapes_of(path, taken, given)
+    steps, constants = onnx_steps(graph)
+    stores = tensor_values(
+        {"dtype": _stored_as(inputs[0].type.tensor_type.elem_type), "name": inputs[0].name}, str(path)
+    )
+    structure = structure_of_graph(steps, inputs[0].name, kept.name, constants.get)
+    shapes = shapes_of(path, taken, given, _of_whole_pixels(structure, replace(stores, dtype=declared[inputs[0].name])))
     single = taken[0] == 1
     for entry in [*model.metadata_props]:
         if entry.key == METADATA_KEY:
@@ -121,13 +183,10 @@ def _open_onnx(
         session = onnxruntime.InferenceSession(data, settings, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no common base
         raise ModelError(f"ONNX Runtime cannot load {path}: {first_line(error)}") from None
-    half = session.get_inputs()[0].type == "tensor(float16)"
-    if not half and session.get_inputs()[0].type != "tensor(float)":
-        raise ModelError(f"{path} takes {session.get_inputs()[0].type}: only float inputs are supported")
 
     def run(batch: Batch) -> NDArray[np.float64]:
         rows = np.ascontiguousarray(batch.transpose(0, 3, 1, 2) if layout == "NCHW" else batch)
-        rows = rows.astype(np.float16) if half else rows
+        rows = stores.stored(rows)
         parts = [rows[at : at + 1] for at in range(len(rows))] if single else [rows]
         try:
             outputs = [session.run([kept.name], {inputs[0].name: part})[0] for part in parts]
@@ -135,28 +194,14 @@ def _open_onnx(
             raise ModelError(f"{path} failed in ONNX Runtime: {first_line(error)}") from None
         return np.concatenate(outputs).astype(np.float64).reshape(len(batch), -1)
 
-    return data, shapes, _onnx_recipe(model), layout, run
+    return _Opened(data, shapes, recipe_of_onnx(model), layout, run, stores)
 
 
 def _dimensions(value: Any) -> tuple[int | None, ...]:
     return tuple(side.dim_value or None for side in value.type.tensor_type.shape.dim)
 
 
-def _onnx_recipe(model: Any) -> Recipe:
-    from onnx import TensorProto
-
-    kinds = {node.op_type for node in model.graph.node}
-    if kinds & {"QuantizeLinear", "QLinearConv", "QLinearMatMul"}:
-        return "static_wi8_ai8"
-    if kinds & {"DynamicQuantizeLinear", "ConvInteger", "MatMulInteger", "DequantizeLinear"}:
-        return "dynamic_wi8_afp32"
-    halves = any(tensor.data_type == TensorProto.FLOAT16 for tensor in model.graph.initializer)
-    return "fp16" if halves else "fp32"
-
-
-def _open_tflite(
-    path: Path, data: bytes, output: str | None
-) -> tuple[Shapes, Recipe, TensorLayout, Callable[[Batch], NDArray[np.float64]]]:
+def _open_tflite(path: Path, data: bytes, output: str | None) -> _Opened:
     with quiet_tensorflow():
         try:
             from ai_edge_litert.interpreter import Interpreter
@@ -180,23 +225,22 @@ def _open_tflite(
     layout: TensorLayout = "NCHW" if len(taken) == 4 and taken[1] in (1, 3) and taken[3] not in (1, 3) else "NHWC"
     if layout == "NCHW":
         taken = (taken[0], taken[2], taken[3], taken[1])
-    shapes = shapes_of(path, taken, given)
+    stores, gives = (tensor_values(tensor, str(path)) for tensor in (inputs[0], outputs[0]))
+    structure, recipe = read_tflite(interpreter, inputs[0]["index"], outputs[0]["index"])
+    first = quantised_first(interpreter, inputs[0]["index"])
+    structure = _of_whole_pixels(structure, stores if first is None else tensor_values(first, str(path)))
+    shapes = shapes_of(path, taken, given, structure)
 
     def run(batch: Batch) -> NDArray[np.float64]:
         rows = np.ascontiguousarray(batch.transpose(0, 3, 1, 2) if layout == "NCHW" else batch)
         found = []
         for row in rows:
-            interpreter.set_tensor(inputs[0]["index"], stored(row[None], inputs[0]))
+            interpreter.set_tensor(inputs[0]["index"], stores.stored(row[None]))
             interpreter.invoke()
-            found.append(restored(interpreter.get_tensor(outputs[0]["index"]), outputs[0]).reshape(-1))
+            found.append(gives.restored(interpreter.get_tensor(outputs[0]["index"])).reshape(-1))
         return np.stack(found)
 
-    kinds = {tensor["dtype"] for tensor in interpreter.get_tensor_details()}
-    operations = {operation["op_name"] for operation in interpreter._get_ops_details()}
-    if inputs[0]["dtype"] != np.float32 or "QUANTIZE" in operations:
-        return shapes, "static_wi8_ai8", layout, run
-    recipe: Recipe = "fp16" if np.float16 in kinds else "dynamic_wi8_afp32" if np.int8 in kinds else "fp32"
-    return shapes, recipe, layout, run
+    return _Opened(data, shapes, recipe, layout, run, stores)
 
 
 def check_plans(path: Path, ready: ReadyModel, recipes: list[Recipe], engines: list[Engine]) -> None:

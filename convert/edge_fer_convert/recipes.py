@@ -26,10 +26,14 @@ RECIPES: tuple[RecipeFacts, ...] = (
     RecipeFacts("static_wi8_ai8", True, "8-bit weights and activations, one scale a channel"),
 )
 """In the order in which files are made."""
+FOUND_RECIPES: tuple[RecipeFacts, ...] = (
+    RecipeFacts("static_wi8_ai16", True, "8-bit weights, 16-bit activations (TensorFlow's int16x8)"),
+)
+"""What others make, and a file is recognised as."""
 
 SUFFIX_OF_ENGINE: dict[Engine, str] = {"onnx": ".onnx", "litert": ".tflite"}
 
 
 def recipe_facts(name: Recipe) -> RecipeFacts:
     """The facts of a recipe; KeyError where this version does not make it."""
-    return {recipe.name: recipe for recipe in RECIPES}[name]
+    return {recipe.name: recipe for recipe in (*RECIPES, *FOUND_RECIPES)}[name]

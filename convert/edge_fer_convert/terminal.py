@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge_fer.scores.notes import SIGMOIDS
 from edge_fer_convert.page import counted
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ def summary(result: ConversionResult) -> str:
         lines += _of_operations(file)
     if result.transposes_removed:
         lines.append(f"transposes that conversion to ONNX left behind, taken out: {result.transposes_removed}")
+    if result.trained.output_kind == "sigmoids":
+        lines.append(f"note: {SIGMOIDS}")
+    contradicted = result.trained.warnings
+    if contradicted:
+        lines += [f"WARNING: {sentence}" for sentence in contradicted]
+        lines.append("The files were written all the same, and their manifests hold these warnings.")
     return "\n".join(lines)
 
 

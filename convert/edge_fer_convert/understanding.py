@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from edge_fer.evaluation.predicting import in_parts
+from edge_fer.scores.notes import SIGMOIDS
 from edge_fer_convert.check_data import known_part, occurring_names
 from edge_fer_convert.contents import open_source
-from edge_fer_convert.conventions import adopted, measure_conventions, verdict
-from edge_fer_convert.describe import LABELS_GUESS, SCALE_GUESS, is_open
+from edge_fer_convert.conventions import settled
+from edge_fer_convert.describe import remaining_guesses
 from edge_fer_convert.verify import class_f1, measured_accuracy
 
 if TYPE_CHECKING:
@@ -54,27 +55,25 @@ def understood(source: Path, options: InputOptions, check: CheckSet | None, say:
     if check is not None and options.labels is None:
         options = replace(options, label_guess=occurring_names(check))
     trained = open_source(source, options)
-    for guess in trained.guesses:
-        say(f"note: {guess}")
+    notes = [f"note: {sentence}" for sentence in ([SIGMOIDS] if trained.manifest.output_kind == "sigmoids" else [])]
+    warnings = [f"WARNING: {sentence}" for sentence in trained.manifest.warnings]
     if check is None:
-        return Understood(trained, None, None, trained.manifest.accuracy)
+        for sentence in (*(f"note: {guess}" for guess in trained.guesses), *notes, *warnings):
+            say(sentence)
+        return Understood(trained, None, None, trained.manifest.accuracy, warnings=tuple(warnings))
     check, left_out = known_part(check, trained.manifest.labels)
-    finding = measure_conventions(trained.run, trained.manifest, check)
-    labels_open, scale_open = (is_open(trained.guesses, guess) for guess in (LABELS_GUESS, SCALE_GUESS))
-    manifest = adopted(finding, trained.manifest, labels_open=labels_open, scale_open=scale_open)
-    if manifest.input != trained.manifest.input:  # measured, and assumed no more
-        trained = replace(trained, guesses=tuple(one for one in trained.guesses if not one.startswith(SCALE_GUESS)))
-    trained = replace(trained, manifest=manifest)
-    sentences = [] if left_out is None else [f"WARNING: {left_out}"]
-    sentences += verdict(finding, manifest)
-    for sentence in sentences:
+    # What is used in the end is said once: guesses that the data settle are not.
+    manifest, finding, said, warned = settled(trained.run, trained.manifest, check)
+    trained = replace(trained, manifest=manifest, guesses=remaining_guesses(trained.guesses, manifest))
+    warnings += [f"WARNING: {sentence}" for sentence in (*([] if left_out is None else [left_out]), *warned)]
+    for sentence in (*said, *notes, *warnings):
         say(sentence)
-    said = in_parts(trained.probabilities, list(check.faces.images), replace(manifest.input, layout="NHWC"))
+    answers = in_parts(trained.probabilities, list(check.faces.images), replace(manifest.input, layout="NHWC"))
     return Understood(
         trained,
         check,
         finding,
-        (measured_accuracy(said, check, manifest.labels),),
-        class_f1(said, check, manifest.labels),
-        tuple(sentence for sentence in sentences if sentence.startswith("WARNING")),
+        (measured_accuracy(answers, check, manifest.labels),),
+        class_f1(answers, check, manifest.labels),
+        tuple(warnings),
     )

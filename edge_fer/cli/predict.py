@@ -221,6 +221,8 @@ def _predict(names: Sequence[tuple[str, bool]], skipped: LeftOut, options: dict[
     ):
         if fer.warning is not None:
             tell(fer.warning)
+        for note in fer.model_notes:
+            tell(f"model: {note}")
         for number, (name, is_given) in enumerate(names):
             if bar:
                 click.echo("\r" + progress_bar(number, len(names)), nl=False, err=True)

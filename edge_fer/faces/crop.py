@@ -143,4 +143,10 @@ def _put(crop: Image, pixels: Image) -> None:
 def _scaled(crops: Image, spec: InputSpec) -> Batch:
     batch = np.subtract(crops, np.asarray(spec.mean, np.float32), dtype=np.float32)
     batch /= np.asarray(spec.std, dtype=np.float32)
+    if spec.standardise and len(batch):
+        axes = (1, 2, 3)
+        batch -= batch.mean(axis=axes, keepdims=True)
+        # As TensorFlow's per_image_standardization, which keeps flat pictures from a division by 0.
+        least = 1.0 / np.sqrt(float(batch[0].size))
+        batch /= np.maximum(batch.std(axis=axes, keepdims=True), np.float32(least))
     return batch

@@ -61,6 +61,17 @@ class Fields:
             self._fail(key, "must be a list of texts that are not empty")
         return tuple(value)
 
+    def optional_texts(self, key: str) -> tuple[str, ...]:
+        """As `texts`; empty where the key is missing."""
+        return self.texts(key) if key in self.values else ()
+
+    def choices(self, key: str, allowed: tuple[Chosen, ...]) -> tuple[Chosen, ...]:
+        """A list of some of the allowed strings; empty where the key is missing."""
+        found = self.optional_texts(key)
+        if not set(found) <= set(allowed):
+            self._fail(key, f"must be a list of {', '.join(allowed)}")
+        return tuple(candidate for candidate in allowed if candidate in found)
+
     def text_map(self, key: str) -> dict[str, str]:
         """An object of strings; empty where the key is missing."""
         value = self.values.pop(key, {})

@@ -50,9 +50,17 @@ def check_declared_shape(name: str, manifest: Manifest, input_shape: list[object
     if len(found) != 3 or any(isinstance(a, int) and a > 0 and a != b for a, b in zip(found, wanted, strict=True)):
         shown = f"{list(found)} a face, its manifest says {list(wanted)}"
         raise ModelError(f"{name} takes {shown}: mend 'input' in the manifest or convert the model anew")
-    classes = output_shape[-1] if output_shape else None
-    if isinstance(classes, int) and classes > 0 and classes != len(manifest.labels):
+    classes = declared_classes(output_shape)
+    if classes is not None and classes != len(manifest.labels):
         raise label_mismatch(name, classes, manifest)
+
+
+def declared_classes(output_shape: Sequence[object]) -> int | None:
+    """How many scores for a face an output of a declared shape holds, such as 7 for [N, 7, 1, 1]; None where it does
+    not say."""
+    sides = output_shape[1:] if len(output_shape) > 1 else output_shape
+    known = [side for side in sides if isinstance(side, int) and side > 0]
+    return int(np.prod(known)) if known and len(known) == len(sides) else None
 
 
 def label_mismatch(name: str, outputs: int, manifest: Manifest) -> ModelError:
@@ -88,6 +96,9 @@ def _probabilities(values: NDArray[np.float64], name: str, manifest: Manifest) -
         with np.errstate(over="ignore", under="ignore"):
             exponents = np.exp((values - values.max(axis=1, keepdims=True)) / manifest.temperature)
     else:
+        if manifest.output_kind == "sigmoids":
+            # Where no emotion is seen at all, none is more likely than another.
+            values = np.where((values > 0.0).any(axis=1, keepdims=True), values, 1.0)
         highest = values.max(axis=1, keepdims=True)
         if (values < _LOWEST_PROBABILITY).any() or (highest <= 0.0).any():
             raise ModelError(f"{name} gave no probabilities: its manifest's 'output_kind' should be \"logits\"")

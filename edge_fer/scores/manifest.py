@@ -19,6 +19,7 @@ from edge_fer.scores.manifest_types import (
     METADATA_KEY,
     SCHEMA,
     AccuracyEntry,
+    Assumption,
     Calibration,
     Engine,
     Manifest,
@@ -36,6 +37,7 @@ __all__ = [
     "METADATA_KEY",
     "SCHEMA",
     "AccuracyEntry",
+    "Assumption",
     "Calibration",
     "Engine",
     "Manifest",
@@ -131,6 +133,8 @@ def parse_manifest(text: str, where: str) -> Manifest:
         calibration=None if calibration is None else _calibration(calibration),
         accuracy=tuple(_accuracy(entry) for entry in fields.children("accuracy")),
         produced_by=fields.text_map("produced_by"),
+        assumed=fields.choices("assumed", get_args(Assumption)),
+        warnings=fields.optional_texts("warnings"),
     )
     fields.done()
     if not 2 <= len(manifest.labels) <= MOST_LABELS or len(set(manifest.labels)) != len(manifest.labels):
@@ -149,6 +153,7 @@ def _input_spec(fields: Fields) -> InputSpec:
         std=fields.numbers("std", MOST_SCALING),
         layout=fields.choice("layout", get_args(TensorLayout)),
         crop_margin=fields.number("crop_margin", 0.0, above=-0.5, most=MOST_CROP_MARGIN),
+        standardise=fields.flag("standardise", False),
     )
     fields.done()
     for key, values in (("mean", spec.mean), ("std", spec.std)):
@@ -184,8 +189,16 @@ def _accuracy(fields: Fields) -> AccuracyEntry:
 
 
 def manifest_json(manifest: Manifest) -> str:
-    """The manifest as JSON with a newline at the end."""
-    return json.dumps(asdict(manifest), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """The manifest as JSON with a newline at the end.
+
+    Keys that came later stand in it only where they say something, so that versions before them read the rest.
+    """
+    facts = asdict(manifest)
+    for part, keys in ((facts, ("assumed", "warnings")), (facts["input"], ("standardise",))):
+        for key in keys:
+            if not part[key]:
+                del part[key]
+    return json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_manifest(model: Path, manifest: Manifest) -> Path:

@@ -11,9 +11,12 @@ if TYPE_CHECKING:
 SCHEMA = "edge-fer-model/1"
 METADATA_KEY = "edge_fer_manifest"
 
-OutputKind: TypeAlias = Literal["probabilities", "logits"]
-Recipe: TypeAlias = Literal["fp32", "fp16", "dynamic_wi8_afp32", "static_wi8_ai8"]
+OutputKind: TypeAlias = Literal["probabilities", "logits", "sigmoids"]
+"""Probabilities sum to 1 (or to 100 or 255); logits, and logarithms of probabilities, are any numbers; sigmoids are
+numbers of 0 to 1, each of its own, which do not sum to 1 and are divided by their sum."""
+Recipe: TypeAlias = Literal["fp32", "fp16", "dynamic_wi8_afp32", "static_wi8_ai8", "static_wi8_ai16"]
 Engine: TypeAlias = Literal["onnx", "litert", "keras"]
+Assumption: TypeAlias = Literal["labels", "scale"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +70,8 @@ class Manifest:
     accuracy: tuple[AccuracyEntry, ...] = ()
     produced_by: dict[str, str] = field(default_factory=dict)
     """Versions of the packages that made the file, by name."""
+    assumed: tuple[Assumption, ...] = ()
+    """What nobody declared and no data showed when the file was made."""
+    warnings: tuple[str, ...] = ()
+    """What data contradicted when the file was made and its maker insisted on, one sentence each."""
     schema: str = SCHEMA

@@ -16,6 +16,7 @@ from edge_fer.scores.decoding import (
 )
 from edge_fer.scores.manifest import manifest_for_engine, read_model_bytes
 from edge_fer.scores.onnx_file import scan_onnx
+from edge_fer.scores.tensor_values import TensorValues
 from edge_fer.third_party import import_onnxruntime
 
 if TYPE_CHECKING:
@@ -26,7 +27,15 @@ if TYPE_CHECKING:
     from edge_fer.scores.manifest import Manifest, Recipe
     from edge_fer.types import Batch, InputSpec, Scores
 
-_INPUT_TYPES: dict[str, type[np.floating[Any]]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+_INPUT_TYPES: dict[str, type[np.generic]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+}
 
 
 class OrtClassifier:
@@ -59,9 +68,10 @@ class OrtClassifier:
             raise ModelError(f"{model} has {len(inputs)} inputs and {len(outputs)} outputs: one of each is needed")
         [(self._input_name, input_type, input_shape)], [(self._output_name, _, output_shape)] = inputs, outputs
         if input_type not in _INPUT_TYPES:
-            raise ModelError(f"{model} takes {input_type}: only float inputs are supported, convert it anew")
+            raise ModelError(f"{model} takes {input_type}: export the trained model again, with inputs of float32")
         check_declared_shape(self._name, self.manifest, input_shape, output_shape)
-        self._input_type = _INPUT_TYPES[input_type]
+        self._stores = TensorValues(self._input_name, _INPUT_TYPES[input_type], None, np.zeros(()))
+        self._stores.check_scaling(self.manifest.input, self._name)
         batch = input_shape[0]
         if isinstance(batch, int) and batch != 1:
             raise ModelError(f"{model} takes {batch} faces at a time: convert it anew with a batch of 1 or any size")
@@ -87,12 +97,12 @@ class OrtClassifier:
         check_crops(crops, self.manifest.input)
         if len(crops) == 0:
             return []
-        inputs = np.asarray(crops, dtype=self._input_type)
+        inputs = self._stores.stored(crops)
         if self.manifest.input.layout == "NCHW":
             inputs = inputs.transpose(0, 3, 1, 2)
         inputs = np.ascontiguousarray(inputs)
         if self._one_by_one:
-            outputs = np.concatenate([self._run(inputs[row : row + 1]) for row in range(len(inputs))])
+            outputs = np.concatenate([self._run(inputs[row : row + 1]).reshape(1, -1) for row in range(len(inputs))])
         else:
             outputs = self._run(inputs)
         return scores_from_outputs(outputs, self._name, self.manifest)

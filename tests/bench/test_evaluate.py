@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -22,9 +23,9 @@ from edge_fer.errors import EdgeFerError
 from edge_fer.evaluation.disturbances import DISTURBANCES
 from edge_fer.evaluation.labelled import LabelledFaces
 from edge_fer.installation import install_command
-from edge_fer.scores.manifest import read_manifest
+from edge_fer.scores.manifest import read_manifest, write_manifest
 from edge_fer.types import FER_LABELS
-from tests.make_models import MODELS, brightness_model, pictures, save_trained
+from tests.make_models import MODELS, brightness_model, pictures, save, save_trained
 from tests.programs import run_python
 
 if TYPE_CHECKING:
@@ -85,8 +86,70 @@ def test_a_trained_keras_model_gives_the_same(data: Path, tmp_path: Path) -> Non
     (tmp_path / "brightness-tiny.keras.json").unlink()
     done = invoke(model, "--data", data, "--scale", "129,64", "--json")
     assert json.loads(done.stdout)["figures"]["confusion"] == converted["figures"]["confusion"]
-    assert "labels are taken to be FER-2013's" in done.stderr
-    assert json.loads(done.stdout)["guesses"]
+    # Seven labels on 70 pictures say which order it is: nothing is left assumed.
+    found = json.loads(done.stdout)
+    assert found["guesses"] == []
+    assert any(one.startswith("labels are angry,disgust") for one in found["measured"])
+    assert found["output_kind"] == "probabilities"
+
+
+def test_what_nobody_said_is_measured_as_convert_does(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("keras", reason="a Keras model needs Keras")
+    model = save(brightness_model(), tmp_path / "bare.keras")
+    found = figures(model, "--data", data)
+    # Mean and deviation of these pictures are not quite the model's own.
+    assert found["figures"]["accuracy"] > 0.6
+    assert found["input"]["std"] != [255.0]
+    [scale] = [one for one in found["measured"] if one.startswith("pixels are scaled by ")]
+    assert "measured" in scale
+    assert "with 1/255" in scale
+    lines = invoke(model, "--data", data).stdout.splitlines()
+    assert f"measured: {scale}" in lines
+    # What is said is not measured, and nothing is assumed.
+    said = figures(model, "--data", data, "--scale", "1/255", "--labels", ",".join(FER_LABELS))
+    assert said["input"]["std"] == [255.0]
+    assert (said["measured"], said["guesses"]) == ([], [])
+    assert said["figures"]["accuracy"] < 0.4
+
+
+@pytest.mark.parametrize("file", [ONNX, TFLITE], ids=["onnx", "tflite"])
+def test_what_a_manifest_only_assumed_is_measured(file: Path, data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("edge_fer_convert", reason="what measures comes with convert")
+    model = tmp_path / f"model{file.suffix}"
+    model.write_bytes(file.read_bytes())
+    manifest = read_manifest(file)
+    guessed = replace(manifest.input, mean=(0.0,), std=(255.0,))
+    write_manifest(model, replace(manifest, input=guessed))
+    declared = figures(model, "--data", data)
+    assert declared["measured"] == []
+    write_manifest(model, replace(manifest, input=guessed, assumed=("scale",)))
+    found = figures(model, "--data", data)
+    assert found["figures"]["accuracy"] > declared["figures"]["accuracy"] + 0.3
+    assert any("pixels are scaled by" in one for one in found["measured"])
+
+
+def test_too_few_pictures_leave_the_assumption_and_say_so(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("keras", reason="a Keras model needs Keras")
+    model = save(brightness_model(), tmp_path / "bare.keras")
+    with np.load(data) as arrays:
+        few = {name: arrays[name][:7] for name in ("images", "labels", "split")}
+    np.savez(tmp_path / "few.npz", **few)
+    done = invoke(model, "--data", tmp_path / "few.npz")
+    assert done.exit_code == 0, done.output
+    assert "assumed: labels are taken to be FER-2013's" in done.stdout
+    assert "measured: label order undecided" in done.stdout
+
+
+def test_sigmoids_and_warnings_of_a_manifest_are_noted(data: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model.tflite"
+    model.write_bytes(TFLITE.read_bytes())
+    warning = "the data contradicts the declared label order"
+    write_manifest(model, replace(read_manifest(TFLITE), output_kind="sigmoids", warnings=(warning,)))
+    found = figures(model, "--data", data)
+    assert found["output_kind"] == "sigmoids"
+    assert "sigmoids" in found["notes"][0]
+    assert found["notes"][1] == warning
+    assert f"note: {warning}" in invoke(model, "--data", data).stdout.splitlines()
 
 
 def test_a_bundled_model_goes_by_its_name_and_to_the_engine_that_is_there(data: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from edge_fer_convert import InputOptions, calibration_set, convert
-from edge_fer_convert.describe import as_probabilities
+from edge_fer_convert.outputs import as_probabilities
 from edge_fer_convert.recipes import RECIPES
 
 from edge_fer.faces.crop import whole_to_batch

@@ -9,6 +9,8 @@ import pytest
 from edge_fer_convert.tflite_ranges import measured_ranges
 from edge_fer_convert.to_tflite import calibrated_tflite, to_tflite
 
+from edge_fer.scores.tensor_values import tensor_values
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -54,7 +56,6 @@ def test_each_activation_has_its_own_range(rescaling: tuple[Any, Path]) -> None:
 @pytest.mark.parametrize("method", ["min-max", "entropy", "percentile"])
 def test_scores_are_those_of_keras(rescaling: tuple[Any, Path], method: Method) -> None:
     from ai_edge_litert.interpreter import Interpreter
-    from edge_fer_convert.tflite_values import restored, stored
 
     model, folder = rescaling
     interpreter = Interpreter(model_content=to_tflite(folder, "static_wi8_ai8", pictures(), method))
@@ -62,8 +63,8 @@ def test_scores_are_those_of_keras(rescaling: tuple[Any, Path], method: Method) 
     [entry], [exit_] = interpreter.get_input_details(), interpreter.get_output_details()
     found = []
     for picture in pictures():
-        interpreter.set_tensor(entry["index"], stored(picture[None], entry))
+        interpreter.set_tensor(entry["index"], tensor_values(entry, "m").stored(picture[None]))
         interpreter.invoke()
-        found.append(restored(interpreter.get_tensor(exit_["index"]), exit_)[0])
+        found.append(tensor_values(exit_, "m").restored(interpreter.get_tensor(exit_["index"]))[0])
     expected = np.asarray(model(pictures()))
     assert np.abs(np.asarray(found) - expected).max() < 0.03 * np.ptp(expected)

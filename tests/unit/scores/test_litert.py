@@ -1,39 +1,17 @@
-"""What LiteRT's int8 inputs and outputs mean, and which package is used."""
+"""Which package of LiteRT is used."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
-from edge_fer.scores.litert import _dequantised, _quantised
 from tests.make_models import MODELS
 from tests.programs import run_python
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def test_values_are_rounded_to_steps_and_clipped_to_the_type() -> None:
-    tensor = {"dtype": np.int8, "quantization": (0.5, 10)}
-    values = np.array([-1000.0, -0.3, 0.0, 0.24, 0.26, 1000.0], np.float32)
-    assert _quantised(values, tensor).tolist() == [-128, 9, 10, 10, 11, 127]
-    assert _quantised(values, tensor).dtype == np.int8
-
-
-def test_what_was_quantised_comes_back_within_half_a_step() -> None:
-    tensor = {"dtype": np.uint8, "quantization": (0.02, 128)}
-    values = np.linspace(-2.5, 2.5, 101, dtype=np.float32)
-    assert np.abs(_dequantised(_quantised(values, tensor), tensor) - values).max() <= 0.01 + 1e-6
-
-
-def test_floats_pass_unchanged() -> None:
-    tensor = {"dtype": np.float32, "quantization": (0.0, 0)}
-    values = np.array([1.5], np.float32)
-    assert _quantised(values, tensor) is values
-    assert _dequantised(values, tensor) is values
 
 
 def run_with_packages(folder: Path, litert: str, tflite: str) -> str:
