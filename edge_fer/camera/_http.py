@@ -10,6 +10,7 @@ import contextlib
 import http
 import http.client
 import io
+import re
 import socket
 import ssl
 import threading
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 65_536
 MOST_REDIRECTS = 5
-UNWANTED_BYTES = 65_536
-"""Of an answer that is not wanted, such as the page that goes with a 401; more of it is not waited for."""
+MOST_COOKIES, LARGEST_COOKIE = 20, 4096
+COOKIE = re.compile(r"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=([\x21-\x3a\x3c-\x7e]*)")
+"""Name and value at the beginning of Set-Cookie (RFC 6265, 4.1.1)."""
 
 
 class DeadlineSocket(io.RawIOBase):
@@ -137,6 +139,8 @@ class HttpClient:
         self._given, self._timeout_seconds = address, timeout_seconds
         self._guide = guide or Guide(address)
         self._login = None if address.user is None else Login(address.user, address.password or "")
+        self._cookies: dict[tuple[str, str, int], dict[str, str]] = {}
+        """By server, and never sent to another one: some lead to a stream only whoever brings their cookie back."""
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
         self._interrupted = False
@@ -185,6 +189,13 @@ class HttpClient:
             raise SourceError(self._refusal(answer, url))
         raise SourceError(f"{redacted(self._given.text)} leads from one address to the next without an end")
 
+    def _keep_cookies(self, answer: Answer) -> None:
+        kept = self._cookies.setdefault(answer.url.origin, {})
+        for header in answer.headers.get_all("set-cookie", []):
+            found = COOKIE.match(header)
+            if found and len(header) <= LARGEST_COOKIE and (len(kept) < MOST_COOKIES or found[1] in kept):
+                kept[found[1]] = found[2]
+
     def _take_challenge(self, answer: Answer) -> bool:
         own = answer.url.origin == self._given.origin
         return own and self._login is not None and self._login.take(answer.headers.get_all("www-authenticate", []))
@@ -206,6 +217,7 @@ class HttpClient:
             else:
                 response.begin()
             answer = Answer(response, raw, url)
+            self._keep_cookies(answer)
             encoding = answer.headers.get("content-encoding", "identity").strip().lower()
             if encoding not in ("", "identity") and answer.status == 200:
                 raise SourceError(f"{name} compresses its answer ({encoding[:40]}), which it was not asked for")
@@ -229,13 +241,16 @@ class HttpClient:
     def _request(self, url: StreamAddress, headers: Mapping[str, str]) -> bytes:
         lines = [
             f"GET {url.target} HTTP/1.1",
-            f"Host: {url.authority.encode('idna').decode() if not url.authority.isascii() else url.authority}",
+            f"Host: {url.authority}",
             f"User-Agent: edge-fer/{__version__}",
             "Accept: */*",
             "Accept-Encoding: identity",
             "Connection: close",
             *(f"{name}: {value}" for name, value in headers.items()),
         ]
+        cookies = self._cookies.get(url.origin, {})
+        if cookies:
+            lines.append("Cookie: " + "; ".join(f"{name}={value}" for name, value in cookies.items()))
         if self._login is not None and url.origin == self._given.origin:
             answer = self._login.answer("GET", url.target)
             lines += [] if answer is None else [f"Authorization: {answer}"]

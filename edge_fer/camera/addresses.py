@@ -7,13 +7,16 @@ the user gave is there itself (the kinds of addresses are those of RFC 6890).
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+import queue
 import re
 import socket
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import quote, unquote, urljoin
 
+from edge_fer.background import BackgroundThread
 from edge_fer.errors import SourceError
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ SECRET_PARAMETER = re.compile(
 PASSWORD_PARAMETER = re.compile(
     r"[?&;#][^=&;#]*(?:pass|pwd|token|key|secret|auth|cred)[^=&;#]*=(?!\{password\})[^&;#]", re.IGNORECASE
 )
+RESOLVE_SECONDS = 10.0
 TARGET_CHARACTERS = "%/?&=+:;,@!$'()*~[]"
 """What stays in a path and its parameters as it is; all else, spaces and letters beyond ASCII, is percent-encoded."""
 
@@ -82,6 +86,9 @@ class StreamAddress:
     def authority(self) -> str:
         """Host, and port where it is not the usual one, as in an address."""
         host = f"[{self.host}]" if ":" in self.host else self.host
+        if not host.isascii():
+            with contextlib.suppress(UnicodeError):
+                host = host.encode("idna").decode()
         return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
@@ -173,12 +180,25 @@ def resolve(host: str, port: int) -> list[str]:
     Raises:
         SourceError: there are none.
     """
+    answers: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answers.put(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
+        except (OSError, UnicodeError) as error:
+            answers.put(error)
+
+    # In a thread of its own: the system's resolver knows no limit, and may wait for half a minute.
+    BackgroundThread(ask, f"find {host}").start()
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or "no name of a host"
-        raise SourceError(f"cannot find the host {host}: {why}; check its name and the network") from None
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        answer = answers.get(timeout=RESOLVE_SECONDS)
+    except queue.Empty:
+        raise SourceError(f"cannot find the host {host} within {RESOLVE_SECONDS:g} s; check the network") from None
+    if isinstance(answer, Exception):
+        why = getattr(answer, "strerror", None) or "no name of a host"
+        raise SourceError(f"cannot find the host {host}: {why}; check its name and the network")
+    return answer
 
 
 def network_of(number: str) -> Network:

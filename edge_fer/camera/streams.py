@@ -6,6 +6,7 @@ library open anything; RTSP by the FFmpeg inside OpenCV, once the server was ask
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from typing import TYPE_CHECKING
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from edge_fer.camera.settings import CameraSettings
 
     Kind: TypeAlias = Literal["pictures", "picture", "playlist", "film", "page", "other"]
+
+log = logging.getLogger(__name__)
 
 SEARCHED_BYTES = 1 << 20
 """Within the first megabyte of an answer its first picture begins, or it holds none."""
@@ -211,6 +214,8 @@ def _snapshots(
     client: HttpClient, answer: Answer, picture: bytes, name: str, settings: CameraSettings, wait: bool
 ) -> NewestFrameReader:
     answer.close()
+    if wait:
+        log.info("%s gives one picture at a time: it is asked %g times a second", name, settings.snapshot_fps)
     capture = Snapshots(client, answer, picture, name, settings.max_picture_px, settings.snapshot_fps)
     return _reader(
         capture,

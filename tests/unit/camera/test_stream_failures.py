@@ -190,6 +190,22 @@ def test_a_login_goes_to_no_other_host_or_port():
         assert not any("authorization" in request.headers for request in other.requests)
 
 
+def test_a_cookie_goes_back_to_its_own_server_only():
+    def handler(connection: Connection) -> None:
+        request = connection.request
+        if request.path == "/away":
+            connection.head("302 Found", Location=other.url("/video"), Content_Length="0")
+        elif "seen=1" not in request.headers.get("cookie", ""):
+            connection.head("302 Found", Location="/again", Set_Cookie="seen=1; Path=/; HttpOnly", Content_Length="0")
+        else:
+            connection.answer(jpeg(len(server.requests)), "image/jpeg")
+
+    with Server(status("404 Not Found")) as other, Server(handler) as server:
+        open_stream(server.url("/video"), SETTINGS).close()
+        assert "(404)" in refusal(server.url("/away"))
+        assert "cookie" not in other.requests[0].headers
+
+
 def test_a_nonce_that_grew_old_is_no_wrong_password():
     login = Login("anna", "s3cret")
     assert login.answer("GET", "/") is None
