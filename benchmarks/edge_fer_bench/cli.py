@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from edge_fer.cli.overwriting import refuse_overwriting
+from edge_fer.cli.overwriting import Place, refuse_overwriting
 from edge_fer.cli.streams import say, tell
+from edge_fer.config.layers import user_file
 from edge_fer_bench.progress import ProgressLine, make_folder
 
 if TYPE_CHECKING:
@@ -93,7 +95,8 @@ def command(
     """
     if context.invoked_subcommand is not None:
         return
-    refuse_overwriting(context, "bench")
+    settings = user_file(os.environ) if apply_winner else None
+    refuse_overwriting(context, "bench", [Place("--apply", settings, "writes")] if settings else ())
     from edge_fer_bench.page import without_plots
     from edge_fer_bench.report import write_report
     from edge_fer_bench.result_file import result_json

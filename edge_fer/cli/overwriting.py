@@ -39,6 +39,7 @@ USES: dict[str, dict[str, Use]] = {
         "source": "reads",
         "csv": "writes",
         "save": "writes video",
+        "sinks": "writes",
         "model": "reads model",
         "cascade": "reads",
         "detector_model": "reads",
@@ -145,7 +146,9 @@ def refuse_clashes(places: Sequence[Place], made: Iterable[str] = (), *, recursi
     folders = [place for place in places if place.use == "fills"]
     for index, output in enumerate(outputs):
         for other in outputs[:index]:
-            if same_place(output.path, other.path):
+            # What the value of a sink of another package means, that package knows; with --csv or --save it may clash.
+            both_sinks = output.option == other.option == "--sink"
+            if not both_sinks and same_place(output.path, other.path):
                 raise click.UsageError(f"{output} is the same file as {other}: give each its own")
         for read in inputs:
             _check_file(output, read, recursive=recursive)
@@ -238,6 +241,10 @@ def _places(command: str, parameter: click.Parameter, values: dict[str, Any]) ->
     given = value if isinstance(value, (tuple, list)) else (value,)
     places = []
     for one in given:
+        if name == "sinks":
+            value = str(one).partition("=")[2]
+            places += [Place(option, Path(value), use)] if value else []
+            continue
         if name in ("source", "video") and not names_file(str(one)):
             continue
         path = Path(one)
