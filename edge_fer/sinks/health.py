@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edge_fer._version import __version__
-from edge_fer.sinks.rate import WINDOW_SECONDS, RateMeter
+from edge_fer.sinks.rate import WINDOW_SECONDS, RateMeter, SkippedFrames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -198,7 +198,7 @@ class HealthMonitor:
         self._rate = RateMeter()
         self._fps = 0.0
         self._frames = self._skipped = self._faces = self._unscored = 0
-        self._next_seq: int | None = None
+        self._gaps = SkippedFrames()
         self._timings: Timings | None = None
         self._sums = [0.0] * len(STAGES)
         self._buckets = [[0] * (len(BUCKET_SECONDS) + 1) for _ in STAGES]
@@ -217,9 +217,7 @@ class HealthMonitor:
             self._last_at = now
             self._fps = self._rate.tick(now) or 0.0
             self._frames += 1
-            if self._next_seq is not None:
-                self._skipped += max(0, observation.seq - self._next_seq)
-            self._next_seq = observation.seq + 1
+            self._skipped += self._gaps.before(observation)
             self._faces = len(observation.faces)
             self._unscored += observation.unscored
             self._timings = timings

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from edge_fer.escaping import for_terminal
 from edge_fer.sinks.progress import progress_bar
-from edge_fer.sinks.rate import RateMeter
+from edge_fer.sinks.rate import RateMeter, SkippedFrames
 from edge_fer.sinks.runner import SinkFinished
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class StatusLine:
         self._every_seconds = LIVE_SECONDS if frame_count is None else PROGRESS_SECONDS
         self._next_at = float("-inf")
         self._rate = RateMeter()
-        self._next_seq: int | None = None
+        self._gaps = SkippedFrames()
         self._skipped = 0
         self._shown_length = 0
 
@@ -40,9 +40,7 @@ class StatusLine:
         """
         now = self._clock.monotonic()
         rate = self._rate.tick(now)
-        if self._next_seq is not None:
-            self._skipped += max(0, observation.seq - self._next_seq)
-        self._next_seq = observation.seq + 1
+        self._skipped += self._gaps.before(observation)
         last = observation.seq + 1 == self._frame_count
         if now >= self._next_at or last:
             self._next_at = now + self._every_seconds

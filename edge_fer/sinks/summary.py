@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from edge_fer.sinks.rate import SkippedFrames
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -44,15 +46,13 @@ class Tally:
     """Sums over all frames in milliseconds."""
     skipped: int = 0
     """Frames between the first and the last that were replaced by newer ones before they were looked at."""
-    next_seq: int | None = None
+    gaps: SkippedFrames = field(default_factory=SkippedFrames)
     unscored: int = 0
     """Faces that were left out, because the model gave them no finite scores."""
 
     def add(self, observation: Observation) -> None:
         """Count one observation."""
-        if self.next_seq is not None:
-            self.skipped += max(0, observation.seq - self.next_seq)
-        self.next_seq = observation.seq + 1
+        self.skipped += self.gaps.before(observation)
         self.frames += 1
         self.faces += len(observation.faces)
         self.unscored += observation.unscored

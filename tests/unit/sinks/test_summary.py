@@ -24,6 +24,13 @@ def test_a_tally_counts_frames_faces_emotions_and_times() -> None:
     ]
 
 
+def test_what_a_camera_replaced_is_dropped_and_files_that_follow_each_other_replace_nothing() -> None:
+    tally = Tally()
+    for seq, source in ((0, "cam"), (3, "cam"), (9, "a.png"), (0, "film"), (1, "film"), (11, "b.png"), (0, "film")):
+        tally.add(replace(observation(seq=seq), source=source))
+    assert tally.skipped == 2
+
+
 def test_an_empty_run_says_so() -> None:
     assert Tally().lines(0.0) == ["no frame came"]
 
