@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_fer.camera.pictures import checked_header, decode_whole
-from edge_fer.errors import PictureTooLarge
+from edge_fer.errors import NotAPicture, PictureTooLarge
 
 if TYPE_CHECKING:
     from edge_fer.types import Image
@@ -31,4 +31,9 @@ def picture_from_bytes(data: bytes, name: str, max_picture_px: int) -> Image:
     if header.width * header.height > max_picture_px:
         size = f"{header.width}x{header.height} pixels"
         raise PictureTooLarge(f"{name} has {size}, more than {max_picture_px} in all; scale it down")
-    return decode_whole(data, header, name, max_picture_px)
+    try:
+        return decode_whole(data, header, name, max_picture_px)
+    except NotAPicture as error:
+        # Who sent it cannot install anything here, and needs no paths of this computer.
+        why = f"{name} is {header.kind}, and the extra heic that reads it is not installed here; send JPEG or PNG"
+        raise NotAPicture(why, error.reason) from error

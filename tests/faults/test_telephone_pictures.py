@@ -152,8 +152,11 @@ def test_without_the_extra_it_is_named(
 ) -> None:
     data = encoded(pillow(portrait), kind)
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(NotAPicture, match=r"edge-fer\[heic\]"):
+    with pytest.raises(NotAPicture, match="extra heic"):
         picture_from_bytes(data, "a", 10**6)
+    (tmp_path / "a").write_bytes(data)
+    with pytest.raises(NotAPicture, match=r"a is an? (?:HEIC|AVIF) picture: reading it needs .*\[heic\]"):
+        read_picture(tmp_path / "a")
     (tmp_path / "in").mkdir()
     for name in ("a.heic", "b.HEIC"):
         (tmp_path / "in" / name).write_bytes(data)

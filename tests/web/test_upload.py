@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import struct
 import sys
 import threading
@@ -22,6 +23,7 @@ from edge_fer.sinks.web.problems import Problem
 from edge_fer.sinks.web.settings import WebLimits
 from edge_fer.sinks.web.upload import file_of_form, read_body
 from tests.fakes import picture
+from tests.picture_files import png
 from tests.web.serving import PATIENCE_SECONDS, as_file, reader, serving
 
 if TYPE_CHECKING:
@@ -52,6 +54,48 @@ def test_a_photo_as_the_body(served: Served, photo: bytes, media_type: str) -> N
     assert face["box"] == [100, 75, 200, 150]
     assert [label for label, _ in face["top"]] == ["happy", "angry", "disgust"]
     assert "annotated" not in answer.json()
+
+
+@pytest.mark.parametrize("kind", ["heic", "avif"])
+def test_a_photo_of_a_telephone(served: Served, kind: str) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    from PIL import Image as Pillow
+
+    image, stream = Pillow.fromarray(picture(400, 300)), io.BytesIO()
+    if kind == "heic":
+        pillow_heif.from_pillow(image).save(stream)
+    else:
+        image.save(stream, "AVIF")
+    answer = send(served, stream.getvalue(), headers={"Content-Type": f"image/{kind}"})
+    assert answer.status_code == 200
+    assert answer.json()["size"] == [400, 300]
+
+
+def test_a_photo_of_a_telephone_without_the_extra_is_refused_in_words(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    from PIL import Image as Pillow
+
+    stream = io.BytesIO()
+    pillow_heif.from_pillow(Pillow.fromarray(picture(400, 300))).save(stream)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    answer = send(served, stream.getvalue())
+    assert answer.status_code == 415
+    assert answer.json()["detail"].startswith("the photo is HEIC, and the extra heic")
+
+
+@pytest.mark.parametrize("kind", ["words in chunks", "cut", "changed"])
+def test_a_hostile_or_damaged_photo_leaves_no_line_in_the_log(
+    served: Served, photo: bytes, capfd: pytest.CaptureFixture[str], kind: str
+) -> None:
+    content = {
+        "words in chunks": png(4, 4, *[(b"tEXt", b"\0")] * 50_000),
+        "cut": photo[: len(photo) // 2],
+        "changed": photo[:700] + bytes(200) + photo[900:],
+    }[kind]
+    assert send(served, content).status_code in (200, 422)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_photo_as_a_form(served: Served, photo: bytes) -> None:
