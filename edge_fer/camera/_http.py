@@ -105,6 +105,23 @@ class Answer:
         """From now on all reads must be done by then, on `time.monotonic`."""
         self._raw.deadline = deadline
 
+    def has_more_by(self, deadline: float) -> bool:
+        """Whether bytes, or the end, come until then, on `time.monotonic`.
+
+        A read that is broken off by its deadline loses its place between two chunks; this one takes nothing.
+        """
+        before, self._raw.deadline = self._raw.deadline, deadline
+        try:
+            # What waits in the buffer is given at once; else one read of the socket fills it.
+            self._response.fp.peek(1)
+        except TimeoutError:
+            return False
+        except (OSError, ValueError, AttributeError):  # the end, or a fault, which the next read reports
+            return True
+        finally:
+            self._raw.deadline = before
+        return True
+
     def read(self) -> bytes:
         """What has come of the body, waiting for at least a byte; empty at its end.
 

@@ -82,16 +82,13 @@ class HttpPictures:
     def _measure(self) -> None:
         first = last = time.monotonic()
         seen, ended = len(self._waiting), False
-        self._answer.until(first + MEASURE_SECONDS)
         try:
-            while seen <= MEASURE_PICTURES and not ended:
+            while seen <= MEASURE_PICTURES and not ended and self._answer.has_more_by(first + MEASURE_SECONDS):
                 data = self._answer.read()
                 ended = not data
                 if self._take(data):
                     seen, last = seen + 1, time.monotonic()
-        except TimeoutError:
-            pass
-        except SourceLost:
+        except (TimeoutError, SourceLost):
             ended = True
         if seen >= 3 and last > first:
             self.fps = (seen - 1) / (last - first)

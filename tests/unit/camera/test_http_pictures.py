@@ -200,6 +200,26 @@ def test_every_dialect_gives_whole_pictures(dialect):
     assert not any(np.array_equal(one.image, other.image) for one, other in pairwise(frames))
 
 
+@pytest.mark.parametrize("chunked", [True, False])
+def test_measuring_the_rate_does_not_lose_the_place_in_a_slow_stream(chunked):
+    """The time for measuring ends within a chunk, whose head comes in two pieces."""
+
+    def handler(connection: Connection) -> None:
+        connection.head(Content_Type=MIXED, **({"Transfer_Encoding": "chunked"} if chunked else {}))
+        for picture in connection.frames(0.3):
+            part = b"--x\r\n\r\n" + picture
+            for piece in (part[:100], part[100:]):
+                head = b"%x\r\n" % len(piece) if chunked else b""
+                for text in (head[:1], head[1:], piece, b"\r\n" if chunked else b""):
+                    connection.send(text)
+                    connection.closing.wait(0.06)
+
+    with Server(handler) as server:
+        source = open_stream(server.url(), SETTINGS)
+        assert [source.read(LONG).seq for _ in range(4)] == [0, 1, 2, 3]
+        source.close()
+
+
 @pytest.mark.parametrize("seconds", [0.02, 0.1])
 def test_the_rate_is_the_measured_one(seconds):
     with Server(stream(seconds=seconds)) as server:
