@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edge_fer.background import BackgroundThread
 from edge_fer.sinks.gate import HEADERS, Full, GateRules, Place, Refused, Shares, check, client_key
-from edge_fer.sinks.listening import Address
+from edge_fer.sinks.listening import BACKLOG, Address
 from edge_fer.sinks.outages import Seldom
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("edge_fer.metrics")
 
-MOST_CLIENTS = 32
-"""At once; one that has sent nothing yet makes room for one more."""
+MOST_CLIENTS = 64
+"""At once; the one that has waited longest makes room for one more."""
 CLIENT_SECONDS = 5.0
 """A client that has not asked and taken the answer by then is cut off."""
 LINGER_SECONDS = 1.0
@@ -93,7 +93,9 @@ class MetricsServer:
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
         # Clients that vanish are no fault, and one that breaks the server's own code ends its connection alone.
         self._loop.set_exception_handler(lambda loop, context: None)
-        server = await asyncio.start_server(self._client, sock=self._listener, limit=self._rules.header_bytes)
+        server = await asyncio.start_server(
+            self._client, sock=self._listener, limit=self._rules.header_bytes, backlog=BACKLOG
+        )
         self._ready.set()
         try:
             await self._ended.wait()
@@ -105,14 +107,13 @@ class MetricsServer:
         transport = writer.transport
         # `drain` is to return when the system has taken all.
         transport.set_write_buffer_limits(0)
-        waits = True
-        place = Place(client_key((writer.get_extra_info("peername") or ("",))[0]), lambda: waits, end=transport.abort)
+        # An answer is made in one go, so that it is always the client who has something to do: to ask, or to take it.
+        place = Place(client_key((writer.get_extra_info("peername") or ("",))[0]), lambda: True, end=transport.abort)
         try:
             async with asyncio.timeout(self._client_seconds):
                 try:
                     self._shares.enter(place)
                     head = await reader.readuntil(b"\r\n\r\n")
-                    waits = False
                     status, body, content_type, method = self._answer(head)
                 except Full:
                     status, body, content_type, method = 503, b"Too many clients\n", PLAIN, ""
@@ -121,7 +122,6 @@ class MetricsServer:
                 writer.write(as_response(status, body, content_type, send_body=method != "HEAD"))
                 await writer.drain()
                 writer.write_eof()
-                waits = True
                 async with asyncio.timeout(LINGER_SECONDS):
                     while await reader.read(self._rules.header_bytes):
                         pass

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
@@ -137,12 +140,13 @@ def test_prometheus_is_answered(listeners: Listeners) -> None:
     assert ask(listeners.metrics, "GET", "/metrics", *lines)[0] == 200
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2"])
-@pytest.mark.parametrize("sent", [b"", b"GET /", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "])
+@pytest.mark.parametrize(
+    ("address", "sent"), [("127.0.0.1", b""), ("127.0.0.2", b"GET /"), ("127.0.0.1", b"GET / HTTP/1.1\r\nX: ")]
+)
 def test_silent_clients_of_one_address_keep_nobody_out(listeners: Listeners, address: str, sent: bytes) -> None:
     for port, path in ((listeners.page, "/icon.svg"), (listeners.metrics, "/metrics")):
         silent = []
-        for _ in range(300):
+        for _ in range(140):
             client = socket.create_connection(("127.0.0.1", port), timeout=30, source_address=(address, 0))
             client.sendall(sent)
             silent.append(client)
@@ -150,6 +154,59 @@ def test_silent_clients_of_one_address_keep_nobody_out(listeners: Listeners, add
         for client in silent:
             client.close()
         assert answers == [200] * 5
+
+
+def test_a_flood_of_connections_keeps_nobody_out_and_takes_no_handles(listeners: Listeners) -> None:
+    for port, path in ((listeners.page, "/icon.svg"), (listeners.metrics, "/metrics")):
+        ended, opened = threading.Event(), list[socket.socket]()
+
+        def flood(port: int = port, ended: threading.Event = ended, opened: list[socket.socket] = opened) -> None:
+            while not ended.is_set():
+                with contextlib.suppress(OSError):
+                    client = socket.create_connection(("127.0.0.1", port), timeout=1)
+                    opened.append(client)
+                    client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-a: ")
+
+        floods = [threading.Thread(target=flood) for _ in range(2)]
+        for one in floods:
+            one.start()
+        most = 0
+        for _ in range(10):
+            assert httpx.get(f"http://127.0.0.1:{port}{path}", timeout=30).status_code == 200
+            most = max(most, server_side(port))
+        ended.set()
+        for one in floods:
+            one.join()
+        for client in opened:
+            client.close()
+        assert most < 500
+
+
+def server_side(port: int) -> int:
+    """Connections to that port that the server has not closed."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    established, close_wait = "01", "08"
+    return sum(row[1].endswith(f":{port:04X}") and row[3] in (established, close_wait) for row in rows)
+
+
+def test_clients_that_take_no_answer_keep_nobody_out(listeners: Listeners) -> None:
+    for port, path in ((listeners.page, "/app.js"), (listeners.metrics, "/metrics")):
+        greedy = []
+        for _ in range(120):
+            client = socket.socket()
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", port))
+            client.settimeout(0.2)
+            with contextlib.suppress(OSError):
+                client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 200)
+            greedy.append(client)
+
+        def answered(port: int = port, path: str = path) -> bool:
+            return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=30).status_code == 200
+
+        until(answered, "who takes an answer gets it")
+        for client in greedy:
+            client.close()
 
 
 def test_slow_uploads_keep_no_photo_out() -> None:

@@ -32,8 +32,12 @@ log = logging.getLogger("edge_fer.web")
 
 SEND_BUFFER_BYTES = 131_072
 """What the system may hold for a client that takes nothing; little, so that pictures are new when they arrive."""
-BACKLOG = 128
+BACKLOG = 32
+"""Connections that the system holds until they are taken, and that are taken in one go: few, so that a flood of them
+waits, or is turned away, in the system and not as open handles of this process."""
 CHECK_SECONDS = 1.0
+PATIENCE_SECONDS = 2.0
+"""How long a client that takes nothing keeps its place where others wait for one."""
 CLOSE_SECONDS = 0.3
 """How long open responses may take to end once the server is to stop."""
 
@@ -77,7 +81,9 @@ def protocol_class(limits: WebLimits, proxies: Sequence[Network] = ()) -> type[H
             super().connection_lost(exc)
 
         def waits_for_client(self) -> bool:
-            """Whether the client has sent no whole request that is not answered yet."""
+            """Whether it is for the client to do something: to send a whole request, or to take an answer."""
+            if self.paused_since is not None and self.loop.time() - self.paused_since > PATIENCE_SECONDS:
+                return True
             return self.refused or self.cycle is None or self.cycle.response_complete or self.cycle.more_body
 
         def data_received(self, data: bytes) -> None:
@@ -211,6 +217,7 @@ class ServerThread:
             proxy_headers=False,
             server_header=False,
             timeout_keep_alive=5,
+            backlog=BACKLOG,
             timeout_graceful_shutdown=1,
             h11_max_incomplete_event_size=self._limits.header_bytes,
         )
