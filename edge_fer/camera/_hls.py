@@ -275,8 +275,10 @@ class HlsCapture:
             self._base += self._position + 1.0 / (self.fps or 25.0)
             self._open(data)
         assert self._film is not None
-        told = self._film.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
-        self._position = max(self._position, told) if told < FAR_SECONDS + self.target_seconds else self._position
+        position = self._film.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
+        self._position = (
+            max(self._position, position) if position < FAR_SECONDS + self.target_seconds else self._position
+        )
         if self.live:
             self._wait_until(self._base + self._position)
         return True, image

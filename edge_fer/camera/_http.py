@@ -98,7 +98,7 @@ class Answer:
         return self._response.length
 
     def wait_at_most(self, seconds: float | None) -> None:
-        """From now on each wait may take so long, and all together for ever; None for no limit."""
+        """From now on each wait may take this long, in seconds, and all together for ever; None for no limit."""
         self._raw.deadline, self._raw.wait_seconds = None, seconds
 
     def until(self, deadline: float) -> None:

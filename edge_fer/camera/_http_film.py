@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 WINDOW_BYTES = 64 * 2**20
 """What is kept of a film whose server gives no ranges, so that its decoder may look back."""
 SKIP_BYTES = 1 << 18
-"""A gap up to this is read over; a larger one is asked for anew."""
+"""A gap up to this is read over; a larger one costs a new request."""
 
 
 class HttpFile(io.BufferedIOBase):

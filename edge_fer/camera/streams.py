@@ -60,7 +60,7 @@ def open_stream(
         address: rtsp://, rtsps://, http:// or https://; user and password in it are shown nowhere.
         settings: time-outs, and the password where that is not in the address.
         make_capture: opens an address instead of the client for it; what it opens is not looked at before.
-        wait: for the first frame; else `read` tells what came of it.
+        wait: for the first frame; else `read` reports what came of it.
 
     Raises:
         SourceError: one line that says what is in the way: the host, the login, the path, or what is sent there.

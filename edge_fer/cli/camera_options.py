@@ -52,7 +52,7 @@ def camera_options(function: Function) -> Function:
             type=click.FloatRange(0.5, 3600),
             default=5.0,
             show_default=True,
-            help="A camera or stream that gives nothing new for so long is opened anew.",
+            help="Reconnect after this many seconds without a new frame.",
         ),
         click.option(
             "--wait/--no-wait",

@@ -75,7 +75,7 @@ class VideoSink:
             path: where the complete file will be.
             info: of the source, for the rate.
             top: emotions shown a face.
-            free_bytes: tells the room that is left in a folder; None asks the system.
+            free_bytes: gives the bytes that are left in a folder; None asks the system.
             film: writes H.264 with the frames' own times and sound; None writes what OpenCV can.
 
         Raises:
@@ -239,16 +239,16 @@ def holds_frames(path: Path, frames: int, *, even: bool = True) -> bool:
     Args:
         path: of the file.
         frames: that were written.
-        even: whether they all last equally long; else only that there are some is looked at where the file tells no
+        even: whether they all last equally long; else it is enough that there are some, where the file gives no
             number.
     """
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:
-        # A Matroska file tells its length in time only.
-        told = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        # A Matroska file gives its length in time only.
+        count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
         if not even and path.suffix.lower() == ".mkv":
-            return capture.isOpened() and told > 0
-        return abs(told - frames) <= max(1.0, 0.02 * frames)
+            return capture.isOpened() and count > 0
+        return abs(count - frames) <= max(1.0, 0.02 * frames)
     finally:
         capture.release()
 
