@@ -260,7 +260,8 @@ def _view_sinks(
 ) -> list[SinkRunner[View]]:
     sinks = []
     if settings.save is not None:
-        film = _film_settings(settings.save, sound_of, settings.threads)
+        several = bool(settings.more_sources) and not info.live
+        film = _film_settings(settings.save, sound_of, settings.threads, several=several)
         video = VideoSink(settings.save, info, top=settings.top, film=film)
         sinks.append(run_view_sink("video", video, filling, clock))
     if settings.show:
@@ -273,8 +274,10 @@ def _view_sinks(
     return sinks
 
 
-def _film_settings(path: Path, sound_of: Path | None, threads: int) -> FilmSettings | None:
+def _film_settings(path: Path, sound_of: Path | None, threads: int, *, several: bool) -> FilmSettings | None:
     """How the annotated film is written; None for what OpenCV can, with a word on what that loses."""
+    if several:
+        log.warning("%s: the sound of several films is not copied", one_line(str(path)))
     if path.suffix.lower() not in FILM_SUFFIXES:
         if path.suffix.lower() == ".avi" and sound_of is not None:
             words = "an AVI gets no sound and an even rate; end the name in .mp4 to keep both as they are"

@@ -125,11 +125,16 @@ class VideoFile:
 
     def _end(self) -> EndOfStream:
         count = self._info.frame_count
-        if count is not None and self._next < WHOLE_SHARE * count and not self._told:
+        if count is not None and self._broken_off(count) and not self._told:
             self._told = True
             log.warning("%s breaks off: it gave %d of %d frames", one_line(self._name), self._next, count)
         promised = "" if count is None else f" of {count} promised"
         return EndOfStream(f"{self._name} ended after {self._next}{promised} frames")
+
+    def _broken_off(self, count: int) -> bool:
+        # With a variable rate the promise is the length times a rate that does not hold: then the times count.
+        seconds, reached = count * self._seconds_a_frame, self._position + self._seconds_a_frame
+        return self._next < WHOLE_SHARE * count and reached < WHOLE_SHARE * seconds
 
     def close(self) -> None:
         """Release the file."""

@@ -74,7 +74,7 @@ def needs_of(asked: Asked) -> Needs:
     return Needs(
         origin=asked.origin,
         camera=source if is_camera else None,
-        source=None if is_camera or source == "demo" else source,
+        sources=() if is_camera or source == "demo" else (source, *asked.settings.more_sources),
         of_service=asked.of_service,
         broker=None if mqtt is None else mqtt.address,
         folder=asked.folder,

@@ -97,14 +97,14 @@ def check_camera(probes: Probes, needs: Needs) -> Finding:
 
 
 def check_source(probes: Probes, needs: Needs) -> Finding:
-    """The address or file that is asked for gives a picture."""
-    if needs.source is None:
+    """The address, or every file, that is asked for gives a picture."""
+    if not needs.sources:
         return Finding("skip", "no address or file is asked for")
     installed = probes.service()
     if needs.of_service and installed is not None and installed.status.active:
         # Many network cameras serve one client only.
         return Finding("ok", f"the service has it: {installed.status.text or 'it runs'}")
-    return Finding("ok", probes.picture(needs.source))
+    return Finding("ok", "; ".join(probes.picture(source) for source in needs.sources))
 
 
 def check_permissions(probes: Probes, needs: Needs) -> Finding:

@@ -32,8 +32,8 @@ class Needs:
     """Where the settings are from, in words."""
     camera: str | None = None
     """Number, device file or `rpicam`; None where the source is no camera."""
-    source: str | None = None
-    """Address or path that frames are read from; None for a camera or the demo. It may hold a password."""
+    sources: tuple[str, ...] = ()
+    """Address or paths that frames are read from; none for a camera or the demo. They may hold a password."""
     of_service: bool = False
     """Whether they are the settings of the installed service."""
     broker: str | None = None

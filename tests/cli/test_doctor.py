@@ -235,7 +235,7 @@ def test_an_address_a_file_and_a_folder_are_opened(environment: dict[str, str], 
     (tmp_path / "words.mp4").write_text("words")
     for source in (tmp_path / "words.mp4", tmp_path / "none.mp4", "http://127.0.0.1:1/x"):
         probes = probes_for([str(source)], environment)
-        assert probes.needs().source == str(source)
+        assert probes.needs().sources == (str(source),)
         with pytest.raises(SourceError):
             probes.picture(str(source))
 

@@ -151,7 +151,7 @@ def test_every_fix_belongs_to_a_check() -> None:
     assert set(FIXES) <= {"settings", *CHECKS}
 
 
-STREAM = replace(WELL, needs=lambda: Needs("as given", source="rtsp://camera.lan/live"))
+STREAM = replace(WELL, needs=lambda: Needs("as given", sources=("rtsp://camera.lan/live",)))
 
 
 def test_an_address_or_file_is_opened_too() -> None:
@@ -162,6 +162,6 @@ def test_an_address_or_file_is_opened_too() -> None:
 
 
 def test_a_stream_is_not_taken_from_the_service_unless_it_is_named() -> None:
-    probes = replace(STREAM, needs=lambda: Needs("as given", source="rtsp://camera.lan/live", of_service=True))
+    probes = replace(STREAM, needs=lambda: Needs("as given", sources=("rtsp://camera.lan/live",), of_service=True))
     assert found(replace(probes, service=lambda: FLAPPING), "source").text.startswith("the service has it")
     assert found(replace(STREAM, service=lambda: FLAPPING), "source").text.endswith("30 FPS")
