@@ -22,7 +22,7 @@ import numpy as np
 from edge_fer.camera.files import files_in
 from edge_fer.camera.left_out import LeftOut, Reason
 from edge_fer.camera.pictures import read_picture
-from edge_fer.errors import ConfigError, NotAPicture, SourceError
+from edge_fer.errors import ConfigError, NotAPicture, SourceError, one_line
 from edge_fer.evaluation.labelled import (
     SPLIT_NAMES,
     VOTE_NAMES,
@@ -126,7 +126,7 @@ def _load_class_folders(folder: Path, split: str, side_px: int) -> LabelledFaces
         why = f" ({line})" if line else ""
         raise SourceError(f"{root or folder}: holds no class folders with pictures, such as happy/ and sad/{why}")
     if line:
-        log.warning("%s: %s", root or folder, line)
+        log.warning("%s: %s", one_line(str(root or folder)), line)
     names = FER_LABELS if found <= set(FER_LABELS) else tuple(sorted(found))
     images, labels = [], []
     for name, pictures in classes:

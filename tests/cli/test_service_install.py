@@ -42,7 +42,7 @@ def test_a_second_install_with_the_same_words_written_otherwise_changes_nothing(
         (["--camera", "0", "--no-such"], 2, "--no-such"),
         ([], 2, "give one source"),
         (["demo", "--camera", "0"], 2, "give one source"),
-        (["demo", "more"], 2, "more"),
+        (["demo", "more"], 2, "give demo alone"),
         (["--camera", "0", "--mqtt", "http://broker"], 78, "--mqtt"),
         (["--camera", "0", "--model", "/nonexistent/model.tflite"], 4, "/nonexistent/model.tflite"),
         (["--camera", "0", "--csv", "/var/log/faces.csv"], 78, "give faces.csv"),

@@ -57,7 +57,7 @@ def photo(tmp_path: Path, astronaut: Image) -> Path:
 # Closed.
 
 
-@pytest.mark.parametrize("command", ["run demo --json --max-frames 3", "predict PHOTO", "predict PHOTO --csv"])
+@pytest.mark.parametrize("command", ["run demo --json --max-frames 3", "predict PHOTO", "predict PHOTO --csv -"])
 def test_a_closed_standard_output_is_one_line(tiny_model: Path, photo: Path, command: str) -> None:
     words = command_line(*command.replace("PHOTO", str(photo)).split(), "--model", tiny_model)
     result = run_to_end(["sh", "-c", '"$0" "$@" >&-', *words])
