@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from edge_fer import native_stderr
 from edge_fer.camera._jpeg_stream import START, JpegStream
+from edge_fer.camera.jpeg_end import all_pixels_are_there
 from edge_fer.camera.picture_bytes import picture_from_bytes
 from edge_fer.camera.picture_headers import looks_like_picture, read_header
 from edge_fer.errors import SourceError, SourceLost, SourceTimeout
@@ -54,7 +56,7 @@ class HttpPictures:
             SourceError: there is none in time.
         """
         self._client, self._answer, self._name, self._max_picture_px = client, answer, name, max_picture_px
-        self._pictures = JpegStream()
+        self._pictures = JpegStream(is_whole=self._is_whole)
         self._waiting: list[bytes] = []
         self._too_large = ""
         self.fps: float | None = None
@@ -96,6 +98,13 @@ class HttpPictures:
             self.single = self._waiting[0]
         del self._waiting[:-1]
         self._answer.wait_at_most(None)
+
+    def _is_whole(self, picture: bytes) -> bool:
+        try:
+            header = read_header(picture)
+        except ValueError:
+            return False
+        return header.width * header.height <= self._max_picture_px and all_pixels_are_there(picture)
 
     def _take(self, data: bytes) -> bool:
         found = self._pictures.feed(data) if data else []
@@ -247,7 +256,8 @@ def decoded(picture: bytes, max_picture_px: int) -> Image | None:
     if header.width * header.height > max_picture_px:
         raise SourceError(f"pictures of {header.width}x{header.height} pixels are more than {max_picture_px} in all")
     try:
-        return cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)  # type: ignore[return-value]
+        with native_stderr.hushed():
+            return cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)  # type: ignore[return-value]
     except cv2.error:
         return None
 

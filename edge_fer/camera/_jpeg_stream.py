@@ -7,7 +7,12 @@ EOI can occur but the last, because each byte FF is followed by 00 there.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from edge_fer.errors import SourceLost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 SCAN = 0xDA
@@ -20,8 +25,15 @@ LARGEST_BYTES = 64 * 2**20
 class JpegStream:
     """Cuts bytes into pictures; what comes between them, or is damaged, is thrown away."""
 
-    def __init__(self, largest_bytes: int = LARGEST_BYTES) -> None:
-        self._held = bytearray()
+    def __init__(self, largest_bytes: int = LARGEST_BYTES, is_whole: Callable[[bytes], bool] = lambda _: False) -> None:
+        """Begin with nothing.
+
+        Args:
+            largest_bytes: of a picture.
+            is_whole: whether a picture without its end marker holds all of its pixels; what stood between it and the
+                next one is behind it.
+        """
+        self._held, self._is_whole = bytearray(), is_whole
         self._largest_bytes = largest_bytes
         self._looked = self._scan = 0
         """Where the search for the end goes on, and where the header ends; 0 before that is known."""
@@ -61,15 +73,19 @@ class JpegStream:
                     continue
                 self._looked = self._scan = scan
             end = held.find(END, self._looked)
+            cut_at = held.find(START, self._looked, len(held) if end < 0 else end)
+            if cut_at >= 0:
+                # The next picture begins: this one broke off, and would come out half grey; or its camera writes none
+                # of the end markers.
+                broken = bytes(held[:cut_at])
+                del held[:cut_at]
+                self._looked = 0
+                if self._is_whole(broken):
+                    return broken + END
+                continue
             if end < 0:
                 self._looked = max(self._looked, len(held) - 1)
                 return None
-            cut_at = held.find(START, self._scan, end)
-            if cut_at >= 0:
-                # The end is that of the next picture: this one broke off, and would come out half grey.
-                del held[:cut_at]
-                self._looked = 0
-                continue
             picture = bytes(held[: end + 2])
             del held[: end + 2]
             self._looked = 0

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from edge_fer import native_stderr
 from edge_fer.camera._jpeg_stream import JpegStream
 from edge_fer.camera._newest import NewestFrameReader
 from edge_fer.errors import SourceError, SourceLost
@@ -160,7 +161,8 @@ class Child:
                 else:
                     raise SourceLost(self._last_words())
         picture, self._hint = self._waiting.pop(0), ""
-        image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
+        with native_stderr.hushed():
+            image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
         return image is not None, image
 
     def get(self, propId: int) -> float:  # noqa: N803 - OpenCV's name
