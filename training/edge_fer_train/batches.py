@@ -41,13 +41,26 @@ class BatchSettings:
 
 
 def vote_shares(faces: LabelledFaces) -> tuple[Floats, Floats]:
-    """FER+ votes as probabilities float32 [N, 8], and a weight float32 [N] that is 0 where nobody voted."""
+    """FER+ votes for an emotion as probabilities float32 [N, 8], and a weight float32 [N] of 0 to 1.
+
+    The weight is the share of the votes that name an emotion at all: 0 where nobody voted, or where most found no face
+    in the picture.
+    """
     if faces.votes is None:
         return np.full((len(faces), EMOTION_VOTES), 1 / EMOTION_VOTES, np.float32), np.zeros(len(faces), np.float32)
     votes = faces.votes[:, :EMOTION_VOTES].astype(np.float32)
     total = votes.sum(axis=1, keepdims=True)
     shares = np.where(total > 0, votes / np.maximum(total, 1), 1 / EMOTION_VOTES)
-    return shares.astype(np.float32), (total[:, 0] > 0).astype(np.float32)
+    weights = total[:, 0] / np.maximum(faces.votes.sum(axis=1, dtype=np.float32), 1)
+    return shares.astype(np.float32), np.where(no_faces(faces), 0, weights).astype(np.float32)
+
+
+def no_faces(faces: LabelledFaces) -> NDArray[np.bool_]:
+    """In which pictures half of FER+'s annotators or more found no face, bool [N]; nowhere without votes."""
+    if faces.votes is None:
+        return np.zeros(len(faces), np.bool_)
+    found_none = faces.votes[:, VOTE_NAMES.index("not_face")].astype(np.int64)
+    return np.asarray((found_none > 0) & (2 * found_none >= faces.votes.sum(axis=1, dtype=np.int64)), np.bool_)
 
 
 class TrainingEpoch(keras.utils.PyDataset):  # type: ignore[misc]
@@ -72,6 +85,8 @@ class TrainingEpoch(keras.utils.PyDataset):  # type: ignore[misc]
         generator = np.random.default_rng((settings.seed, epoch))
         self._order = epoch_order(faces.labels, classes, settings.balance, generator)
         self._weights = sample_weights(faces.labels, classes, settings.balance)
+        if settings.soft_labels:
+            self._weights = np.where(no_faces(faces), np.float32(0), self._weights)
         smooth = settings.label_smoothing
         self._targets = np.eye(classes, dtype=np.float32)[faces.labels] * (1 - smooth) + smooth / classes
         self._votes, self._vote_weights = vote_shares(faces)

@@ -216,8 +216,12 @@ class _Run:
 
     def _epoch_batches(self, epoch: int) -> TrainingEpoch:
         settings = self._settings
+        plain = AUGMENTATIONS[settings.augment]
         how = dataclasses.replace(
-            AUGMENTATIONS[settings.augment], mixup_alpha=settings.mixup_alpha, cutmix_alpha=settings.cutmix_alpha
+            plain,
+            rotation_degrees=settings.rotation_degrees or plain.rotation_degrees,
+            mixup_alpha=settings.mixup_alpha,
+            cutmix_alpha=settings.cutmix_alpha,
         )
         batches = BatchSettings(
             settings.batch_size, how, settings.balance, settings.label_smoothing, settings.soft_labels, settings.seed

@@ -47,6 +47,8 @@ class TrainingSettings:
     """Decay a step of the moving average of the weights, which is what is kept; 0 keeps the weights themselves."""
     balance: str = "none"
     augment: str = "strong"
+    rotation_degrees: float = 0.0
+    """Largest turn of a picture to either side; 0 keeps what `augment` says."""
     mixup_alpha: float = 0.0
     cutmix_alpha: float = 0.0
     soft_labels: bool = False
@@ -120,6 +122,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "weight_decay": (0, 1),
     "label_smoothing": (0, 0.9),
     "ema_decay": (0, 0.999999),
+    "rotation_degrees": (0, 180),
     "mixup_alpha": (0, 100),
     "cutmix_alpha": (0, 100),
     "votes_weight": (0, 100),
