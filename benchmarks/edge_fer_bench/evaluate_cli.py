@@ -12,6 +12,7 @@ from edge_fer.cli.overwriting import refuse_overwriting
 from edge_fer_bench.progress import ProgressLine, make_folder
 
 if TYPE_CHECKING:
+    from edge_fer.evaluation.labelled import LabelledFaces
     from edge_fer.types import ColourOrder
 
 
@@ -21,9 +22,21 @@ if TYPE_CHECKING:
     "--data",
     type=click.Path(path_type=Path),
     required=True,
-    help="Labelled faces: FER-2013 csv, npz, class folders or sheets.",
+    multiple=True,
+    help="Labelled faces: FER-2013 csv, npz, class folders or sheets; several give a table, a row for each.",
 )
 @click.option("--split", default="validation", show_default=True, help="Which part of --data to take.")
+@click.option(
+    "--prior-correction",
+    metavar="TAU",
+    type=click.FloatRange(0, 1),
+    help="Divide the scores by the classes' shares in training to this power, as convert can fold it in.",
+)
+@click.option(
+    "--prior",
+    metavar="A,B,C",
+    help="Counts of the classes in training.  [default: the manifest's]",
+)
 @click.option("--robustness", is_flag=True, help="Also on spoilt pictures: blur, noise, light, JPEG, turned, small.")
 @click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Threads of the engine.")
 @click.option("--labels", metavar="A,B,C", help="Emotions in the order of a Keras model's outputs.")
@@ -37,8 +50,10 @@ if TYPE_CHECKING:
 )
 def command(
     model: Path,
-    data: Path,
+    data: tuple[Path, ...],
     split: str,
+    prior_correction: float | None,
+    prior: str | None,
     robustness: bool,
     threads: int,
     labels: str | None,
@@ -56,25 +71,46 @@ def command(
     \b
     Examples:
       edge-fer evaluate small --data fer2013.csv
+      edge-fer evaluate small --data fer2013.csv --data other-cameras.npz
+      edge-fer evaluate nano --data fer2013.csv --prior-correction 0.5
       edge-fer evaluate model.keras --data faces/ --split test --robustness --out report
     """
     refuse_overwriting(click.get_current_context(), "evaluate")
     from edge_fer.cli.streams import say, tell
-    from edge_fer.evaluation.datasets import load_dataset
-    from edge_fer_bench.evaluating import evaluate, evaluation_json, evaluation_table
+    from edge_fer.evaluation.datasets import load_sets
+    from edge_fer_bench.evaluating import evaluate, evaluation_json, evaluation_table, evaluations_json
+    from edge_fer_bench.evaluating_sets import PriorOptions, sets_table, with_prior_corrected
     from edge_fer_bench.evaluation_report import write_evaluation
     from edge_fer_bench.page import without_plots
     from edge_fer_bench.reading import Pictures, TrainedOptions, open_reader
 
     named = None if labels is None else tuple(one.strip() for one in labels.split(","))
-    faces = load_dataset(data, split)
+    if prior is not None and prior_correction is None:
+        raise click.UsageError("--prior is for --prior-correction TAU: give both")
+    sets = [one for path in data for one in (load_sets(path, split) if len(data) > 1 else _one(path, split))]
+    if len(sets) > 1 and out is not None:
+        raise click.UsageError("--out describes one set of faces: give --data once")
     if out is not None:
         make_folder(out)
-    with open_reader(model, threads, TrainedOptions(named, scale, colour), Pictures(faces, data.name)) as reader:
-        for guess in reader.guesses if as_json else ():
+    name, faces = sets[0]
+    with open_reader(model, threads, TrainedOptions(named, scale, colour), Pictures(faces, name)) as reader:
+        if prior_correction is not None:
+            reader = with_prior_corrected(reader, PriorOptions(prior_correction, prior, data[0]))
+        for guess in reader.guesses if as_json or len(sets) > 1 else ():
             tell(guess)
         progress = ProgressLine(sys.stderr)
-        evaluation, answers = evaluate(reader, faces, data.name, robustness=robustness, say=progress)
+        found = [evaluate(reader, faces, name, robustness=robustness, say=progress) for name, faces in sets]
+    evaluation, answers = found[0]
     if out is not None and not write_evaluation(out, evaluation, answers, faces):
         tell(without_plots())
-    say((evaluation_json(evaluation) if as_json else evaluation_table(evaluation)).removesuffix("\n"))
+    if len(found) > 1:
+        listed = [one for one, _ in found]
+        say(evaluations_json(listed) if as_json else sets_table(listed))
+    else:
+        say((evaluation_json(evaluation) if as_json else evaluation_table(evaluation)).removesuffix("\n"))
+
+
+def _one(path: Path, split: str) -> list[tuple[str, LabelledFaces]]:
+    from edge_fer.evaluation.datasets import load_dataset
+
+    return [(path.name, load_dataset(path, split))]

@@ -14,11 +14,12 @@ from edge_fer.evaluation.disturbances import DISTURBANCES, disturbed
 from edge_fer.evaluation.metrics import accuracy, calibration, confusion_matrix, macro_f1
 from edge_fer.evaluation.predicting import true_labels
 from edge_fer.evaluation.summary import ModelFigures, measure
+from edge_fer_bench.evaluating_sets import agreement_of
 from edge_fer_bench.statistics import Estimate, loss_estimate
 from edge_fer_bench.table import RECIPE_WORDS, aligned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from edge_fer.evaluation.labelled import LabelledFaces
     from edge_fer.evaluation.metrics import Floats, Labels
@@ -78,6 +79,11 @@ class Evaluation:
     """What its outputs are: probabilities, logits or sigmoids."""
     input: InputSpec | None = None
     """What pixels became."""
+    votes_agreement: float | None = None
+    """Share of the pictures with a clear majority of FER+ votes for one of the labels on which the model says the
+    same; None without votes."""
+    voted_pictures: int = 0
+    """How many pictures those are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,7 @@ def evaluate(
             spoilt.append(Robustness(one.name, one.strength, *share, loss))
     finally:
         say(steps, steps, "")
+    agreement, voted = agreement_of(probabilities, faces, manifest.labels)
     evaluation = Evaluation(
         schema=SCHEMA,
         file=reader.file,
@@ -132,6 +139,8 @@ def evaluate(
         notes=reader.notes,
         output_kind=manifest.output_kind,
         input=manifest.input,
+        votes_agreement=agreement,
+        voted_pictures=voted,
     )
     return evaluation, Answers(probabilities, truth)
 
@@ -152,6 +161,12 @@ def evaluation_json(evaluation: Evaluation) -> str:
     return for_json(json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
+def evaluations_json(evaluations: Sequence[Evaluation]) -> str:
+    """Several evaluations as a JSON array."""
+    values = [_plain(dataclasses.asdict(one)) for one in evaluations]
+    return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False)
+
+
 def evaluation_table(evaluation: Evaluation) -> str:
     """The evaluation for a terminal."""
     figures = evaluation.figures
@@ -162,6 +177,7 @@ def evaluation_table(evaluation: Evaluation) -> str:
         f"accuracy {figures.accuracy:.2%} (95 %: {low:.1%} to {high:.1%}), macro-F1 {figures.macro_f1:.3f}, "
         f"log loss {figures.log_loss:.3f}, calibration error {figures.calibration_error:.3f}",
         *remarks(evaluation),
+        *_agreement_line(evaluation),
         "",
         *class_lines(evaluation),
         "",
@@ -179,6 +195,15 @@ def remarks(evaluation: Evaluation) -> list[str]:
         *(f"assumed: {sentence}" for sentence in evaluation.guesses),
         *(f"measured: {sentence}" for sentence in evaluation.measured),
         *(f"note: {sentence}" for sentence in evaluation.notes),
+    ]
+
+
+def _agreement_line(evaluation: Evaluation) -> list[str]:
+    if evaluation.votes_agreement is None:
+        return []
+    return [
+        f"FER+ agreement {evaluation.votes_agreement:.2%} on the {evaluation.voted_pictures:,} faces with a clear "
+        "majority of votes for one of the classes"
     ]
 
 

@@ -67,6 +67,7 @@ USES: dict[str, dict[str, Use]] = {
     "train": {
         "data": "reads data",
         "validation_data": "reads data",
+        "select_on": "reads data",
         "recipe": "reads",
         "weights": "reads",
         "teachers": "reads model",
@@ -87,6 +88,7 @@ MADE: dict[str, tuple[str, ...]] = {
         "config.json",
         "inputs.json",
         "checkpoint.npz",
+        "last_layer.csv",
         "report.html",
         "results.json",
         "history.csv",

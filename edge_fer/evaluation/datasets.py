@@ -5,7 +5,9 @@
 | FER-2013 csv  | columns emotion, pixels, Usage (and FER+ vote columns where they were merged in)  |
 | sheets        | a folder with SPLIT.png (48x48 tiles, row by row) and SPLIT.csv (emotion, votes)  |
 | class folders | SPLIT/happy/x.jpg, or happy/x.jpg where the data is in one piece                  |
-| npz           | arrays images and labels, optionally label_names, votes and split                 |
+| npz           | arrays images and labels, optionally label_names, votes, split and source         |
+
+A folder that holds one npz and nothing of the above stands for that npz.
 
 Data in one piece is given whole, whichever split is asked for; `LabelledFaces.split` is then empty.
 """
@@ -30,7 +32,7 @@ from edge_fer.evaluation.labelled import (
     canonical_label,
     names_of_split,
 )
-from edge_fer.evaluation.tables import FER_SIDE, csv_has_split, find_sheet, load_csv, load_sheet
+from edge_fer.evaluation.tables import FER_SIDE, csv_has_split, csv_split_names, find_sheet, load_csv, load_sheet
 from edge_fer.picture import in_colour
 from edge_fer.types import FER_LABELS
 
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-__all__ = ["FER_SIDE", "VOTE_NAMES", "LabelledFaces", "has_split", "load_dataset"]
+__all__ = ["FER_SIDE", "VOTE_NAMES", "LabelledFaces", "has_split", "load_dataset", "load_sets", "split_names"]
 
 
 def load_dataset(path: Path, split: str = "train", *, side_px: int = FER_SIDE) -> LabelledFaces:
@@ -58,7 +60,7 @@ def load_dataset(path: Path, split: str = "train", *, side_px: int = FER_SIDE) -
         SourceError: there is no such file, or it does not hold what it should.
         ConfigError: the data has no such split.
     """
-    _check_exists(path)
+    path = _data_in(path)
     if path.is_dir():
         sheet = find_sheet(path, split)
         faces = load_sheet(*sheet) if sheet else _load_class_folders(path, split, side_px)
@@ -67,8 +69,74 @@ def load_dataset(path: Path, split: str = "train", *, side_px: int = FER_SIDE) -
     else:
         faces = load_csv(path, split)
     if not len(faces):
-        raise ConfigError(f"{path}: no pictures in the split {split!r}")
+        raise ConfigError(f"{path}: no pictures in the split {split!r}{_there_are(path)}")
     return faces
+
+
+def load_sets(path: Path, split: str = "validation", *, side_px: int = FER_SIDE) -> list[tuple[str, LabelledFaces]]:
+    """Read one split as one or more named sets: an npz with the array `source` is divided by it.
+
+    Args:
+        path: as `load_dataset` takes it.
+        split: as `load_dataset` takes it.
+        side_px: as `load_dataset` takes it.
+
+    Returns:
+        Pairs of a name, such as `faces.npz` or `faces.npz wild`, and the faces, in the order of the names.
+
+    Raises:
+        SourceError: there is no such file, or it does not hold what it should.
+        ConfigError: the data has no such split.
+    """
+    path = _data_in(path)
+    faces = load_dataset(path, split, side_px=side_px)
+    sources = _sources(path, split) if not path.is_dir() and _is_npz(path) else None
+    if sources is None:
+        return [(path.name, faces)]
+    return [(f"{path.name} {name}", faces.take(sources == name)) for name in np.unique(sources)]
+
+
+def split_names(path: Path) -> tuple[str, ...]:
+    """The splits that the data names, by its own names in the order in which they are found; empty in one piece."""
+    path = _data_in(path)
+    if path.is_dir():
+        sheets = [sheet[1].stem for split in SPLIT_NAMES if (sheet := find_sheet(path, split))]
+        folders = [folder.name for split in SPLIT_NAMES if (folder := _find_folder(path, split))]
+        return tuple(dict.fromkeys(sheets + folders))
+    if _is_npz(path):
+        return tuple(dict.fromkeys(str(name) for name in _read_npz(path).get("split", np.empty(0, np.str_))))
+    return csv_split_names(path)
+
+
+def _there_are(path: Path) -> str:
+    names = split_names(path)
+    return f"; it has {', '.join(names)}" if names else ""
+
+
+def _data_in(path: Path) -> Path:
+    """The path itself, or the one npz of a folder that holds no other data."""
+    _check_exists(path)
+    if not path.is_dir():
+        return path
+    try:
+        files = sorted(child for child in path.iterdir() if child.suffix.lower() == ".npz" and child.is_file())
+    except OSError as error:
+        raise SourceError(f"cannot read folder {path}: {error.strerror}; check its permissions") from None
+    sheets = any(find_sheet(path, name) for name in SPLIT_NAMES)
+    return files[0] if len(files) == 1 and not sheets and not _folders(path) else path
+
+
+def _sources(path: Path, split: str) -> NDArray[np.str_] | None:
+    found = _read_npz(path)
+    sources, splits = found.get("source"), found.get("split")
+    if sources is None:
+        return None
+    if len(sources) != len(found["labels"].reshape(-1)):
+        raise SourceError(f"{path}: 'source' must have one entry for each of the {len(found['images'])} images")
+    names = np.array([str(name) for name in sources], np.str_)
+    if splits is None:
+        return names
+    return names[np.array([str(name).lower() in names_of_split(split) for name in splits], np.bool_)]
 
 
 def has_split(path: Path, split: str) -> bool:
@@ -77,7 +145,7 @@ def has_split(path: Path, split: str) -> bool:
     Raises:
         SourceError: there is no such file, or it does not hold what it should.
     """
-    _check_exists(path)
+    path = _data_in(path)
     if path.is_dir():
         return find_sheet(path, split) is not None or _find_folder(path, split) is not None
     if _is_npz(path):
@@ -115,13 +183,13 @@ def _folders(folder: Path) -> list[Path]:
 def _load_class_folders(folder: Path, split: str, side_px: int) -> LabelledFaces:
     root = _find_folder(folder, split)
     if root is None and any(_find_folder(folder, name) for name in SPLIT_NAMES):
-        raise ConfigError(f"{folder}: no folder for the split {split!r}")
+        raise ConfigError(f"{folder}: no folder for the split {split!r}{_there_are(folder)}")
     skipped = LeftOut()
     classes = [(canonical_label(child.name), _pictures(child, side_px, skipped)) for child in _folders(root or folder)]
     found = {name for name, pictures in classes if pictures}
     line = skipped.line()
     if not found and any(find_sheet(folder, name) for name in SPLIT_NAMES):
-        raise ConfigError(f"{folder}: no sheet for the split {split!r}")
+        raise ConfigError(f"{folder}: no sheet for the split {split!r}{_there_are(folder)}")
     if not found:
         why = f" ({line})" if line else ""
         raise SourceError(f"{root or folder}: holds no class folders with pictures, such as happy/ and sad/{why}")

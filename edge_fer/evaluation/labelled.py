@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -61,3 +63,18 @@ def canonical_label(name: str) -> str:
     """A class name in lower case, and in FER-2013's spelling where it is one of its emotions."""
     lowered = name.strip().lower()
     return LABEL_SPELLINGS.get(lowered, lowered)
+
+
+def ordered_votes(faces: LabelledFaces, label_names: Sequence[str]) -> NDArray[np.int64] | None:
+    """FER+ votes in the order of a model's labels, the other answers behind them: int64 [N, labels + others].
+
+    None where the faces have no votes, or where nobody could vote for one of the labels.
+    """
+    if faces.votes is None:
+        return None
+    places = {canonical_label(name): place for place, name in enumerate(VOTE_NAMES)}
+    if any(name not in places for name in label_names):
+        return None
+    own = [places[name] for name in label_names]
+    rest = [place for place in range(len(VOTE_NAMES)) if place not in own]
+    return faces.votes[:, own + rest].astype("int64")

@@ -48,6 +48,26 @@ def accuracy(probabilities: Floats, labels: Labels) -> float:
     return float(np.mean(probabilities.argmax(axis=1) == labels))
 
 
+def votes_agreement(probabilities: Floats, votes: Labels) -> tuple[float, int]:
+    """Share of pictures whose most probable class is what most annotators voted for, and their number.
+
+    Args:
+        probabilities: float [N, classes].
+        votes: int [N, classes + others]: how many voted for each class, in the order of the classes, and for other
+            answers. A picture counts where one answer alone has the most votes, and where that is a class.
+
+    Returns:
+        The share, 0.0 to 1.0, NaN where no picture counts; and how many pictures count.
+    """
+    most = votes.max(axis=1)
+    counts = (most > 0) & ((votes == most[:, None]).sum(axis=1) == 1)
+    winner = votes.argmax(axis=1)
+    counts &= winner < probabilities.shape[1]
+    if not counts.any():
+        return float("nan"), 0
+    return float(np.mean(probabilities.argmax(axis=1)[counts] == winner[counts])), int(counts.sum())
+
+
 def confusion_matrix(probabilities: Floats, labels: Labels) -> Labels:
     """Count of pictures by true class (rows) and predicted class (columns), int [classes, classes]."""
     classes = probabilities.shape[1]
@@ -102,13 +122,20 @@ def sharpen(probabilities: Floats, temperature: float) -> Floats:
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), np.float64)
 
 
-def fit_temperature(probabilities: Floats, labels: Labels) -> float:
-    """The temperature, 0.05 to 20, that minimises the log loss (Guo et al., arXiv 1706.04599)."""
+def fit_temperature(probabilities: Floats, labels: Labels, weights: Floats | None = None) -> float:
+    """The temperature, 0.05 to 20, that minimises the log loss (Guo et al., arXiv 1706.04599).
+
+    Args:
+        probabilities: float [N, classes], rows summing to 1.
+        labels: int [N].
+        weights: of the pictures, float [N], not all 0; None counts each the same.
+    """
     low, high = np.log(0.05), np.log(20.0)
     ratio = (np.sqrt(5.0) - 1) / 2
 
     def loss(log_temperature: float) -> float:
-        return log_loss(sharpen(probabilities, float(np.exp(log_temperature))), labels)
+        picked = sharpen(probabilities, float(np.exp(log_temperature)))[np.arange(len(labels)), labels]
+        return float(-np.average(np.log(np.maximum(picked, 1e-12)), weights=weights))
 
     # Golden-section search: the log loss has one minimum in the temperature.
     while high - low > 1e-4:

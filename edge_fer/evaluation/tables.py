@@ -62,6 +62,12 @@ def csv_has_split(path: Path, split: str) -> bool:
     return any(_usage(row).lower() in wanted for _, row in _rows(path, required=("emotion", "pixels")))
 
 
+def csv_split_names(path: Path) -> tuple[str, ...]:
+    """The splits that the rows of a FER-2013 csv name, in their order."""
+    names = (_usage(row) for _, row in _rows(path, required=("emotion", "pixels")))
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
 def find_sheet(folder: Path, split: str) -> tuple[Path, Path] | None:
     """The picture and the table of a split that is kept as a sheet; None where there is none."""
     for name in names_of_split(split):

@@ -24,6 +24,7 @@ from edge_fer.scores.manifest_types import (
     Engine,
     Manifest,
     OutputKind,
+    Prior,
     Recipe,
 )
 from edge_fer.scores.model_bytes import read_model_bytes
@@ -42,6 +43,7 @@ __all__ = [
     "Engine",
     "Manifest",
     "OutputKind",
+    "Prior",
     "Recipe",
     "file_sha256",
     "manifest_for_engine",
@@ -116,7 +118,7 @@ def parse_manifest(text: str, where: str) -> Manifest:
     schema = fields.text("schema")
     if schema != SCHEMA:
         raise ModelError(f"{where}: 'schema' is {schema!r}, this version reads {SCHEMA!r}: convert the model anew")
-    calibration = fields.child("calibration")
+    calibration, prior = fields.child("calibration"), fields.child("prior")
     manifest = Manifest(
         name=fields.text("name"),
         engine=fields.choice("engine", get_args(Engine)),
@@ -132,11 +134,14 @@ def parse_manifest(text: str, where: str) -> Manifest:
         multiply_adds=fields.optional_count("multiply_adds"),
         calibration=None if calibration is None else _calibration(calibration),
         accuracy=tuple(_accuracy(entry) for entry in fields.children("accuracy")),
+        prior=None if prior is None else _prior(prior),
         produced_by=fields.text_map("produced_by"),
         assumed=fields.choices("assumed", get_args(Assumption)),
         warnings=fields.optional_texts("warnings"),
     )
     fields.done()
+    if manifest.prior is not None and len(manifest.prior.shares) != len(manifest.labels):
+        raise ModelError(f"{where}: 'shares' of 'prior' must hold {len(manifest.labels)} numbers, one a label")
     if not 2 <= len(manifest.labels) <= MOST_LABELS or len(set(manifest.labels)) != len(manifest.labels):
         raise ModelError(f"{where}: 'labels' must hold 2 to {MOST_LABELS} names, none of them twice")
     if manifest.temperature < LEAST_TEMPERATURE:
@@ -186,6 +191,18 @@ def _accuracy(fields: Fields) -> AccuracyEntry:
     )
     fields.done()
     return entry
+
+
+def _prior(fields: Fields) -> Prior:
+    prior = Prior(
+        shares=fields.numbers("shares", 1.0),
+        correction=fields.optional_share("correction") or 0.0,
+        votes_mix=fields.optional_share("votes_mix") or 0.0,
+    )
+    fields.done()
+    if any(share < 0 for share in prior.shares):
+        raise ModelError(f"{fields.where}: 'shares' must hold numbers of 0 to 1")
+    return prior
 
 
 def manifest_json(manifest: Manifest) -> str:

@@ -45,6 +45,20 @@ class AccuracyEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Prior:
+    """How often the classes occurred in training, and what of it was divided out of the scores."""
+
+    shares: tuple[float, ...]
+    """Share of each label among the training pictures, 0.0 to 1.0, in the order of the labels."""
+    correction: float = 0.0
+    """Strength with which the shares are divided out of the outputs, 0.0 (not at all) to 1.0; it is in the last
+    layer's bias (Menon et al., arXiv 2007.07314)."""
+    votes_mix: float = 0.0
+    """Weight in the outputs of the head that learnt the votes of several people, 0.0 to 1.0; the rest is that of the
+    head that learnt the labels."""
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """All that the runtime and a reader need to know of one model file."""
 
@@ -68,6 +82,7 @@ class Manifest:
     """Multiplications with addition for one face."""
     calibration: Calibration | None = None
     accuracy: tuple[AccuracyEntry, ...] = ()
+    prior: Prior | None = None
     produced_by: dict[str, str] = field(default_factory=dict)
     """Versions of the packages that made the file, by name."""
     assumed: tuple[Assumption, ...] = ()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from edge_fer_train.augmentation import AUGMENTATIONS, Augmentation
 
+from edge_fer.errors import ConfigError
 from edge_fer.types import InputSpec
 
 pytest.importorskip("keras", reason="training needs Keras")
@@ -81,7 +82,7 @@ def test_votes_become_shares_and_a_picture_without_votes_weighs_nothing(faces: M
     shares, weights = vote_shares(data)
     assert shares[0].tolist() == [0.5, 0.25, 0, 0, 0, 0, 0, 0.25]
     assert shares[1].tolist() == shares[2].tolist() == [0.125] * 8
-    assert weights.tolist() == [1, 0, 0, 1]
+    np.testing.assert_allclose(weights, [8 / 26, 0, 0, 1])  # the share of the votes that name an emotion
     none, no_weights = vote_shares(faces(3, votes=False))
     assert none.tolist() == [[0.125] * 8] * 3
     assert no_weights.tolist() == [0] * 3
@@ -126,3 +127,32 @@ def test_shrinking_averages_and_keeps_the_channels() -> None:
     assert small.shape == (2, 24, 24, 3)
     np.testing.assert_allclose(small[0, 0, 0], inputs[0, :2, :2].mean(axis=(0, 1)), atol=1e-5)
     assert shrink(inputs, 48) is inputs
+
+
+def test_a_blended_target_by_hand(faces: Make) -> None:
+    data = faces(4)
+    assert data.votes is not None
+    data.votes[:] = 0
+    data.votes[0] = [2, 6, 0, 0, 0, 0, 0, 2, 0, 0]  # contempt is no class: 2 of 8 for neutral, 6 for happy
+    data.votes[1] = [1, 1, 0, 0, 0, 0, 0, 0, 0, 8]  # no face, say most
+    how = BatchSettings(4, AUGMENTATIONS["none"], "none", 0.07, False, 0, votes_in_target=0.4)
+    epoch = TrainingEpoch(data, SPEC, how, 0, 48)
+    _, targets, weights = epoch[0]
+    place = {int(one): at for at, one in enumerate(np.random.default_rng((0, 0)).permutation(4))}
+    first = np.full(7, 0.6 * 0.01)
+    first[data.labels[0]] += 0.6 * 0.93
+    first[3] += 0.4 * 0.75  # happy
+    first[6] += 0.4 * 0.25  # neutral
+    np.testing.assert_allclose(targets["emotion"][place[0]], first, atol=1e-6)
+    # Nobody voted on the third: its label alone.
+    third = np.full(7, 0.01)
+    third[data.labels[2]] += 0.93
+    np.testing.assert_allclose(targets["emotion"][place[2]], third, atol=1e-6)
+    assert weights["emotion"][[place[0], place[1], place[2]]].tolist() == [1, 0, 1]
+
+
+def test_a_target_of_votes_needs_classes_that_people_voted_for(faces: Make) -> None:
+    data = dataclasses.replace(faces(4), label_names=tuple("abcdefg"))
+    how = BatchSettings(4, AUGMENTATIONS["none"], "none", 0.0, False, 0, votes_in_target=1.0)
+    with pytest.raises(ConfigError, match="FER\\+ has none for 'a'"):
+        TrainingEpoch(data, SPEC, how, 0, 48)

@@ -84,3 +84,71 @@ def test_data_of_one_class_and_none_at_all_are_told(faces: Make, tmp_path: Path)
         load_training_data(save(tmp_path / "x.npz", one), None, 48)
     with pytest.raises(SourceError, match="no such data"):
         load_training_data(tmp_path / "none.npz", None, 48)
+
+
+def save_folders(folder: Path, faces: LabelledFaces, keep: set[str]) -> Path:
+    """Class folders of those classes."""
+    for number, (image, label) in enumerate(zip(faces.images, faces.labels, strict=True)):
+        name = faces.label_names[label]
+        if name in keep:
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / name / f"{number}.png"), image)
+    return folder
+
+
+ALL = {"angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"}
+
+
+def test_a_class_that_validation_lacks_is_trained_and_named(faces: Make, tmp_path: Path) -> None:
+    save_folders(tmp_path / "train", faces(28), ALL)
+    save_folders(tmp_path / "validation", faces(14, seed=1), ALL)
+    (tmp_path / "train" / "contempt").mkdir()
+    cv2.imwrite(str(tmp_path / "train" / "contempt" / "x.png"), faces(1).images[0])
+    data = load_training_data(tmp_path, None, 48)
+    assert data.training.label_names == data.validation.label_names
+    assert set(data.training.label_names) == ALL | {"contempt"}
+    assert data.validation_info.counts["contempt"] == 0
+    names = data.validation.label_names
+    assert [names[one] for one in data.validation.labels[:2]] == ["angry", "angry"]
+    assert data.notes == (
+        f"{tmp_path.name} has no validation pictures of contempt: no figure says how well it is read",
+    )
+
+
+def test_a_class_that_only_validation_has_is_one_line(faces: Make, tmp_path: Path) -> None:
+    save_folders(tmp_path / "train", faces(28), {"happy", "sad"})
+    save_folders(tmp_path / "validation", faces(14), {"happy", "sad", "fear"})
+    with pytest.raises(ConfigError, match=r"has the class 'fear', a model that .* knows happy, sad") as error:
+        load_training_data(tmp_path, None, 48)
+    assert "\n" not in str(error.value)
+
+
+def test_three_classes_make_three_outputs_with_a_word(faces: Make, tmp_path: Path) -> None:
+    for split, seed in (("train", 0), ("test", 1)):
+        save_folders(tmp_path / split, faces(28, seed=seed), {"sad", "happy", "neutral"})
+    data = load_training_data(tmp_path, None, 48)
+    assert data.training.label_names == ("happy", "sad", "neutral")
+    assert data.training_info.counts == {"happy": 3, "sad": 3, "neutral": 3}
+    assert data.notes == (
+        f"{tmp_path.name} has no training pictures of angry, disgust, fear, surprise: the model gets 3 outputs, "
+        "happy, sad, neutral",
+    )
+
+
+def test_further_sets_are_named_and_have_the_classes_of_the_training_faces(faces: Make, tmp_path: Path) -> None:
+    training = save(tmp_path / "a.npz", faces(70))
+    (tmp_path / "other").mkdir()
+    other = faces(6, seed=2)
+    names = np.array(["sad", "happy", "angry", "fear", "neutral", "surprise", "disgust"])
+    np.savez(
+        tmp_path / "other" / "b.npz",
+        images=other.images,
+        labels=other.labels,
+        label_names=names,
+        source=np.array(["z", "y", "z", "z", "y", "z"]),
+    )
+    data = load_training_data(training, None, 48, [tmp_path / "other"])
+    assert [(one.name, len(one.faces)) for one in data.others] == [("b.npz y", 2), ("b.npz z", 4)]
+    assert [data.training.label_names[one] for one in data.others[0].faces.labels] == ["happy", "neutral"]
+    with pytest.raises(ConfigError, match=r"two sets named b\.npz y"):
+        load_training_data(training, None, 48, [tmp_path / "other", tmp_path / "other" / "b.npz"])

@@ -13,6 +13,7 @@ keras = pytest.importorskip("keras", reason="training needs Keras")
 from edge_fer_train.architectures import build_network  # noqa: E402
 from edge_fer_train.checkpoint import Progress, load_checkpoint  # noqa: E402
 from edge_fer_train.finishing import train_and_finish  # noqa: E402
+from edge_fer_train.heads import linear_head, with_heads  # noqa: E402
 from edge_fer_train.teachers import TeacherModel  # noqa: E402
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_fer_train.fit import TrainingResult
+    from edge_fer_train.mixing import LinearHead
 
     from edge_fer.evaluation.labelled import LabelledFaces
 
@@ -51,8 +53,15 @@ def run(settings: TrainingSettings, folder: Path, faces: Make, **options: Any) -
 def best_weights(folder: Path) -> list[np.ndarray]:
     """The weights that a run kept of its best epoch."""
     network = build_network("tiny", 48, 1, 7)
-    load_checkpoint(folder / "best.npz", {"average": network.weights})
+    load_checkpoint(folder / "best.npz", {"average": with_heads(network, QUICK, False).weights})
     return list(network.get_weights())
+
+
+def best_votes_head(folder: Path) -> LinearHead:
+    """The head of the votes that a run kept of its best epoch."""
+    heads = with_heads(build_network("tiny", 48, 1, 7), QUICK, False)
+    load_checkpoint(folder / "best.npz", {"average": heads.weights})
+    return linear_head(heads.get_layer("votes"))
 
 
 def test_the_model_is_the_mean_of_the_run_and_its_finishes(faces: Make, tmp_path: Path) -> None:
@@ -67,6 +76,9 @@ def test_the_model_is_the_mean_of_the_run_and_its_finishes(faces: Make, tmp_path
     assert not np.array_equal(parts[1][0], parts[2][0])
     for kept, *others in zip(result.model.get_weights(), *parts, strict=True):
         np.testing.assert_allclose(kept, np.mean(others, axis=0), rtol=1e-6, atol=1e-7)
+    assert result.votes_head is not None
+    heads = [best_votes_head(folder) for folder in (tmp_path, tmp_path / "finish-1", tmp_path / "finish-2")]
+    np.testing.assert_allclose(result.votes_head.kernel, np.mean([one.kernel for one in heads], axis=0), atol=1e-7)
     predicted = result.probabilities.argmax(axis=1) == faces(28, seed=1).labels
     assert result.progress.best_accuracy == predicted[result.without_copies].mean()
     assert result.progress.epoch == 2

@@ -10,6 +10,8 @@ import pytest
 from edge_fer_train.settings import ARCHITECTURE_NAMES, TrainingSettings
 
 from edge_fer.errors import ConfigError, EdgeFerError
+from edge_fer.evaluation.priors import prior_offsets
+from edge_fer.faces.crop import whole_to_batch
 
 keras = pytest.importorskip("keras", reason="training needs Keras")
 
@@ -18,17 +20,22 @@ from edge_fer_train.augmentation import AUGMENTATIONS  # noqa: E402
 from edge_fer_train.averaging import WeightAverage  # noqa: E402
 from edge_fer_train.batches import BatchSettings, TrainingEpoch  # noqa: E402
 from edge_fer_train.checkpoint import Progress, to_numpy  # noqa: E402
+from edge_fer_train.data import NamedFaces, SplitInfo  # noqa: E402
 from edge_fer_train.fit import TrainingResult, train  # noqa: E402
 from edge_fer_train.heads import (  # noqa: E402
     ALL_LAYERS,
     HEAD_ONLY,
     LAST_LAYERS,
     compile_heads,
+    features_model,
+    linear_head,
     loss_weights,
     set_stage,
     stage_of,
     with_heads,
 )
+from edge_fer_train.last_layer import sweep_csv, with_last_layer  # noqa: E402
+from edge_fer_train.mixing import training_shares  # noqa: E402
 from edge_fer_train.schedule import stops_early  # noqa: E402
 from edge_fer_train.teachers import TeacherModel, ensemble, load_teachers, softmax  # noqa: E402
 
@@ -55,6 +62,11 @@ def run(settings: TrainingSettings, folder: Path, faces: Make, **options: Any) -
     """Train on 63 faces and validate on 28 others."""
     folder.mkdir(exist_ok=True)
     return train(settings, faces(63), faces(28, seed=1), folder, **options)
+
+
+def named(name: str, faces: LabelledFaces) -> NamedFaces:
+    """A further validation set."""
+    return NamedFaces(name, faces, SplitInfo(name, "all", len(faces), "", {}))
 
 
 def arrays(folder: Path) -> dict[str, np.ndarray]:
@@ -316,3 +328,78 @@ def test_teachers_that_do_not_fit_are_told(faces: Make, tmp_path: Path) -> None:
     build_network("tiny", 32, 1, 7).save(tmp_path / "small.keras")
     with pytest.raises(ConfigError, match="write a manifest beside it"):
         load_teachers([tmp_path / "small.keras"], spec, names)
+
+
+def test_the_epoch_is_chosen_by_the_mean_of_several_sets_and_resumed_bit_for_bit(faces: Make, tmp_path: Path) -> None:
+    others = [named("one", faces(21, seed=2)), named("two", faces(14, seed=3))]
+    settings = dataclasses.replace(QUICK, small_share=0.0)
+    whole = run(settings, tmp_path / "whole", faces, others=others)
+    for figures in whole.progress.history:
+        parts = [figures[key] for key in ("validation_accuracy_without_copies", "accuracy on one", "accuracy on two")]
+        assert figures["mean_accuracy"] == pytest.approx(np.mean(parts))
+    means = [one["mean_accuracy"] for one in whole.progress.history]
+    assert (whole.progress.best_accuracy, whole.progress.best_epoch) == (max(means), int(np.argmax(means)))
+    assert [len(one) for one in whole.others] == [21, 14]
+
+    def stop_in_second_epoch(progress: Progress, step: int, steps: int, figures: dict[str, float]) -> None:
+        if progress.epoch == 1 and step == 2 and "validation_accuracy" not in figures:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(settings, tmp_path / "parts", faces, others=others, report=stop_in_second_epoch)
+    run(settings, tmp_path / "parts", faces, others=others, resume=True)
+    first, second = arrays(tmp_path / "whole"), arrays(tmp_path / "parts")
+    assert [name for name in first if not np.array_equal(first[name], second[name])] == []
+    kept = [np.load(tmp_path / one / "best.npz") for one in ("whole", "parts")]
+    assert all(np.array_equal(kept[0][name], kept[1][name]) for name in kept[0].files if name != "progress")
+
+
+def test_a_set_of_other_classes_is_refused(faces: Make, tmp_path: Path) -> None:
+    other = dataclasses.replace(faces(14), label_names=tuple("abcdefg"))
+    with pytest.raises(ConfigError, match="but the validation data has a, b, c"):
+        run(QUICK, tmp_path, faces, others=[named("other", other)])
+
+
+def test_a_target_of_votes_without_votes_is_refused(faces: Make, tmp_path: Path) -> None:
+    settings = dataclasses.replace(QUICK, soft_labels=False, target="blend")
+    with pytest.raises(ConfigError, match="the target blend needs FER\\+ votes"):
+        train(settings, faces(14, votes=False), faces(14, seed=1), tmp_path)
+
+
+def test_the_last_layer_is_made_of_both_heads_and_the_prior(faces: Make, tmp_path: Path) -> None:
+    settings = dataclasses.replace(QUICK, epochs=1, small_share=0.0, votes_mix=0.4, prior_correction=0.5)
+    training, validation = faces(63), faces(28, seed=1)
+    plain = run(settings, tmp_path, faces)
+    assert plain.votes_head is not None
+    features = features_model(plain.model)
+    inputs = whole_to_batch(list(validation.images), settings.input_spec())
+    found = np.asarray(features.predict(inputs, verbose=0), np.float64)
+    logits = found @ linear_head(plain.model.layers[-1]).kernel + linear_head(plain.model.layers[-1]).bias
+    voted = (found @ plain.votes_head.kernel + plain.votes_head.bias)[:, [4, 5, 6, 1, 3, 2, 0]]
+    shares = training_shares(training)
+    assert shares.votes is not None
+    mixed = 0.6 * logits + 0.4 * (voted + prior_offsets(shares.votes, 1.0) - prior_offsets(shares.labels, 1.0))
+    mixed += prior_offsets(shares.labels, 0.5)
+    result, layer = with_last_layer(plain, settings, training, validation)
+    np.testing.assert_allclose(result.model.predict(inputs, verbose=0), mixed, atol=1e-5)
+    np.testing.assert_allclose(result.probabilities, softmax(mixed), atol=1e-6)
+    assert (layer.mixture.votes_mix, layer.mixture.prior_correction, layer.points) == (0.4, 0.5, ())
+
+
+def test_fitted_strengths_are_those_of_the_best_mean(faces: Make, tmp_path: Path) -> None:
+    settings = dataclasses.replace(QUICK, epochs=1, small_share=0.0, votes_mix="auto", prior_correction="auto")
+    others = [named("one", faces(21, seed=2))]
+    plain = run(settings, tmp_path, faces, others=others)
+    result, layer = with_last_layer(plain, settings, faces(63), faces(28, seed=1), others)
+    assert len(layer.points) == 121
+    assert layer.set_names == ("validation without copies", "one")
+    best = max(one.mean for one in layer.points)
+    right = [
+        (said.argmax(axis=1) == truth.labels).mean()
+        for said, truth in ((result.probabilities, faces(28, seed=1)), (result.others[0], faces(21, seed=2)))
+    ]
+    assert np.mean(right) == pytest.approx(best)
+    assert len(sweep_csv(layer).splitlines()) == 122
+    without = dataclasses.replace(settings, soft_labels=False)
+    with pytest.raises(ConfigError, match="votes_mix auto needs a head that learns FER\\+ votes"):
+        with_last_layer(dataclasses.replace(plain, votes_head=None), without, faces(63), faces(28, seed=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,10 +11,12 @@ from edge_fer_train.settings import ARCHITECTURE_NAMES
 
 from edge_fer.errors import ConfigError, EdgeFerError
 from edge_fer.evaluation.multiply_adds import multiply_adds
+from edge_fer.scores.manifest import read_manifest
 
 keras = pytest.importorskip("keras", reason="training needs Keras")
 
 from edge_fer_train.architectures import ARCHITECTURES, build_network, load_start  # noqa: E402
+from edge_fer_train.checkpoint import to_numpy  # noqa: E402
 from edge_fer_train.pretrained import load_imagenet  # noqa: E402
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 # Keras converts TensorFlow's arrays in a way that NumPy frowns upon.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 layers = keras.layers
+NO_PICTURES = np.zeros((0, 48, 48, 1), np.float32)
 LIGHT = ("small", "nano", "cnn", "cnn4", "mini-xception")
 
 
@@ -148,12 +152,42 @@ def test_a_network_begins_with_the_weights_of_an_earlier_run(tmp_path: Path) -> 
     earlier = build_network("nano", 48, 1, 7)
     earlier.save(tmp_path / "earlier.keras")
     same, other = build_network("nano", None, 1, 7), build_network("nano", None, 1, 3)
-    load_start(same, "nano", str(tmp_path / "earlier.keras"))
+    load_start(same, "nano", str(tmp_path / "earlier.keras"), NO_PICTURES)
     assert all(np.array_equal(a, b) for a, b in zip(same.get_weights(), earlier.get_weights(), strict=True))
     head = other.layers[-1].get_weights()
-    load_start(other, "nano", str(tmp_path / "earlier.keras"))
+    load_start(other, "nano", str(tmp_path / "earlier.keras"), NO_PICTURES)
     assert np.array_equal(other.get_weights()[0], earlier.get_weights()[0])
     assert all(np.array_equal(a, b) for a, b in zip(other.layers[-1].get_weights(), head, strict=True))
+
+
+def test_a_network_goes_on_from_an_onnx_file_as_if_it_had_batch_norm_still(tmp_path: Path) -> None:
+    from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER, open_classifier
+
+    pytest.importorskip("onnx", reason="reading weights from ONNX needs onnx")
+    path = BUNDLED_MODELS_FOLDER / "fer2013-nano-48x48-fp32.onnx"
+    inputs = np.random.default_rng(0).standard_normal((128, 48, 48, 1)).astype(np.float32)
+    network = build_network("nano", 48, 1, 7)
+    load_start(network, "nano", str(path), inputs)
+    logits = np.asarray(network.predict_on_batch(inputs), np.float64)
+    with contextlib.closing(open_classifier(path)) as classifier:
+        expected = np.array([one.values for one in classifier.classify(inputs)])
+        temperature = read_manifest(path).temperature
+    found = np.exp(logits / temperature)
+    np.testing.assert_allclose(found / found.sum(axis=1, keepdims=True), expected, atol=1e-4)
+    # In training each layer sees the statistics of its batch, which are those that it was given here.
+    features = keras.Model(network.input, network.get_layer("features").output)
+    whole, plain = (
+        to_numpy(keras.ops.stop_gradient(features(inputs, training=training))) for training in (True, False)
+    )
+    np.testing.assert_allclose(whole, plain, atol=0.02 * np.abs(plain).max())
+    for wrong, message in (("small", "is not small in 32-bit floats"), ("cnn", "cannot begin with an ONNX file")):
+        with pytest.raises(ConfigError, match=message):
+            load_start(build_network(wrong, 48, 1, 7), wrong, str(path), inputs)
+    with pytest.raises(ConfigError, match="no such file"):
+        load_start(network, "nano", str(tmp_path / "none.onnx"), inputs)
+    (tmp_path / "x.onnx").write_bytes(b"no model")
+    with pytest.raises(ConfigError, match="is not nano in 32-bit floats"):
+        load_start(network, "nano", str(tmp_path / "x.onnx"), inputs)
 
 
 def test_weights_that_do_not_fit_are_told(tmp_path: Path) -> None:
@@ -161,13 +195,13 @@ def test_weights_that_do_not_fit_are_told(tmp_path: Path) -> None:
     path = tmp_path / "other.keras"
     build_network("mini-xception", 48, 1, 7).save(path)
     with pytest.raises(ConfigError, match="holds another network than nano"):
-        load_start(network, "nano", str(path))
+        load_start(network, "nano", str(path), NO_PICTURES)
     path.write_bytes(b"no model")
     with pytest.raises(ConfigError, match="Keras cannot load it"):
-        load_start(network, "nano", str(path))
+        load_start(network, "nano", str(path), NO_PICTURES)
     with pytest.raises(ConfigError, match="no such file"):
-        load_start(network, "nano", str(tmp_path / "none.keras"))
-    with pytest.raises(ConfigError, match=r"nano begins with none or with a \.keras file"):
-        load_start(network, "nano", "imagenet")
+        load_start(network, "nano", str(tmp_path / "none.keras"), NO_PICTURES)
+    with pytest.raises(ConfigError, match=r"nano begins with none or with a \.keras or \.onnx file"):
+        load_start(network, "nano", "imagenet", NO_PICTURES)
     with pytest.raises(ConfigError, match="no such file"):
-        load_start(network, "vgg16", str(tmp_path / "none.h5"))
+        load_start(network, "vgg16", str(tmp_path / "none.h5"), NO_PICTURES)

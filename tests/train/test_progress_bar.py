@@ -34,6 +34,18 @@ def test_a_file_gets_a_line_an_epoch() -> None:
     ]
 
 
+def test_a_file_gets_a_line_every_half_minute_within_an_epoch() -> None:
+    stream, now = io.StringIO(), [0.0]
+    report = ProgressBar(stream, clock=lambda: now[0]).begin(2)
+    for step, seconds in ((1, 0.0), (2, 29.0), (3, 31.0), (4, 45.0), (5, 62.0)):
+        now[0] = seconds
+        report(Progress(), step, 10, {"loss": 2.0})
+    assert stream.getvalue().splitlines() == [
+        "epoch 1/2  step 3/10  loss 2.0000  4 min left",
+        "epoch 1/2  step 5/10  loss 2.0000  3 min left",
+    ]
+
+
 def test_a_terminal_gets_a_bar_with_the_time_left() -> None:
     stream, now = Terminal(), [0.0]
     bar = ProgressBar(stream, clock=lambda: now[0])

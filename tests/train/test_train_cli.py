@@ -6,6 +6,8 @@ import csv
 import json
 import os
 import re
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -28,7 +30,8 @@ from tests.programs import run_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+    from edge_fer_train.checkpoint import Progress
 
     from edge_fer.evaluation.labelled import LabelledFaces
 
@@ -173,7 +176,8 @@ def test_a_run_is_not_overwritten_but_resumed(finished: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--epochs", "2"], "was begun with epochs 1, not 2: leave it out"),
+        (["--seed", "2"], "was begun with seed 3, not 2: leave it out"),
+        (["--select-on", "other.npz"], "was begun without --select-on: leave --select-on out"),
         (["--recipe", "small"], "was begun with the recipe nano, not small"),
         (["--set", "std=63.0"], "was begun with std 64.0, not 63.0"),
         (["--set", "finishes=[]"], "was begun with finishes"),
@@ -183,6 +187,89 @@ def test_other_settings_are_refused_when_resuming(finished: Path, arguments: lis
     result = invoke("--resume", "--out", finished, *arguments)
     assert isinstance(result.exception, ConfigError)
     assert message in str(result.exception)
+
+
+def test_a_last_layer_is_made_again_from_the_checkpoint(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "first")
+    resumed = invoke("--resume", "--out", tmp_path / "first", "--prior-correction", "0.5", "--votes-mix", "auto")
+    assert resumed.exit_code == 0, resumed.output
+    assert "fitted: votes_mix" in resumed.stderr
+    assert len((tmp_path / "first" / "last_layer.csv").read_text().splitlines()) == 12
+    prior = read_manifest(tmp_path / "first" / "first.keras").prior
+    assert prior is not None
+    assert prior.shares == pytest.approx([1 / 7] * 7, abs=1e-6)
+    assert prior.correction == 0.5
+    assert json.loads((tmp_path / "first" / "config.json").read_text())["votes_mix"] == "auto"
+    assert "strength 0.5 of 1" in (tmp_path / "first" / "MODEL_CARD.md").read_text()
+
+
+def test_a_finished_run_is_trained_longer(faces_npz: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    first = invoke("--data", faces_npz, *QUICK, "--out", out)
+    assert first.exit_code == 0, first.output
+    fewer = invoke("--resume", "--out", out, "--epochs", "2", "--seed", "1")
+    assert isinstance(fewer.exception, ConfigError)
+    longer = invoke("--resume", "--out", out, "--epochs", "2")
+    assert longer.exit_code == 0, longer.output
+    assert "2 epochs instead of 1: the learning rate falls to 0 at the new end" in longer.stderr
+    assert [one.split(",")[0] for one in (out / "history.csv").read_text().splitlines()] == ["epoch", "1", "2"]
+    assert json.loads((out / "config.json").read_text())["epochs"] == 2
+    shorter = invoke("--resume", "--out", out, "--epochs", "1")
+    assert isinstance(shorter.exception, ConfigError)
+    assert "has 2 epochs behind it: give --epochs 2 or more" in str(shorter.exception)
+
+
+def test_epochs_are_the_whole_training_of_a_recipe_with_finishes() -> None:
+    def plan(*overrides: tuple[str, Any]) -> Any:
+        return plan_run(RunRequest(Path("none"), Path("x.csv"), recipe="small", overrides=overrides))
+
+    asked = plan(("epochs", 3))
+    assert asked.settings.all_epochs == 3
+    assert asked.notes == ("3 epochs as asked for: the recipe's 6 finishes (72 epochs more) are left out",)
+    assert plan().settings.all_epochs == 150 + 72
+    assert plan().notes == ()
+    both = plan(("epochs", 3), ("finishes", [{"epochs": 2}]))
+    assert (both.settings.all_epochs, both.notes) == (5, ())
+
+
+def test_the_table_and_the_curves_grow_with_the_run(faces_npz: Path, tmp_path: Path) -> None:
+    rows: list[int] = []
+    request = RunRequest(tmp_path / "run", faces_npz, overrides=(("arch", "nano"), ("epochs", 2), ("batch_size", 32)))
+
+    def report(progress: Progress, step: int, steps: int, figures: dict[str, float]) -> None:
+        if progress.epoch == 1 and "validation_accuracy" not in figures:
+            rows.append(len((tmp_path / "run" / "history.csv").read_text().splitlines()))
+            assert (tmp_path / "run" / "curves.png").stat().st_size > 1000
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(request, lambda sentence: None, lambda settings: report)
+    assert rows == [2]
+
+
+def test_further_sets_choose_the_epoch_and_are_remembered(faces: Make, faces_npz: Path, tmp_path: Path) -> None:
+    other = faces(21, seed=5)
+    np.savez(
+        tmp_path / "other.npz",
+        images=other.images,
+        labels=other.labels,
+        source=np.array(["wild"] * 14 + ["studio"] * 7),
+    )
+    out = tmp_path / "run"
+    result = invoke("--data", faces_npz, *QUICK, "--out", out, "--select-on", tmp_path / "other.npz")
+    assert result.exit_code == 0, result.output
+    assert "validated on 28 (validation) and 7 of other.npz studio and 14 of other.npz wild" in result.stderr
+    header = (out / "history.csv").read_text().splitlines()[0]
+    assert "accuracy on other.npz studio,accuracy on other.npz wild,mean_accuracy" in header
+    entries = [one.data_set for one in read_manifest(out / "run.keras").accuracy]
+    assert entries[2:] == ["other.npz studio", "other.npz wild"]
+    assert "other.npz wild" in (out / "MODEL_CARD.md").read_text()
+    assert "other.npz wild" in (out / "report.html").read_text()
+    again = invoke("--resume", "--out", out)
+    assert again.exit_code == 0, again.output
+    np.savez(tmp_path / "other.npz", images=other.images, labels=other.labels)
+    changed = invoke("--resume", "--out", out)
+    assert "is not what" in str(changed.exception)
 
 
 def test_other_data_is_refused_when_resuming(finished: Path, faces_npz: Path) -> None:
@@ -223,6 +310,11 @@ def test_mistakes_are_one_line_and_leave_nothing(
         (["--set", "epoch=3"], "unknown training setting 'epoch'; did you mean 'epochs'"),
         (["--set", "epochs"], "epochs must be a whole number"),
         (["--set", "std=x"], "std must be a number, not 'x'"),
+        (["--votes-mix", "1.5"], "--votes-mix"),
+        (["--prior-correction", "much"], "--prior-correction"),
+        (["--set", "votes_mix=2"], "votes_mix must be 0 to 1, not 2"),
+        (["--set", "prior_correction=x"], "prior_correction must be a number or auto, not 'x'"),
+        (["--target", "faces"], "--target"),
     ],
 )
 def test_wrong_values_are_usage_errors(arguments: list[str], message: str) -> None:
@@ -245,6 +337,7 @@ def test_every_setting_that_is_an_option_reaches_the_run(
         "--data", faces_npz, "--recipe", "small", "--arch", "nano", "--epochs", 4, "--batch-size", 8,
         "--learning-rate", 0.3, "--weight-decay", 0.1, "--label-smoothing", 0.2, "--ema-decay", 0.9,
         "--balance", "oversample", "--augment", "light", "--mixup", 0.1, "--cutmix", 0.2, "--no-soft-labels",
+        "--target", "blend", "--votes-mix", "auto", "--prior-correction", 0.25, "--set", "rotation_degrees=30",
         "--distill-weight", 2, "--distill-temperature", 3, "--early-stop", 5, "--seed", 6, "--out", tmp_path / "o",
         "--set", "side_px=32", "--weights", "a.keras", "--distill", "b.keras", "--distill", "c.keras",
     )  # fmt: skip
@@ -254,24 +347,27 @@ def test_every_setting_that_is_an_option_reaches_the_run(
         "arch": "nano", "epochs": 4, "batch_size": 8, "learning_rate": 0.3, "weight_decay": 0.1,
         "label_smoothing": 0.2, "ema_decay": 0.9, "balance": "oversample", "augment": "light", "mixup_alpha": 0.1,
         "cutmix_alpha": 0.2, "soft_labels": False, "distill_weight": 2, "distill_temperature": 3,
+        "target": "blend", "votes_mix": "auto", "prior_correction": 0.25, "rotation_degrees": 30,
         "early_stop_epochs": 5, "seed": 6, "side_px": 32, "weights": "a.keras",
     }  # fmt: skip
     assert plan.settings.as_dict() | expected == plan.settings.as_dict()
     assert [path.name for path in plan.teachers] == ["b.keras", "c.keras"]
 
 
-def test_ctrl_c_says_how_to_go_on(faces_npz: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("wish", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_wish_to_stop_says_how_to_go_on(wish: str, faces_npz: Path, tmp_path: Path) -> None:
     """In a process of its own, as a user would: stopped in the second epoch, then resumed to the end."""
     out = tmp_path / "run"
     script = f"""
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from edge_fer_train import progress_bar
 class Bar(progress_bar.ProgressBar):
     def report(self, progress, step, steps, figures):
         super().report(progress, step, steps, figures)
         if progress.epoch == 1 and "validation_accuracy" not in figures:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.{wish})
 progress_bar.ProgressBar = Bar
 from edge_fer.cli.main import main
 main(["train", "--data", {str(faces_npz)!r}, "--out", {str(out)!r}, "--epochs", "2", "--arch", "nano",

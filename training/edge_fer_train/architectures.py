@@ -8,15 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import keras
 
 from edge_fer.errors import ConfigError
 from edge_fer.scores.decoding import first_line
 from edge_fer_train.classic import Shape, build_cnn, build_cnn4, build_mini_xception
+from edge_fer_train.onnx_weights import load_onnx_weights
 from edge_fer_train.pretrained import CAFFE_OFFSETS, Application, load_imagenet, transferred
 from edge_fer_train.residual import NANO, SMALL, residual
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Build: TypeAlias = Callable[[Shape, int], keras.Model]
 
@@ -62,14 +67,16 @@ def build_network(name: str, side_px: int | None, channels: int, classes: int) -
         raise ConfigError(f"{name} cannot take pictures of {size} ({first_line(error)}); use larger ones") from None
 
 
-def load_start(network: keras.Model, name: str, weights: str) -> None:
+def load_start(network: keras.Model, name: str, weights: str, inputs: NDArray[np.float32]) -> None:
     """Give a new network the weights that training begins with.
 
     Args:
         network: built by `build_network`.
         name: of its architecture.
         weights: "none", "imagenet", a .keras file of an earlier run of that architecture, whose last layer is left
-            out where it has other classes, or an .h5 file that Keras publishes for the architecture.
+            out where it has other classes, an .onnx file made of one, or an .h5 file that Keras publishes for the
+            architecture.
+        inputs: training pictures as the network takes them, float32 [N, side, side, channels].
 
     Raises:
         ConfigError: there are no such weights, or they are of another network.
@@ -80,12 +87,16 @@ def load_start(network: keras.Model, name: str, weights: str) -> None:
     application = ARCHITECTURES[name].application
     if weights.endswith(".keras"):
         _copy_weights(_load(weights), network, name, weights)
+    elif weights.endswith(".onnx"):
+        load_onnx_weights(network, name, Path(weights), inputs)
     elif application is not None:
         if weights != "imagenet" and not Path(weights).is_file():
             raise ConfigError(f"--weights {weights}: no such file; give imagenet, none or a .keras or .h5 file")
         load_imagenet(network, application, name, weights)
     else:
-        raise ConfigError(f"--weights {weights}: {name} begins with none or with a .keras file of an earlier run")
+        raise ConfigError(
+            f"--weights {weights}: {name} begins with none or with a .keras or .onnx file of an earlier run"
+        )
 
 
 def _load(path: str) -> keras.Model:

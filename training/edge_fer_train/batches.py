@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -11,7 +11,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_fer.evaluation.labelled import VOTE_NAMES
+from edge_fer.errors import ConfigError
+from edge_fer.evaluation.labelled import VOTE_NAMES, canonical_label
 from edge_fer.faces.crop import whole_to_batch
 from edge_fer_train.augmentation import Augmentation, augment_picture, mix_weighted
 from edge_fer_train.balancing import epoch_order, sample_weights
@@ -38,6 +39,8 @@ class BatchSettings:
     label_smoothing: float
     soft_labels: bool
     seed: int
+    votes_in_target: float = 0.0
+    """Share of the FER+ votes in what the model's own head learns, 0.0 to 1.0; the rest is the labels'."""
 
 
 def vote_shares(faces: LabelledFaces) -> tuple[Floats, Floats]:
@@ -63,6 +66,19 @@ def no_faces(faces: LabelledFaces) -> NDArray[np.bool_]:
     return np.asarray((found_none > 0) & (2 * found_none >= faces.votes.sum(axis=1, dtype=np.int64)), np.bool_)
 
 
+def vote_columns(label_names: Sequence[str]) -> list[int]:
+    """Where the votes for each class stand in `VOTE_NAMES`.
+
+    Raises:
+        ConfigError: nobody could vote for one of the classes.
+    """
+    places = {canonical_label(name): place for place, name in enumerate(VOTE_NAMES[:EMOTION_VOTES])}
+    missing = [name for name in label_names if name not in places]
+    if missing:
+        raise ConfigError(f"the votes cannot be used for these classes: FER+ has none for {missing[0]!r}")
+    return [places[name] for name in label_names]
+
+
 class TrainingEpoch(keras.utils.PyDataset):  # type: ignore[misc]
     """One epoch of augmented batches: (inputs, targets, sample weights), the last two by the name of the head."""
 
@@ -85,11 +101,21 @@ class TrainingEpoch(keras.utils.PyDataset):  # type: ignore[misc]
         generator = np.random.default_rng((settings.seed, epoch))
         self._order = epoch_order(faces.labels, classes, settings.balance, generator)
         self._weights = sample_weights(faces.labels, classes, settings.balance)
-        if settings.soft_labels:
-            self._weights = np.where(no_faces(faces), np.float32(0), self._weights)
         smooth = settings.label_smoothing
         self._targets = np.eye(classes, dtype=np.float32)[faces.labels] * (1 - smooth) + smooth / classes
         self._votes, self._vote_weights = vote_shares(faces)
+        if settings.votes_in_target:
+            self._targets = self._blended(faces, settings.votes_in_target)
+        if settings.soft_labels or settings.votes_in_target:
+            self._weights = np.where(no_faces(faces), np.float32(0), self._weights)
+
+    def _blended(self, faces: LabelledFaces, share: float) -> Floats:
+        votes = self._votes[:, vote_columns(faces.label_names)]
+        total = votes.sum(axis=1, keepdims=True)
+        # A picture without a vote for any of the classes has its label alone.
+        voted = (total > 0) & (self._vote_weights[:, None] > 0)
+        own = np.where(voted, votes / np.maximum(total, 1e-9), self._targets)
+        return np.asarray((1 - share) * self._targets + share * own, np.float32)
 
     def __len__(self) -> int:
         # The last batch is kept only when it is nearly whole: batch statistics of a few pictures mislead.

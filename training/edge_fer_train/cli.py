@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import signal
 import sys
+import threading
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,9 +20,14 @@ from edge_fer_train.settings import (
     AUGMENTATION_NAMES,
     BALANCES,
     RANGES,
+    TARGETS,
     recipe_names,
     settings_from,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
 
 EXIT_INTERRUPTED = 130
 
@@ -31,6 +39,32 @@ def _whole(key: str) -> click.IntRange:
 
 def _number(key: str) -> click.FloatRange:
     return click.FloatRange(*RANGES[key])
+
+
+def _share_or_auto(context: click.Context, parameter: click.Parameter, value: str | None) -> float | str | None:
+    """A number of 0 to 1, or the word auto."""
+    if value in (None, "auto"):
+        return value
+    return float(click.FloatRange(0, 1).convert(value, parameter, context))  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def _ending_as_ctrl_c_does() -> Iterator[None]:
+    """SIGTERM, and the end of a terminal, raise KeyboardInterrupt inside the block; what is ignored stays so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    wished = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is not signal.SIG_IGN]
+    before = {one: signal.signal(one, interrupt) for one in wished}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _others(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, Any], ...]:
@@ -60,13 +94,21 @@ def _others(context: click.Context, parameter: click.Parameter, values: tuple[st
     help="Faces to choose the best epoch by.  [default: the validation split of --data, else a tenth of it]",
 )
 @click.option(
+    "--select-on",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="More faces to choose the best epoch by, the mean over all sets; may be given several times.",
+)
+@click.option(
     "--recipe",
     metavar="NAME|FILE",
     help=f"Settings to begin with: {', '.join(recipe_names())}, or a .toml file.  [default: that of --arch, or small]",
 )
 @click.option("--arch", type=click.Choice(ARCHITECTURE_NAMES), help="Network to train.")
 @click.option("--weights", metavar="none|imagenet|FILE", help="What the network begins with.")
-@click.option("--epochs", type=_whole("epochs"), help="How often to go through the data.")
+@click.option(
+    "--epochs", type=_whole("epochs"), help="How often to go through the data; leaves a recipe's finishes out."
+)
 @click.option("--batch-size", type=_whole("batch_size"), help="Pictures a step.")
 @click.option("--learning-rate", type=_number("learning_rate"), help="Highest rate; it falls to 0 along a cosine.")
 @click.option("--weight-decay", type=_number("weight_decay"), help="Decay of the weights a step, times the rate.")
@@ -78,7 +120,17 @@ def _others(context: click.Context, parameter: click.Parameter, values: tuple[st
 @click.option(
     "--cutmix", "cutmix_alpha", metavar="ALPHA", type=_number("cutmix_alpha"), help="Patch pictures; 0 is off."
 )
+@click.option("--target", type=click.Choice(TARGETS), help="What the model's own head learns.")
 @click.option("--soft-labels/--no-soft-labels", default=None, help="Also learn the FER+ votes, with a second head.")
+@click.option(
+    "--votes-mix", metavar="W|auto", callback=_share_or_auto, help="Weight of the votes' head in the finished model."
+)
+@click.option(
+    "--prior-correction",
+    metavar="TAU|auto",
+    callback=_share_or_auto,
+    help="How far the classes' frequencies are divided out of the finished model: 0 not at all, 1 wholly.",
+)
 @click.option(
     "--distill",
     "teachers",
@@ -104,6 +156,7 @@ def _others(context: click.Context, parameter: click.Parameter, values: tuple[st
 def command(
     data: Path | None,
     validation_data: Path | None,
+    select_on: tuple[Path, ...],
     recipe: str | None,
     teachers: tuple[Path, ...],
     others: tuple[tuple[str, Any], ...],
@@ -114,7 +167,9 @@ def command(
 ) -> None:
     """Train an emotion model and leave a folder with the model, its figures and a report.
 
-    Options win over the recipe. A run that was stopped, at any moment, goes on with --resume.
+    Options win over the recipe. A run that was stopped, at any moment, goes on with --resume, and a finished one is
+    trained longer with --resume --epochs N. With --resume, --votes-mix and --prior-correction may be changed too:
+    the last layer is made again from the checkpoint, in seconds.
     Keras computes with the backend that KERAS_BACKEND names (tensorflow, jax or torch).
     """
     from edge_fer_train.progress_bar import ProgressBar
@@ -127,11 +182,20 @@ def command(
     context.params["out"] = out
     refuse_overwriting(context, "train")
     request = RunRequest(
-        out, data, validation_data, recipe, tuple(overrides.items()), teachers, resume=resume, licence=licence
+        out,
+        data,
+        validation_data,
+        recipe,
+        tuple(overrides.items()),
+        teachers,
+        select_on,
+        resume=resume,
+        licence=licence,
     )
     bar, page = ProgressBar(sys.stderr), None
     try:
-        page = carry_out(request, bar.say, lambda settings: bar.begin(settings.all_epochs))
+        with _ending_as_ctrl_c_does():
+            page = carry_out(request, bar.say, lambda settings: bar.begin(settings.all_epochs))
     except KeyboardInterrupt:
         begun = (out / "config.json").is_file()
         bar.say(f"stopped; go on with: edge-fer train --resume --out {out}" if begun else "stopped")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import EdgeFerError
-from edge_fer.scores.manifest import AccuracyEntry, Manifest, write_manifest
+from edge_fer.scores.manifest import AccuracyEntry, Manifest, Prior, write_manifest
 
 if TYPE_CHECKING:
     import keras
@@ -58,6 +58,21 @@ def manifest_of(results: RunResults, licence: str | None) -> Manifest:
                 macro_f1=round(figures.macro_f1, 6),
             )
             for name, figures in parts
+        )
+        + tuple(
+            AccuracyEntry(
+                data_set=one.name,
+                split="all",
+                accuracy=round(one.figures.accuracy, 6),
+                pictures=one.figures.pictures,
+                macro_f1=round(one.figures.macro_f1, 6),
+            )
+            for one in results.others
+        ),
+        prior=Prior(
+            shares=results.last_layer.shares.labels,
+            correction=results.last_layer.mixture.prior_correction,
+            votes_mix=results.last_layer.mixture.votes_mix,
         ),
         produced_by=results.produced_by,
     )

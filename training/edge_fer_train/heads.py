@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import keras
+import numpy as np
 
 from edge_fer_train.batches import EMOTION_VOTES
+from edge_fer_train.mixing import LinearHead
 
 if TYPE_CHECKING:
     from edge_fer_train.settings import TrainingSettings
@@ -18,7 +20,7 @@ HEAD_ONLY, LAST_LAYERS, ALL_LAYERS = range(3)
 def with_heads(network: keras.Model, settings: TrainingSettings, has_teachers: bool) -> keras.Model:
     """The network with a head for the FER+ votes and one for the teachers' answers, where they are asked for.
 
-    The output "emotion" is the network's own logits, so that the other heads can be dropped afterwards.
+    The output "emotion" is the network's own logits, so that the other heads can be taken off afterwards.
     """
     logits = network.output
     outputs = {"emotion": logits}
@@ -31,6 +33,17 @@ def with_heads(network: keras.Model, settings: TrainingSettings, has_teachers: b
     if has_teachers:
         outputs["teacher"] = keras.layers.Rescaling(1 / settings.distill_temperature, name="teacher")(logits)
     return keras.Model(network.input, outputs)
+
+
+def linear_head(layer: keras.layers.Dense) -> LinearHead:
+    """The kernel and bias of a last layer, as arrays."""
+    kernel, bias = layer.get_weights()
+    return LinearHead(np.asarray(kernel, np.float32), np.asarray(bias, np.float32))
+
+
+def features_model(network: keras.Model) -> keras.Model:
+    """The network without its last layer, which must be a Dense layer: gives what that layer takes."""
+    return keras.Model(network.input, network.layers[-1].input)
 
 
 def loss_weights(settings: TrainingSettings, has_teachers: bool) -> dict[str, float]:

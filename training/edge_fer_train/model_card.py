@@ -118,6 +118,7 @@ def _figures(results: RunResults) -> str:
             "One network, one crop, no test-time tricks, 32-bit floats.",
             table(["split", "pictures", "accuracy", "95 % interval", "macro-F1"], rows),
             _copies(results),
+            *_other_sets(results),
             f"The epoch to keep{', of the run and of each finish,' if results.settings.finishes else ''} was chosen on "
             "this very split (by the figure without copies), and so was the temperature of "
             f"{results.temperature:g}: on pictures that nobody chose by, expect a little less.",
@@ -128,6 +129,25 @@ def _figures(results: RunResults) -> str:
             table(["class", "precision", "recall", "F1", "pictures"], classes),
         ]
     )
+
+
+def _other_sets(results: RunResults) -> list[str]:
+    if not results.others:
+        return []
+    rows = [
+        [
+            one.name,
+            f"{one.figures.pictures:,}",
+            f"{one.figures.accuracy:.2%}",
+            f"{one.figures.macro_f1:.3f}",
+            f"{one.calibration_error:.3f}",
+        ]
+        for one in results.others
+    ]
+    return [
+        "On further sets, which the model was not trained on but chosen by (calibration error with the temperature):",
+        table(["set", "pictures", "accuracy", "macro-F1", "calibration error"], rows),
+    ]
 
 
 def _copies(results: RunResults) -> str:
@@ -156,11 +176,26 @@ def _data(results: RunResults) -> str:
     if results.settings.soft_labels:
         text += (
             "\n\nIn training, a second head learnt the votes of FER+'s ten annotators (Barsoum et al., arXiv "
-            "1608.01041); it is not part of the model."
+            f"1608.01041); {_votes_use(results)}."
         )
     if results.teachers:
         text += f"\n\nThe model also learnt the answers of {', '.join(results.teachers)}."
     return text
+
+
+def _votes_use(results: RunResults) -> str:
+    mix = results.last_layer.mixture.votes_mix
+    return f"its answers are mixed into the model's with a weight of {mix:g}" if mix else "it is not part of the model"
+
+
+def _prior(results: RunResults) -> str:
+    correction = results.last_layer.mixture.prior_correction
+    if not correction:
+        return ""
+    return (
+        f"\n\nThe frequencies of the classes among the training pictures are divided out of the logits with the "
+        f"strength {correction:g} of 1 (Menon et al., arXiv 2007.07314); this is in the last layer's bias."
+    )
 
 
 def _training(results: RunResults) -> str:
@@ -174,7 +209,7 @@ def _training(results: RunResults) -> str:
     return (
         f"Recipe `{results.recipe}`, seed {results.settings.seed}, kept: {results.kept}; "
         f"{hours:.1f} hours on the {results.backend} backend ({versions}). Settings other than the defaults:"
-        f"\n\n{settings or '- none'}\n\nAll of them are in `config.json`."
+        f"\n\n{settings or '- none'}{_prior(results)}\n\nAll of them are in `config.json`."
     )
 
 

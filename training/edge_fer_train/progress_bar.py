@@ -1,4 +1,4 @@
-"""How far the training has come, on stderr: a bar on a terminal, else a line an epoch."""
+"""How far the training has come, on stderr: a bar on a terminal, else a line per epoch and one every half minute."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from edge_fer_train.checkpoint import Progress
 
 REDRAW_SECONDS = 0.1
+LINE_SECONDS = 30.0
+"""Between lines within an epoch, where there is no terminal."""
 BAR_CELLS = 24
 
 
@@ -52,8 +54,22 @@ class ProgressBar:
             )
             if not self._terminal:
                 click.echo(for_terminal_lines(line), file=self._stream)
+        elif not self._terminal:
+            self._line_within_epoch(progress, step, steps, figures.get("loss"))
         if self._terminal:
             self._draw(progress.epoch + (0 if finished else step / steps), figures.get("loss"), force=finished)
+
+    def _line_within_epoch(self, progress: Progress, step: int, steps: int, loss: float | None) -> None:
+        now, epochs_done = self._clock(), progress.epoch + step / steps
+        if self._first_step is None:
+            self._first_step, self._drawn_at = (now, epochs_done), now
+        if now - self._drawn_at < LINE_SECONDS:
+            return
+        self._drawn_at = now
+        parts = [f"epoch {progress.epoch + 1}/{self._epochs}", f"step {step}/{steps}"]
+        parts += [f"loss {loss:.4f}"] if loss is not None else []
+        parts += [left] if (left := self._time_left(now, epochs_done)) else []
+        click.echo("  ".join(parts), file=self._stream)
 
     def close(self) -> None:
         """End the line of the bar."""

@@ -12,6 +12,7 @@ from edge_fer_bench.evaluating import class_cells
 from edge_fer_bench.page import html_page, html_picture, html_table, html_text
 
 from edge_fer.atomic_files import write_atomically
+from edge_fer.errors import EdgeFerError
 from edge_fer.evaluation.metrics import calibration, sharpen
 from edge_fer_train.model_card import model_card, settings_table
 from edge_fer_train.results import results_json
@@ -44,6 +45,19 @@ def write_report(
     return page
 
 
+def write_curves(folder: Path, progress: Progress) -> None:
+    """Write the table and the curves of the epochs so far.
+
+    Raises:
+        EdgeFerError: the disk is full or may not be written to.
+    """
+    try:
+        write_atomically(folder / "history.csv", history_csv(progress).encode())
+        write_atomically(folder / "curves.png", plots.png(plots.curves_chart(progress.history, progress.best_epoch)))
+    except OSError as error:
+        raise EdgeFerError(f"cannot write to {folder}: {error.strerror}; make room and go on with --resume") from error
+
+
 def draw(results: RunResults, data: TrainingData, result: TrainingResult) -> dict[str, Figure]:
     """The pictures of a run by the name of their file."""
     names, labels, probabilities = results.label_names, data.validation.labels, result.probabilities
@@ -68,6 +82,21 @@ def draw(results: RunResults, data: TrainingData, result: TrainingResult) -> dic
         "class_distribution": plots.distribution_chart(counts),
         "worst_mistakes": plots.mistakes_sheet(data.validation.images, calibrated, labels, names),
     }
+
+
+def other_sets(results: RunResults) -> tuple[list[str], list[list[str]]]:
+    """The further validation sets as a heading and cells."""
+    rows = [
+        [
+            one.name,
+            f"{one.figures.pictures:,}",
+            f"{one.figures.accuracy:.2%}",
+            f"{one.figures.macro_f1:.3f}",
+            f"{one.calibration_error:.3f}",
+        ]
+        for one in results.others
+    ]
+    return ["also chosen by", "pictures", "accuracy", "macro-F1", "calibration error"], rows
 
 
 def history_csv(progress: Progress) -> str:
@@ -108,6 +137,8 @@ def report_page(results: RunResults, pictures: dict[str, bytes]) -> str:
         ["teachers", ", ".join(results.teachers) or "none"],
         ["weights kept", results.kept],
         ["training time", f"{results.training_seconds / 3600:.2f} hours on {results.backend}"],
+        ["votes' head in the last layer", f"{results.last_layer.mixture.votes_mix:.0%}"],
+        ["prior correction in the last layer", f"{results.last_layer.mixture.prior_correction:g}"],
         ["temperature", f"{results.temperature:g}"],
         ["calibration error, temperature fitted on the other half", f"{results.crossed_calibration_error:.3f}"],
     ]
@@ -116,6 +147,7 @@ def report_page(results: RunResults, pictures: dict[str, bytes]) -> str:
         f"<p>{results.copies:,} of the {results.official.pictures:,} validation pictures have an exact or near copy "
         "among the training pictures. The epoch and the temperature were chosen on these pictures.</p>",
         html_table(["", split, f"{split} without copies"], rows),
+        *([html_table(*other_sets(results))] if results.others else []),
         html_table(*class_cells(results.official, "pictures")),
         *(html_picture(name, content) for name, content in pictures.items()),
         "<h2>The run</h2>",

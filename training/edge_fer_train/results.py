@@ -11,20 +11,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_fer.escaping import for_json
-from edge_fer.evaluation.metrics import crossed_calibration_error, fit_temperature
+from edge_fer.evaluation.metrics import calibration, crossed_calibration_error, fit_temperature, sharpen
 from edge_fer.evaluation.multiply_adds import multiply_adds
 from edge_fer.evaluation.summary import ModelFigures, measure
 from edge_fer.types import FER_LABELS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge_fer.evaluation.metrics import Floats, Labels
     from edge_fer_train.checkpoint import Progress
     from edge_fer_train.data import SplitInfo, TrainingData
     from edge_fer_train.fit import TrainingResult
+    from edge_fer_train.last_layer import LastLayer
     from edge_fer_train.settings import TrainingSettings
 
 PRODUCERS = ("edge-fer", "keras", "tensorflow", "jax", "torch", "numpy", "opencv-python-headless")
 
 FER2013_TRAINING_PICTURES = 28709
+
+
+@dataclass(frozen=True, slots=True)
+class SetFigures:
+    """What the model is worth on a further validation set."""
+
+    name: str
+    figures: ModelFigures
+    calibration_error: float
+    """With the temperature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +57,13 @@ class RunResults:
     """On the whole validation split."""
     without_copies: ModelFigures
     """On the validation pictures that have no exact or near copy among the training pictures."""
+    others: tuple[SetFigures, ...]
+    """On the further validation sets that the epoch was chosen by."""
+    last_layer: LastLayer
+    """What was folded into the model's last layer."""
     temperature: float
-    """Fitted on the whole validation split; figures above are without it."""
+    """Fitted on the whole validation split and the further sets, each counting the same; figures above are without
+    it."""
     crossed_calibration_error: float
     """With the temperature fitted on one half of the validation split and measured on the other, both ways."""
     parameters: int
@@ -81,9 +100,13 @@ def collect_results(
     data: TrainingData,
     teachers: tuple[str, ...],
     result: TrainingResult,
+    last_layer: LastLayer,
     backend: str,
 ) -> RunResults:
     """Measure a finished run."""
+    sets = [(result.probabilities, data.validation.labels)]
+    sets += [(said, one.faces.labels) for said, one in zip(result.others, data.others, strict=True)]
+    temperature = round(_common_temperature(sets), 4)
     names, labels = data.training.label_names, data.validation.labels
     clean = result.without_copies
     progress: Progress = result.progress
@@ -97,7 +120,12 @@ def collect_results(
         teachers=teachers,
         official=measure(result.probabilities, labels, names),
         without_copies=measure(result.probabilities[clean], labels[clean], names),
-        temperature=round(fit_temperature(result.probabilities, labels), 4),
+        others=tuple(
+            SetFigures(one.name, measure(said, truth, names), _calibrated_error(said, truth, temperature))
+            for one, (said, truth) in zip(data.others, sets[1:], strict=True)
+        ),
+        last_layer=last_layer,
+        temperature=temperature,
         crossed_calibration_error=crossed_calibration_error(result.probabilities, labels),
         parameters=int(result.model.count_params()),
         multiply_adds=multiply_adds(result.model),
@@ -107,6 +135,16 @@ def collect_results(
         backend=backend,
         produced_by=_versions(backend),
     )
+
+
+def _common_temperature(sets: Sequence[tuple[Floats, Labels]]) -> float:
+    probabilities, labels = np.concatenate([said for said, _ in sets]), np.concatenate([truth for _, truth in sets])
+    weights = np.concatenate([np.full(len(truth), 1 / len(truth)) for _, truth in sets])
+    return fit_temperature(probabilities, labels, weights)
+
+
+def _calibrated_error(probabilities: Floats, labels: Labels, temperature: float) -> float:
+    return calibration(sharpen(probabilities, temperature), labels).expected_error
 
 
 def results_json(results: RunResults) -> str:

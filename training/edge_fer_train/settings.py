@@ -23,6 +23,9 @@ ARCHITECTURE_NAMES: tuple[str, ...] = (
 """Kept here as well as in `architectures`, which needs Keras."""
 BALANCES: tuple[str, ...] = ("none", "class-weights", "oversample")
 AUGMENTATION_NAMES: tuple[str, ...] = ("none", "light", "camera", "strong")
+TARGETS: tuple[str, ...] = ("labels", "votes", "blend")
+AFTER_TRAINING: tuple[str, ...] = ("votes_mix", "prior_correction")
+"""Settings of the finished model's last layer alone: numbers of 0 to 1 or "auto", which a resumed run may change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,18 @@ class TrainingSettings:
     """Largest turn of a picture to either side; 0 keeps what `augment` says."""
     mixup_alpha: float = 0.0
     cutmix_alpha: float = 0.0
+    target: str = "labels"
+    """What the model's own head learns: the labels, the FER+ votes, or a blend of both."""
+    blend_votes: float = 0.5
+    """Share of the votes in the target "blend"."""
     soft_labels: bool = False
-    """A second head learns the FER+ votes; it is dropped from the finished model."""
+    """A second head learns the FER+ votes. It is kept in the checkpoints and mixed into the finished model's last
+    layer as `votes_mix` says."""
     votes_weight: float = 0.5
+    votes_mix: float | str = 0.0
+    """Weight of the votes' head in the finished model, 0 to 1, or "auto": the best mean over the validation sets."""
+    prior_correction: float | str = 0.0
+    """Strength with which the classes' frequencies are divided out of the finished model, 0 to 1, or "auto"."""
     distill: tuple[str, ...] = ()
     """Bundled models whose softened answers are learnt, such as "small", where the command line names no teacher."""
     distill_weight: float = 1.0
@@ -91,6 +103,11 @@ class TrainingSettings:
         return dataclasses.replace(begun, **self.finishes[number])
 
     @property
+    def votes_in_target(self) -> float:
+        """Share of the FER+ votes in what the model's own head learns, 0.0 to 1.0."""
+        return {"labels": 0.0, "votes": 1.0, "blend": self.blend_votes}[self.target]
+
+    @property
     def all_epochs(self) -> int:
         """Epochs of the run and its finishes."""
         return self.epochs + sum(self.finish(number).epochs for number in range(len(self.finishes)))
@@ -104,13 +121,16 @@ class TrainingSettings:
         return dataclasses.asdict(self)
 
 
-_OF_THE_NETWORK: tuple[str, ...] = ("arch", "weights", "side_px", "channels", "mean", "std", "distill", "finishes")
+_OF_THE_NETWORK: tuple[str, ...] = (
+    "arch", "weights", "side_px", "channels", "mean", "std", "distill", "finishes", "soft_labels", *AFTER_TRAINING,
+)  # fmt: skip
 """What a finish cannot change."""
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "arch": ARCHITECTURE_NAMES,
     "balance": BALANCES,
     "augment": AUGMENTATION_NAMES,
+    "target": TARGETS,
 }
 
 RANGES: dict[str, tuple[float, float]] = {
@@ -125,7 +145,10 @@ RANGES: dict[str, tuple[float, float]] = {
     "rotation_degrees": (0, 180),
     "mixup_alpha": (0, 100),
     "cutmix_alpha": (0, 100),
+    "blend_votes": (0, 1),
     "votes_weight": (0, 100),
+    "votes_mix": (0, 1),
+    "prior_correction": (0, 1),
     "distill_weight": (0, 100),
     "distill_temperature": (0.1, 100),
     "small_side_px": (16, 1024),
@@ -180,10 +203,13 @@ def _check_value(key: str, value: Any, kind: type, where: str) -> None:
         if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
             raise ConfigError(f'{where}: distill must be a list of bundled models, such as ["small"], not {value!r}')
         return
+    if key in AFTER_TRAINING and value == "auto":
+        return
     # A bool is an int to Python, but `epochs = true` is a mistake.
     fits = isinstance(value, (int, float) if kind is float else kind) and isinstance(value, bool) == (kind is bool)
     if not fits:
-        raise ConfigError(f"{where}: {key} must be {_KINDS[kind]}, not {value!r}")
+        auto = " or auto" if key in AFTER_TRAINING else ""
+        raise ConfigError(f"{where}: {key} must be {_KINDS[kind]}{auto}, not {value!r}")
     if key in _CHOICES and value not in _CHOICES[key]:
         raise ConfigError(f"{where}: {key} must be one of {', '.join(_CHOICES[key])}, not {value!r}")
     if key in RANGES:

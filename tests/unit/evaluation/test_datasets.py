@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge_fer.errors import ConfigError, SourceError
-from edge_fer.evaluation.datasets import VOTE_NAMES, has_split, load_dataset
+from edge_fer.evaluation.datasets import VOTE_NAMES, has_split, load_dataset, load_sets, split_names
 from edge_fer.types import FER_LABELS
 
 if TYPE_CHECKING:
@@ -279,3 +279,41 @@ def test_fer2013_itself(shared_data: Path) -> None:
     faces = load_dataset(shared_data / "fer2013", "validation")
     assert (len(faces), faces.images.shape[1:], faces.split) == (3589, (48, 48), "publictest")
     assert np.bincount(faces.labels).tolist() == [467, 56, 496, 895, 653, 415, 607]
+
+
+def test_a_missing_split_is_answered_with_those_that_are_there(tmp_path: Path) -> None:
+    picture = np.zeros((48, 48), np.uint8)
+    for split in ("train", "test"):
+        for name in ("happy", "sad"):
+            (tmp_path / "folders" / split / name).mkdir(parents=True)
+            cv2.imwrite(str(tmp_path / "folders" / split / name / "x.png"), picture)
+    arrays = {"images": np.stack([picture] * 2), "labels": np.array([3, 4])}
+    np.savez(tmp_path / "x.npz", **arrays, split=np.array(["train", "test"]))
+    pixels = " ".join(["0"] * 2304)
+    table = f"emotion,pixels,Usage\n3,{pixels},Training\n4,{pixels},PrivateTest\n"
+    (tmp_path / "x.csv").write_text(table)
+    (tmp_path / "sheets").mkdir()
+    cv2.imwrite(str(tmp_path / "sheets" / "training.png"), picture)
+    (tmp_path / "sheets" / "training.csv").write_text("emotion\n3\n")
+    for name, there in (
+        ("folders", "train, test"),
+        ("x.npz", "train, test"),
+        ("x.csv", "Training, PrivateTest"),
+        ("sheets", "training"),
+    ):
+        with pytest.raises(ConfigError, match=f"split 'validation'; it has {there}$"):
+            load_dataset(tmp_path / name, "validation")
+        assert split_names(tmp_path / name) == tuple(there.split(", "))
+
+
+def test_a_folder_with_one_npz_stands_for_it_and_its_sources_are_sets(tmp_path: Path) -> None:
+    images = np.zeros((3, 48, 48), np.uint8)
+    np.savez(tmp_path / "x.npz", images=images, labels=np.array([0, 1, 2]), source=np.array(["b", "a", "b"]))
+    (tmp_path / "README.md").write_text("about the data")
+    sets = load_sets(tmp_path)
+    assert [(name, faces.labels.tolist()) for name, faces in sets] == [("x.npz a", [1]), ("x.npz b", [0, 2])]
+    assert len(load_dataset(tmp_path)) == 3
+    assert split_names(tmp_path) == ()
+    np.savez(tmp_path / "x.npz", images=images, labels=np.array([0, 1, 2]), source=np.array(["b"]))
+    with pytest.raises(SourceError, match="'source' must have one entry for each of the 3 images"):
+        load_sets(tmp_path)
