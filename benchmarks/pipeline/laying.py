@@ -23,8 +23,10 @@ from edge_fer.evaluation.datasets import VOTE_NAMES, load_dataset
 from edge_fer.types import Box
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from edge_fer.evaluation.labelled import LabelledFaces
-    from edge_fer.types import Image
+    from edge_fer.types import Face, Image
 
 SHARED = Path(__file__).resolve().parent.parent.parent.parent / "shared" / "data"
 FACES = SHARED / "fer2013"
@@ -143,3 +145,37 @@ def _filling(picture: Image, width: int, height: int) -> Image:
     scaled = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
     return np.ascontiguousarray(scaled[top : top + height, left : left + width])
+
+
+def scattered(split: str, numbers: Sequence[int], degrees: float, seed: int) -> Iterator[tuple[Image, list[Laid]]]:
+    """Scenes of 640x480 with four faces each, 60 to 150 pixels wide, all turned by so much one way or the other."""
+    known, random = faces(split), np.random.default_rng(seed)
+    if known is None:
+        return
+    for first in range(0, len(numbers), 4):
+        scene = grounds()[first // 4 % len(grounds())].copy()
+        places = []
+        for seat, number in enumerate(numbers[first : first + 4]):
+            side = float(np.exp(random.uniform(np.log(60), np.log(150))))
+            free_x, free_y = max(0.0, 160 - 0.7 * side), max(0.0, 120 - 0.7 * side)
+            x = 320 * (seat % 2 + 0.5) + random.uniform(-1, 1) * free_x
+            y = 240 * (seat // 2 + 0.5) + random.uniform(-1, 1) * free_y
+            places.append(Laid(number, x, y, side, degrees * (1 if random.random() < 0.5 else -1)))
+        for place in places:
+            lay(scene, known.images[place.number], place)
+        yield scene, places
+
+
+def matched(places: Sequence[Laid], found: Sequence[Face]) -> list[tuple[Laid, Face]]:
+    """Each laid face with what was found nearest to its middle, if within half of its side and of about its size."""
+    pairs = []
+    for place in places:
+        near = [
+            (math.hypot(box.x + box.width / 2 - place.x, box.y + box.height / 2 - place.y) / place.side, index)
+            for index, face in enumerate(found)
+            if (box := face.box) and 0.5 < max(box.width, box.height) / place.side < 2.0
+        ]
+        best = min(near, default=None)
+        if best is not None and best[0] < 0.5:
+            pairs.append((place, found[best[1]]))
+    return pairs

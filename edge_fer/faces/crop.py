@@ -39,14 +39,14 @@ def crop_faces(image: Image, faces: Sequence[Face | Box], spec: InputSpec) -> Ba
     """
     crops = _empty_crops(len(faces), spec)
     if faces:
-        pixels = in_colour(image, spec.colour)
+        # Only what is cut out is converted: a frame may have a hundred times as many pixels.
         for row, face in enumerate(faces):
             box, roll = (face.box, face.roll_degrees) if isinstance(face, Face) else (face, 0.0)
-            whole = _completed(box, pixels.shape[1], pixels.shape[0])
+            whole = _completed(box, image.shape[1], image.shape[0])
             if abs(roll) < UPRIGHT_DEGREES:
-                _put(crops[row], _square(pixels, *_upright(whole, spec.crop_margin)))
+                _put(crops[row], in_colour(_square(image, *_upright(whole, spec.crop_margin)), spec.colour))
             else:
-                _put(crops[row], _turned(pixels, whole, spec, roll))
+                _put(crops[row], _turned(image, whole, spec, roll))
     return _scaled(crops, spec)
 
 
@@ -104,7 +104,7 @@ def _turned(pixels: Image, box: Box, spec: InputSpec, roll: float) -> Image:
     # An upright square that holds the turned one, with a pixel to spare for what lies between pixels.
     reach = math.ceil(side * (abs(cosine) + abs(sine)) / 2) + 2
     left, top = math.floor(x) - reach, math.floor(y) - reach
-    around = _square(pixels, left, top, 2 * reach + 1)
+    around = in_colour(_square(pixels, left, top, 2 * reach + 1), spec.colour)
     x, y = x - left, y - top
     # A warp takes four pixels for each of its own and skips the others: what is much larger is averaged before, and
     # twice the model's size is left to be averaged after.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from edge_fer.faces.geometry import Place, same_face
 from edge_fer.faces.haar import LARGEST_WIDTH, HaarFaceDetector, HaarSettings
 from edge_fer.faces.looking import HELD_MARGIN, UPRIGHT, FaceLooker
+from edge_fer.faces.upright import for_tilted_heads, half_as_fine
 
 if TYPE_CHECKING:
     from edge_fer.faces.detector_settings import DetectorSettings
@@ -82,6 +83,10 @@ def create(settings: DetectorSettings) -> FaceDetector:
                 settings.max_faces,
             )
         )
+    return for_tilted_heads(_for_pictures(settings), _for_pictures(half_as_fine(settings)), settings)
+
+
+def _for_pictures(settings: DetectorSettings) -> FaceDetector:
     return picture_detector(
         replace(
             HaarSettings.for_pictures(settings.cascade, settings.min_face_px),
