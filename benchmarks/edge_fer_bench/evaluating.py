@@ -193,7 +193,7 @@ def remarks(evaluation: Evaluation) -> list[str]:
     """What was assumed and measured, and what to know of the model."""
     return [
         *(f"assumed: {sentence}" for sentence in evaluation.guesses),
-        *(f"measured: {sentence}" for sentence in evaluation.measured),
+        *(f"from the data: {sentence}" for sentence in evaluation.measured),
         *(f"note: {sentence}" for sentence in evaluation.notes),
     ]
 

@@ -48,6 +48,7 @@ LEAST_KAPPA_OF_FITTED = 0.4
 Up to there, agreement is fair."""
 _CLEARLY_BETTER = 0.02
 _OWN = "of its own"
+_CONTRADICTED = "the data contradicts the"
 
 Verdict: TypeAlias = Literal["supported", "contradicted", "undecided"]
 
@@ -325,7 +326,8 @@ def settled(
     finding = measure_conventions(run, manifest, check)
     said, warned = verdict(finding, manifest, check.data_set)
     manifest = adopted(finding, manifest)
-    return replace(manifest, warnings=(*manifest.warnings, *warned)), finding, said, warned
+    before = [one for one in manifest.warnings if not one.startswith(_CONTRADICTED)]  # of other data, perhaps
+    return replace(manifest, warnings=(*before, *warned)), finding, said, warned
 
 
 def _test(found: Judgement) -> str:
@@ -354,12 +356,12 @@ def _order_sentence(found: Judgement, is_open: bool) -> tuple[str, bool]:
             False,
         )
     if not found.determined:
-        text = f"the data contradicts the {how} label order {order}: {given.accuracy:.1%} right against {rival}"
+        text = f"{_CONTRADICTED} {how} label order {order}: {given.accuracy:.1%} right against {rival}"
         return f"{text}, and does not say which is right: give the model's own with --labels", True
     if is_open:
         text = f"labels are {','.join(other.labels)} ({other.order}): measured, {other.accuracy:.1%} right"
         return f"{text} against {given.accuracy:.1%} in the usual order", False
-    text = f"the data contradicts the declared label order {order}: {given.accuracy:.1%} right against {rival}"
+    text = f"{_CONTRADICTED} declared label order {order}: {given.accuracy:.1%} right against {rival}"
     return f"{text}; give --labels {','.join(other.labels)}", True
 
 
@@ -380,5 +382,5 @@ def _scale_sentence(found: Judgement, is_open: bool) -> tuple[str, bool]:
     if is_open:
         text = f"pixels are scaled by {other.scale}: measured, {other.accuracy:.1%} right"
         return f"{text} against {given.accuracy:.1%} with {given.scale}", False
-    text = f"the data contradicts the declared scale {given.scale}: {given.accuracy:.1%} right against {rival}"
+    text = f"{_CONTRADICTED} declared scale {given.scale}: {given.accuracy:.1%} right against {rival}"
     return f"{text}; give --scale {other.scale}", True

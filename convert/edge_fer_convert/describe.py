@@ -109,7 +109,10 @@ def describe(
     if sidecar and sidecar.output_kind != kind and kind != "sigmoids":  # versions before took these for logits
         raise ModelError(f"{path.name}.json: 'output_kind' is {sidecar.output_kind}, the model gives {kind}")
     base = sidecar or Manifest(path.stem, "keras", "fp32", labels, spec, kind)
-    warnings = (DOUBLED_SOFTMAX,) if doubled_softmax(shapes.structure) else ()
+    # What was contradicted before stays so where nobody says otherwise.
+    kept = sidecar.warnings if sidecar and (options.labels, options.scale) == (None, None) else ()
+    doubled = [DOUBLED_SOFTMAX] if doubled_softmax(shapes.structure) else []
+    warnings = tuple(dict.fromkeys((*kept, *doubled)))
     return replace(base, labels=tuple(labels), input=spec, output_kind=kind, assumed=tuple(assumed), warnings=warnings)
 
 

@@ -56,16 +56,17 @@ def understood(source: Path, options: InputOptions, check: CheckSet | None, say:
         options = replace(options, label_guess=occurring_names(check))
     trained = open_source(source, options)
     notes = [f"note: {sentence}" for sentence in ([SIGMOIDS] if trained.manifest.output_kind == "sigmoids" else [])]
-    warnings = [f"WARNING: {sentence}" for sentence in trained.manifest.warnings]
     if check is None:
+        warnings = [f"WARNING: {sentence}" for sentence in trained.manifest.warnings]
         for sentence in (*(f"note: {guess}" for guess in trained.guesses), *notes, *warnings):
             say(sentence)
         return Understood(trained, None, None, trained.manifest.accuracy, warnings=tuple(warnings))
     check, left_out = known_part(check, trained.manifest.labels)
     # What is used in the end is said once: guesses that the data settle are not.
-    manifest, finding, said, warned = settled(trained.run, trained.manifest, check)
+    manifest, finding, said, _ = settled(trained.run, trained.manifest, check)
     trained = replace(trained, manifest=manifest, guesses=remaining_guesses(trained.guesses, manifest))
-    warnings += [f"WARNING: {sentence}" for sentence in (*([] if left_out is None else [left_out]), *warned)]
+    left = [] if left_out is None else [left_out]
+    warnings = [f"WARNING: {sentence}" for sentence in (*left, *manifest.warnings)]
     for sentence in (*said, *notes, *warnings):
         say(sentence)
     answers = in_parts(trained.probabilities, list(check.faces.images), replace(manifest.input, layout="NHWC"))

@@ -104,7 +104,7 @@ def test_what_nobody_said_is_measured_as_convert_does(data: Path, tmp_path: Path
     assert "measured" in scale
     assert "with 1/255" in scale
     lines = invoke(model, "--data", data).stdout.splitlines()
-    assert f"measured: {scale}" in lines
+    assert f"from the data: {scale}" in lines
     # What is said is not measured, and nothing is assumed.
     said = figures(model, "--data", data, "--scale", "1/255", "--labels", ",".join(FER_LABELS))
     assert said["input"]["std"] == [255.0]
@@ -137,7 +137,7 @@ def test_too_few_pictures_leave_the_assumption_and_say_so(data: Path, tmp_path: 
     done = invoke(model, "--data", tmp_path / "few.npz")
     assert done.exit_code == 0, done.output
     assert "assumed: labels are taken to be FER-2013's" in done.stdout
-    assert "measured: label order undecided" in done.stdout
+    assert "from the data: label order undecided" in done.stdout
 
 
 def test_sigmoids_and_warnings_of_a_manifest_are_noted(data: Path, tmp_path: Path) -> None:

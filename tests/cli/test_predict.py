@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge_fer.cli.predict import command, expand
+from edge_fer.scores.manifest import read_manifest, write_manifest
+from edge_fer.scores.notes import SIGMOIDS
 from edge_fer.types import FER_LABELS, Image
 from tests.fakes import picture
 from tests.unit.camera.test_files import write_video
@@ -39,6 +42,19 @@ def test_every_face_is_told_with_its_box_and_best_emotions(folder: Path, tiny_mo
     assert first.startswith("astronaut.png: 1")
     assert first.count(" %") == 3
     assert second == "nobody.jpg: no face"
+
+
+def test_what_is_wrong_with_a_model_is_said_beside_its_scores(folder: Path, tiny_model: Path) -> None:
+    warning = "the data contradicts the declared label order"
+    manifest = replace(read_manifest(tiny_model), output_kind="sigmoids", warnings=(warning,))
+    model = folder / f"model{tiny_model.suffix}"
+    model.write_bytes(tiny_model.read_bytes())
+    write_manifest(model, manifest)
+    result = predict(model, "astronaut.png", "face.png")
+    assert [line for line in result.stderr.splitlines() if line.startswith("model: ")] == [
+        f"model: {note}" for note in (SIGMOIDS, warning)
+    ]
+    assert "model: " not in predict(tiny_model, "astronaut.png").stderr
 
 
 def test_json_has_one_line_a_picture_in_the_schema(folder: Path, tiny_model: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -12,6 +13,8 @@ import pytest
 
 from edge_fer.cli import main
 from edge_fer.cli.signals import StopSignals, stop_signals
+from edge_fer.scores.manifest import read_manifest, write_manifest
+from edge_fer.scores.notes import SIGMOIDS
 from edge_fer.scores.quiet import quiet_stderr
 
 if TYPE_CHECKING:
@@ -31,6 +34,18 @@ def test_all_outputs_at_once(tmp_path: Path, tiny_model: Path, capfd: pytest.Cap
     assert len(table.read_text().splitlines()) == 6
     assert cv2.VideoCapture(str(video)).get(cv2.CAP_PROP_FRAME_COUNT) == 5
     assert "5 frames in" in errors
+
+
+def test_what_is_wrong_with_a_model_is_said_once(
+    tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / f"model{tiny_model.suffix}"
+    model.write_bytes(tiny_model.read_bytes())
+    write_manifest(model, replace(read_manifest(tiny_model), output_kind="sigmoids"))
+    assert run("demo", "--max-frames", "3", "--json", "--model", model) == 0
+    output, errors = capfd.readouterr()
+    assert errors.count(f"model: {SIGMOIDS}") == 1
+    assert SIGMOIDS not in output
 
 
 @pytest.mark.parametrize(

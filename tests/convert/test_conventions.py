@@ -280,6 +280,12 @@ def test_a_conversion_takes_what_the_data_says_and_contradicts_what_was_declared
     assert f"WARNING: {kept}" == warning
     assert summary(result).splitlines()[-2] == warning
     assert "written all the same" in summary(result).splitlines()[-1]
+    # Packaged again without a word on the labels, the file still says it.
+    again = convert(result.files[0].path, tmp_path / "again", calibration=calibration())
+    assert again.files[0].manifest.warnings == (kept,)
+    mended = InputOptions(FER_LABELS, "129,64")
+    again = convert(result.files[0].path, tmp_path / "mended", options=mended, calibration=calibration())
+    assert again.files[0].manifest.warnings == ()
     # Said once: no guess is left standing above what was measured.
     said.clear()
     result = convert(path, tmp_path / "c", check=check_set(), say=said.append, **given)

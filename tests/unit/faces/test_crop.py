@@ -6,7 +6,7 @@ import pytest
 
 from edge_fer.faces.crop import crop_faces, whole_to_batch
 from edge_fer.picture import in_colour
-from edge_fer.types import Box, Face, InputSpec, Landmarks
+from edge_fer.types import Box, ColourOrder, Face, InputSpec, Landmarks
 from tests.fakes import GREY_48, picture
 
 RAW = InputSpec(48, 48, "grey", (0.0,), (1.0,))
@@ -216,3 +216,18 @@ def test_a_turned_large_face_is_averaged_and_does_not_alias() -> None:
     stripes[:, ::2] = 200
     crops = crop_faces(stripes, [turned(Box(100, 100, 400, 400), 30.0)], RAW)
     np.testing.assert_allclose(crops, 100.0, atol=12)
+
+
+@pytest.mark.parametrize(("colour", "mean", "std"), [("grey", 0.0, 1.0), ("grey", 127.5, 127.5), ("rgb", 0.0, 255.0)])
+def test_pictures_that_are_standardised_each(colour: ColourOrder, mean: float, std: float) -> None:
+    spec = InputSpec(12, 10, colour, (mean,), (std,), standardise=True)
+    generator = np.random.default_rng(0)
+    shape = (10, 12, 3) if colour == "rgb" else (10, 12)
+    pictures = [generator.integers(low, low + 60, shape).astype(np.uint8) for low in (0, 150)]
+    batch = whole_to_batch(pictures, spec)
+    assert np.abs(batch.mean(axis=(1, 2, 3))).max() < 1e-5
+    assert batch.std(axis=(1, 2, 3)) == pytest.approx([1.0, 1.0], abs=1e-4)
+    # A flat picture has no deviation to divide by.
+    flat = whole_to_batch([np.full(shape, 200, np.uint8)], spec)
+    assert np.abs(flat).max() < 1e-3
+    assert whole_to_batch([], spec).shape == (0, 10, 12, 3 if colour == "rgb" else 1)

@@ -206,3 +206,23 @@ def test_an_unusable_manifest_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="labels"):
         write_manifest(model, replace(FULL, labels=("a", "a")))
     assert [entry.name for entry in tmp_path.iterdir()] == ["face.tflite"]
+
+
+def test_what_came_later_stands_in_a_manifest_only_where_it_says_something(tmp_path: Path) -> None:
+    plain = read_manifest(MODELS / "brightness-tiny-48x48-fp32.tflite")
+    facts = json.loads(manifest_json(plain))
+    assert not {"assumed", "warnings"} & set(facts)
+    assert "standardise" not in facts["input"]
+    full = replace(
+        plain,
+        input=replace(plain.input, standardise=True),
+        assumed=("labels", "scale"),
+        warnings=("the data contradicts it",),
+        output_kind="sigmoids",
+        recipe="static_wi8_ai16",
+    )
+    assert parse_manifest(manifest_json(full), "m") == full
+    bad = json.loads(manifest_json(full))
+    bad["assumed"] = ["all"]
+    with pytest.raises(ModelError, match="'assumed' must be a list of labels, scale"):
+        parse_manifest(json.dumps(bad), "m")
