@@ -1,29 +1,121 @@
-"""Messages of the program's parts as lines on standard error."""
+"""Messages of the program's parts as lines on standard error: for people, for programs, or for the journal."""
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
+import click
+
+from edge_fer.cli.options import Function, add_options
 from edge_fer.cli.streams import tell
+from edge_fer.errors import one_line
+from edge_fer.escaping import for_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOT = "edge_fer"
+PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.DEBUG, 7))
+"""What syslog calls these levels; systemd reads `<4>` at the beginning of a line."""
 
 
-class LinesForPeople(logging.Handler):
+class MessageLines(logging.Handler):
     """Writes each message as one line, as the commands write theirs."""
+
+    def __init__(self, *, as_json: bool = False, for_journal: bool = False) -> None:
+        """Choose the form.
+
+        Args:
+            as_json: one object per line, with time, level, logger and message.
+            for_journal: begin each line with its priority.
+        """
+        super().__init__()
+        self._as_json, self._for_journal = as_json, for_journal
+
+    @property
+    def for_programs(self) -> bool:
+        """Whether the lines have a form that programs read."""
+        return self._as_json or self._for_journal
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one message; what goes wrong with it is no fault of the work."""
         try:
-            tell(record.getMessage())
+            tell(self.line(record))
         except Exception:
             self.handleError(record)
 
+    def line(self, record: logging.LogRecord) -> str:
+        """The message in its form."""
+        message = one_line(record.getMessage())
+        if self._as_json:
+            time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+            fields = {
+                "time": time.replace("+00:00", "Z"),
+                "level": record.levelname.lower(),
+                "logger": record.name,
+                "message": message,
+            }
+            message = for_json(json.dumps(fields, ensure_ascii=False))
+        return f"<{priority(record.levelno)}>{message}" if self._for_journal else message
 
-def show_messages(level: int = logging.INFO) -> None:
-    """Show messages of this level and above from now on; may be called more than once."""
+
+def priority(level: int) -> int:
+    """The priority of syslog for a level of logging."""
+    return next((found for lowest, found in PRIORITIES if level >= lowest), PRIORITIES[-1][1])
+
+
+def log_options(function: Function) -> Function:
+    """Add --verbose, --quiet and --log-format."""
+    options = (
+        click.option("--verbose", "-v", is_flag=True, help="Log details as well, such as every attempt to connect."),
+        click.option("--quiet", "-q", is_flag=True, help="Log warnings and errors only."),
+        click.option(
+            "--log-format",
+            type=click.Choice(["text", "json"]),
+            default="text",
+            show_default=True,
+            help="Form of the messages on standard error: lines of text, or one JSON object per line.",
+        ),
+    )
+    return add_options(function, *options)
+
+
+def show_messages(options: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+    """Write messages of the parts to standard error from now on; a later call replaces an earlier one.
+
+    Args:
+        options: those of `log_options`; `verbose` goes before `quiet`.
+        environment: tells whether standard error is systemd's journal.
+    """
     logger = logging.getLogger(ROOT)
+    level = logging.DEBUG if options["verbose"] else logging.WARNING if options["quiet"] else logging.INFO
     logger.setLevel(level)
-    logger.propagate = False
-    if not any(isinstance(handler, LinesForPeople) for handler in logger.handlers):
-        logger.addHandler(LinesForPeople())
+    logger.handlers = [handler for handler in logger.handlers if not isinstance(handler, MessageLines)]
+    as_json = options["log_format"] == "json"
+    logger.addHandler(MessageLines(as_json=as_json, for_journal=is_journal(environment)))
+
+
+def log_error(message: str) -> bool:
+    """Log what ends a command, where its messages are for programs or the journal; False where they are for people."""
+    logger = logging.getLogger(ROOT)
+    if not any(isinstance(handler, MessageLines) and handler.for_programs for handler in logger.handlers):
+        return False
+    logger.error("%s", message)
+    return True
+
+
+def is_journal(environment: Mapping[str, str], stream: Any = None) -> bool:
+    """Whether a stream, standard error where none is given, leads into systemd's journal.
+
+    systemd puts its device and inode into JOURNAL_STREAM, so that a program that redirects it is not misled.
+    """
+    try:
+        status = os.fstat((stream or sys.stderr).fileno())
+    except (OSError, ValueError, AttributeError):
+        return False
+    return environment.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"

@@ -222,7 +222,12 @@ def exit_code(arguments: Sequence[str] | None = None, group: click.Group = cli) 
 
 
 def complain(message: str) -> None:
-    """Write one line to standard error; a closed one is no fault."""
+    """Write one line to standard error, in the form that the command chose; a closed one is no fault."""
+    if "edge_fer.cli.logs" in sys.modules:
+        from edge_fer.cli.logs import log_error
+
+        if log_error(" ".join(message.split())):
+            return
     with contextlib.suppress(OSError, ValueError):
         click.echo(f"edge-fer: {one_line(' '.join(message.split()))}", err=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 from dataclasses import replace
@@ -14,11 +15,12 @@ import click
 from edge_fer.cli.camera_options import camera_name, camera_options, camera_settings
 from edge_fer.cli.configuration import RereadableCommand, config_option, parsed_anew, prefer_given
 from edge_fer.cli.following import detector_options, following_options, following_settings
+from edge_fer.cli.logs import log_options, show_messages
 from edge_fer.cli.options import engine_options, max_megapixels_option
 from edge_fer.cli.output_options import metrics_address, mqtt_settings, output_options, plugin_sinks
 from edge_fer.cli.overwriting import check_standard_output, is_standard_output, names_file, refuse_overwriting
 from edge_fer.cli.signals import stop_signals
-from edge_fer.cli.streams import on_terminal, open_output, tell
+from edge_fer.cli.streams import on_terminal, open_output
 from edge_fer.cli.web_options import web_options, web_settings
 from edge_fer.errors import EdgeFerError
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from edge_fer.cli.signals import StopSignals
     from edge_fer.pipeline import Pipeline, RunReport
     from edge_fer.types import SourceInfo
+
+log = logging.getLogger("edge_fer.run")
 
 OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -51,6 +55,7 @@ OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
 @max_megapixels_option
 @output_options
 @web_options
+@log_options
 @config_option()
 @click.pass_context
 def command(context: click.Context, /, **_options: Any) -> None:
@@ -72,10 +77,9 @@ def command(context: click.Context, /, **_options: Any) -> None:
       edge-fer run demo --serve 127.0.0.1:8080
     """
     from edge_fer.assembly import Streams, build_pipeline
-    from edge_fer.cli.logs import show_messages
     from edge_fer.device.notify import service_manager
 
-    show_messages()
+    show_messages(context.params, os.environ)
     settings = settings_of(context)
     warn_of_password(settings.source)
     # Who is started again and again, as a service is, must not begin a file anew; and a video cannot go on.
@@ -86,7 +90,7 @@ def command(context: click.Context, /, **_options: Any) -> None:
             # A run that prints no results needs no standard output, such as one started by a service manager.
             output = open_output() if wanted.json or is_standard_output(wanted.csv) else io.BytesIO()
             manager = service_manager(os.environ, reloading=lambda: signals.again)
-            return build_pipeline(wanted, Streams(output, sys.stderr, tell, manager))
+            return build_pipeline(wanted, Streams(output, sys.stderr, lambda message: log.info("%s", message), manager))
 
         report = _work(open_run(settings), signals)
         while signals.begin_again():
@@ -121,22 +125,22 @@ def warn_of_password(source: str) -> None:
     from edge_fer.camera.addresses import holds_password
 
     if holds_password(source):
-        tell(
+        log.warning(
             "the password in the address can be read by others, for example in the list of processes: "
             "leave it out, put it in a file and give --source-password-file FILE"
         )
 
 
 def _work(pipeline: Pipeline, signals: StopSignals) -> RunReport:
-    """Run to the end, and tell how it went."""
+    """Run to the end, and log how it went."""
     try:
-        tell(source_text(pipeline.source.info))
+        log.info("%s", source_text(pipeline.source.info))
         signals.running = True
         report = pipeline.run(signals.stop)
     finally:
         pipeline.close()
     for line in report_lines(report):
-        tell(line)
+        log.info("%s", line)
     return report
 
 
@@ -145,13 +149,15 @@ def _open_anew(
 ) -> tuple[RunSettings, Pipeline]:
     """The run with its settings as they are now; with those from before where the new ones cannot be used."""
     try:
-        settings = replace(settings_of(parsed_anew(context)), append=True)
+        fresh = parsed_anew(context)
+        settings = replace(settings_of(fresh), append=True)
         pipeline = open_run(settings)
     except (EdgeFerError, click.UsageError) as error:
         why = error.format_message() if isinstance(error, click.UsageError) else str(error)
-        tell(f"{why}; going on with the settings as they were")
+        log.error("%s; going on with the settings as they were", why)
         return before, open_run(replace(before, append=True))
-    tell("the settings were read anew")
+    show_messages(fresh.params, os.environ)
+    log.info("the settings were read again")
     return settings, pipeline
 
 
@@ -213,9 +219,14 @@ def _settings(names: tuple[str, ...], options: dict[str, Any]) -> RunSettings:
         save=options["save"],
         serve=serve,
         show=bool(show),
-        status=on_terminal(sys.stderr) and not (prints and on_terminal(sys.stdout)),
+        status=shows_status(options) and not (prints and on_terminal(sys.stdout)),
         top=options["top"],
     )
+
+
+def shows_status(options: dict[str, Any]) -> bool:
+    """Whether people look at standard error and want to see how it goes."""
+    return on_terminal(sys.stderr) and not options["quiet"] and options["log_format"] == "text"
 
 
 def _size_and_rate(width: int | None, height: int | None, fps: float | None) -> str:

@@ -85,7 +85,7 @@ def test_settings_are_read_anew_in_the_same_process(run: Run) -> None:
     code, told = run.end()
     assert code == 0
     assert "asking for 320x240" in told
-    assert "the settings were read anew" in told
+    assert "the settings were read again" in told
 
 
 def test_settings_that_cannot_be_used_leave_those_from_before(run: Run) -> None:
@@ -109,7 +109,7 @@ def test_rows_that_were_written_stay(tmp_path: Path, tiny_model: Path) -> None:
     try:
         run.wait_for(lambda _: rows.exists() and len(rows.read_text().splitlines()) > 2)
         run.send(signal.SIGHUP)
-        run.wait_for(lambda told: "the settings were read anew" in told)
+        run.wait_for(lambda told: "the settings were read again" in told)
         before = rows.read_text().splitlines()
         run.wait_for(lambda _: len(rows.read_text().splitlines()) > len(before) + 2)
     finally:
