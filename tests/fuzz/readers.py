@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from edge_fer.camera.picture_headers import looks_like_picture, read_header
-from edge_fer.camera.pictures import check_size, decode
+from edge_fer.camera.pictures import check_size, decode_whole
 from edge_fer.camera.videos import check_start
 from edge_fer.cli.configuration import run_keys
 from edge_fer.config.edit import edited_text
@@ -47,10 +47,9 @@ def picture(data: bytes) -> None:
     try:
         header = read_header(data)
         check_size(header, NAME, MOST_PX)
-        if not header.complete:
-            # Never decoded: OpenCV takes 4 GB for a PNG of 123 bytes that claims a chunk of that length.
-            return
-        pixels = decode(data, header, NAME)
+        # What is not complete is refused, but for a JPEG whose pixels are all there: OpenCV takes 4 GB for a PNG of 123
+        # bytes that claims a chunk of that length.
+        pixels = decode_whole(data, header, str(NAME), MOST_PX)
     except (ValueError, SourceError) as error:
         one_line(error)
         return
@@ -123,7 +122,14 @@ def corpus(name: str) -> list[bytes]:
             buffer = io.BytesIO()
             Pillow.fromarray(pixels[:, :, ::-1].copy()).convert("RGBA").save(buffer, kind, exif=exif)
             made.append(buffer.getvalue())
-        return made
+        for way in ({"progressive": True}, {"restart_marker_blocks": 1}):
+            buffer = io.BytesIO()
+            Pillow.fromarray(pixels).save(buffer, "JPEG", **way)
+            made += [buffer.getvalue(), buffer.getvalue()[:-2]]
+        buffer = io.BytesIO()
+        Pillow.fromarray(np.resize(pixels, (64, 64, 3))).save(buffer, "AVIF", exif=exif)
+        made.append(buffer.getvalue())
+        return [*made, *heic_of(np.resize(pixels, (64, 64, 3)), exif.tobytes())]
     if name == "video_start":
         films = sorted((REPOSITORY / "tests" / "faults" / "files").glob("*.*"))
         return [*(film.read_bytes()[:512] for film in films), b"GIF89a\x10\0\x10\0\0\0\0", b"#EXTM3U\n"]
@@ -133,6 +139,17 @@ def corpus(name: str) -> list[bytes]:
         return [path.read_bytes() for path in sorted(MODELS.glob("*.json"))]
     example = (REPOSITORY / "deploy" / "config.toml").read_bytes()
     return [b'camera = "0"\nthreads = 2\n', b"# words\nmin_face_px = 40\nfps = 2.5\n", example]
+
+
+def heic_of(pixels: cv2.typing.MatLike, exif: bytes) -> list[bytes]:
+    """A small picture as telephones make it; none where the extra is missing."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return []
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(Pillow.fromarray(pixels)).save(buffer, exif=exif)
+    return [buffer.getvalue()]
 
 
 def mutants(name: str, count: int, seed: int = 0) -> list[bytes]:
