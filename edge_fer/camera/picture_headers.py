@@ -24,6 +24,8 @@ CUT_SHORT = "is cut short or damaged; copy or save it again"
 TOO_MANY_PARTS = "has far more parts than a picture needs; save it again"
 NEEDED_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 """Chunks of a PNG that its pixels need."""
+PIXEL_CHUNKS = frozenset({b"IDAT", b"fdAT", b"fcTL"})
+"""Chunks of which there may be many: pixels, and the later pictures of an animation."""
 MOST_SCANS = 100
 """Scans of a JPEG: a progressive one has about ten. Each goes over the whole picture, so that a file of 0.3 MB with
 thousands of empty ones would keep a decoder busy for minutes."""
@@ -121,11 +123,12 @@ def read_png(data: bytes) -> PictureHeader:
     """Read IHDR, then walk the chunks to IEND."""
     width, height, _, colour_type = struct.unpack_from(">IIBB", data, 16)
     position, has_alpha, complete, orientation = 8, colour_type in (4, 6), False, 1
-    pixels = others = 0
+    pixels = others = strange = 0
     while position + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, position)
-        pixels, others = pixels + (kind == b"IDAT"), others + (kind not in NEEDED_CHUNKS)
-        if others > MOST_OTHER_CHUNKS or pixels > MOST_PIXEL_CHUNKS:
+        pixels, others = pixels + (kind in PIXEL_CHUNKS), others + (kind not in NEEDED_CHUNKS)
+        strange += kind not in NEEDED_CHUNKS and kind not in PIXEL_CHUNKS
+        if strange > MOST_OTHER_CHUNKS or pixels > MOST_PIXEL_CHUNKS:
             raise ValueError(TOO_MANY_PARTS)
         has_alpha |= kind == b"tRNS"
         if kind == b"eXIf":

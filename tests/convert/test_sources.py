@@ -12,7 +12,7 @@ from edge_fer_convert.load import load_trained
 from edge_fer_convert.ready import load_ready
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
-from edge_fer.errors import ConfigError, ModelError
+from edge_fer.errors import ConfigError, ModelError, OutputClash
 from edge_fer.faces.crop import whole_to_batch
 from edge_fer.scores.loading import open_classifier
 from edge_fer.scores.manifest import manifest_path, read_manifest
@@ -210,9 +210,16 @@ def test_what_cannot_be_made_of_a_ready_file(converters: None, tmp_path: Path) -
 
 def test_the_input_is_never_replaced(converters: None, tmp_path: Path) -> None:
     path = bare(f"{NAME}-48x48-fp32.tflite", tmp_path).rename(tmp_path / "mine-48x48-fp32.tflite")
-    with pytest.raises(ConfigError, match="would be replaced"):
+    with pytest.raises(OutputClash, match="would be replaced"):
         convert(path, tmp_path, options=PLAIN, force=True)
     assert [item.name for item in tmp_path.iterdir()] == [path.name]
+    # By another name, too.
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / path.name).hardlink_to(path)
+    before = path.read_bytes()
+    with pytest.raises(OutputClash, match="would be replaced"):
+        convert(path, tmp_path / "out", options=PLAIN, force=True)
+    assert path.read_bytes() == (tmp_path / "out" / path.name).read_bytes() == before
 
 
 def test_a_ready_file_with_a_manifest_keeps_what_it_says(converted: Converted, tmp_path: Path) -> None:

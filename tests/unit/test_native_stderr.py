@@ -121,6 +121,9 @@ def test_words_in_a_png_write_no_line(tmp_path: Path, capfd: pytest.CaptureFixtu
     path.write_bytes(png(4, 4, *[(b"IDAT", b"")] * 300_000))
     with pytest.raises(SourceError, match="far more parts"):
         read_picture(path)
+    # An animation of 2000 pictures: the first is read.
+    path.write_bytes(png(4, 4, *[(b"fcTL", bytes(26)), (b"fdAT", b"x")] * 2000))
+    assert read_picture(path).shape == (4, 4)
     assert said(capfd) == ""
 
 
