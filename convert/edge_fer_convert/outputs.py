@@ -59,7 +59,17 @@ def output_kind(
 
 
 def as_probabilities(outputs: NDArray[np.float64], manifest: Manifest) -> NDArray[np.float64]:
-    """What outputs [N, labels] mean: float64 [N, labels], rows summing to 1."""
+    """What outputs [N, labels] mean: float64 [N, labels], rows summing to 1.
+
+    Raises:
+        ModelError: some are not finite.
+    """
+    bad = int((~np.isfinite(outputs).all(axis=1)).sum())
+    if bad:
+        raise ModelError(
+            f"{manifest.name} gives scores that are not finite for {bad} of {len(outputs)} pictures: its weights are "
+            "damaged, or --scale is not its own"
+        )
     if manifest.output_kind == "logits":
         outputs = np.exp((outputs - outputs.max(axis=1, keepdims=True)) / manifest.temperature)
     else:

@@ -10,7 +10,7 @@ from edge_fer.errors import ModelError
 from edge_fer.types import Batch, InputSpec, Scores
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # An int8 softmax is off by half a step (1/512); what is far below zero was never a probability.
 _LOWEST_PROBABILITY = -0.01
+_SUM_SLACK = 0.01
 
 
 class ScoresNotFinite(ModelError):  # noqa: N818 - it names what happened
@@ -106,6 +107,38 @@ def _probabilities(values: NDArray[np.float64], name: str, manifest: Manifest) -
             exponents = (np.clip(values, 0.0, None) / highest) ** (1.0 / manifest.temperature)
     probabilities = exponents / exponents.sum(axis=1, keepdims=True)
     return [Scores(manifest.labels, tuple(row)) for row in probabilities.tolist()]
+
+
+def try_model(run: Callable[[Batch], NDArray[Any]], name: str, manifest: Manifest) -> None:
+    """Run a model that was just opened, and see that its outputs are what its manifest says.
+
+    Args:
+        run: gives its outputs [N, labels] for crops [N, height, width, channels].
+        name: of the file, for errors.
+        manifest: what it is said to be.
+
+    Raises:
+        ScoresNotFinite: it gives NaN or infinite scores.
+        ModelError: it gives no probabilities where it should, or probabilities where logits are expected, of which a
+            second softmax would make scores that are all alike.
+    """
+    grey = sample_crops(manifest.input)
+    outputs = np.asarray(run(grey), np.float64)
+    scores_from_outputs(outputs, name, manifest)
+    if manifest.output_kind != "logits" or not _sums_to_one(outputs):
+        return
+    # Logits may happen to sum to 1 once.
+    noise = np.random.default_rng(0).normal(size=(3, *grey.shape[1:])).astype(np.float32)
+    if _sums_to_one(np.concatenate([np.asarray(run(noise[row : row + 1]), np.float64) for row in range(len(noise))])):
+        raise ModelError(
+            f"{name} gives probabilities but its manifest's 'output_kind' is \"logits\": mend that, or package the "
+            "model again with `edge-fer convert`"
+        )
+
+
+def _sums_to_one(outputs: NDArray[np.float64]) -> bool:
+    rows = outputs.reshape(len(outputs), -1)
+    return bool((rows >= 0.0).all() and (np.abs(rows.sum(axis=1) - 1.0) <= _SUM_SLACK).all())
 
 
 def sample_crops(spec: InputSpec) -> Batch:

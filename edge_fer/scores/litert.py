@@ -12,8 +12,8 @@ from edge_fer.scores.decoding import (
     check_crops,
     check_declared_shape,
     first_line,
-    sample_crops,
     scores_from_outputs,
+    try_model,
 )
 from edge_fer.scores.manifest import manifest_for_engine, read_model_bytes
 from edge_fer.scores.quiet import quiet_stderr
@@ -66,7 +66,7 @@ class LitertClassifier:
         self._stores.check_scaling(self.manifest.input, self._name)
         if shapes[0][0] != 1:
             raise ModelError(f"{model} takes {shapes[0][0]} faces at a time: convert it anew with a batch of 1")
-        self.classify(sample_crops(self.manifest.input))
+        try_model(self._outputs, self._name, self.manifest)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -89,13 +89,15 @@ class LitertClassifier:
             return []
         if self._interpreter is None:
             raise ModelError(f"{self._name} was closed")
+        return scores_from_outputs(self._outputs(crops), self._name, self.manifest)
+
+    def _outputs(self, crops: Batch) -> NDArray[np.float64]:
         inputs = crops.transpose(0, 3, 1, 2) if self.manifest.input.layout == "NCHW" else crops
         inputs = self._stores.stored(np.ascontiguousarray(inputs, dtype=np.float32))
         try:
-            outputs = np.concatenate([self._run(inputs[row : row + 1]) for row in range(len(inputs))])
+            return np.concatenate([self._run(inputs[row : row + 1]) for row in range(len(inputs))])
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"{self._name} failed in LiteRT: {first_line(error)}") from None
-        return scores_from_outputs(outputs, self._name, self.manifest)
 
     def _run(self, inputs: NDArray[Any]) -> NDArray[np.float64]:
         self._interpreter.set_tensor(self._input, inputs)

@@ -11,8 +11,8 @@ from edge_fer.scores.decoding import (
     check_crops,
     check_declared_shape,
     first_line,
-    sample_crops,
     scores_from_outputs,
+    try_model,
 )
 from edge_fer.scores.manifest import manifest_for_engine, read_model_bytes
 from edge_fer.scores.onnx_file import scan_onnx
@@ -76,7 +76,7 @@ class OrtClassifier:
         if isinstance(batch, int) and batch != 1:
             raise ModelError(f"{model} takes {batch} faces at a time: convert it anew with a batch of 1 or any size")
         self._one_by_one = batch == 1
-        self.classify(sample_crops(self.manifest.input))
+        try_model(self._outputs, self._name, self.manifest)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -97,15 +97,16 @@ class OrtClassifier:
         check_crops(crops, self.manifest.input)
         if len(crops) == 0:
             return []
+        return scores_from_outputs(self._outputs(crops), self._name, self.manifest)
+
+    def _outputs(self, crops: Batch) -> NDArray[Any]:
         inputs = self._stores.stored(crops)
         if self.manifest.input.layout == "NCHW":
             inputs = inputs.transpose(0, 3, 1, 2)
         inputs = np.ascontiguousarray(inputs)
         if self._one_by_one:
-            outputs = np.concatenate([self._run(inputs[row : row + 1]).reshape(1, -1) for row in range(len(inputs))])
-        else:
-            outputs = self._run(inputs)
-        return scores_from_outputs(outputs, self._name, self.manifest)
+            return np.concatenate([self._run(inputs[row : row + 1]).reshape(1, -1) for row in range(len(inputs))])
+        return self._run(inputs)
 
     def _run(self, inputs: NDArray[Any]) -> NDArray[Any]:
         if self._session is None:

@@ -9,7 +9,7 @@ import pytest
 from edge_fer_convert import InputOptions, convert
 from edge_fer_convert.inputs import scale_within
 from edge_fer_convert.load import load_trained
-from edge_fer_convert.outputs import output_kind
+from edge_fer_convert.outputs import as_probabilities, output_kind
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
 from edge_fer.errors import ConfigError, ModelError
@@ -17,7 +17,7 @@ from edge_fer.evaluation.predicting import probabilities_of
 from edge_fer.scores.loading import open_classifier
 from edge_fer.scores.manifest import read_manifest, write_manifest
 from edge_fer.types import InputSpec
-from tests.make_models import SPEC, brightness_model, calibration, check_set, pictures, save
+from tests.make_models import MODELS, NAME, SPEC, brightness_model, calibration, check_set, pictures, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -235,3 +235,11 @@ def test_kinds_are_measured_where_no_graph_says_them(tmp_path: Path) -> None:
     assert output_kind(tmp_path, spec, sigmoids) == "sigmoids"
     with pytest.raises(ModelError, match="not finite"):
         output_kind(tmp_path, spec, lambda batch: small_logits(batch) * np.nan)
+
+
+def test_scores_that_are_not_finite_for_some_pictures() -> None:
+    manifest = read_manifest(MODELS / f"{NAME}-48x48-fp32.tflite")
+    outputs = np.ones((3, 7))
+    outputs[1, 2] = np.nan
+    with pytest.raises(ModelError, match="not finite for 1 of 3 pictures"):
+        as_probabilities(outputs, manifest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,9 +15,15 @@ from edge_fer.scores.decoding import (
     first_line,
     sample_crops,
     scores_from_outputs,
+    try_model,
 )
 from edge_fer.scores.manifest import Manifest
 from edge_fer.types import InputSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edge_fer.types import Batch
 
 SPEC = InputSpec(8, 6, "rgb", (127.5, 0.0, 255.0), (127.5,))
 MANIFEST = Manifest("m", "onnx", "fp32", ("a", "b", "c"), SPEC, "probabilities")
@@ -109,3 +116,24 @@ def test_crops_of_another_shape() -> None:
 def test_first_line() -> None:
     assert first_line(ValueError("\n one \n two")) == "one"
     assert first_line(ValueError()) == "ValueError"
+
+
+def test_probabilities_that_are_declared_as_logits_are_noticed_on_opening() -> None:
+    def softmax(crops: Batch) -> NDArray[np.float64]:
+        rows = np.exp(crops.reshape(len(crops), -1)[:, :3].astype(np.float64))
+        return np.asarray(rows / rows.sum(axis=1, keepdims=True))
+
+    try_model(softmax, "m", MANIFEST)
+    with pytest.raises(ModelError, match="gives probabilities but its manifest's 'output_kind' is \"logits\""):
+        try_model(softmax, "m", LOGITS)
+    # Logits that sum to 1 for one picture are logits all the same.
+    sums = iter([1.0, 1.0, 3.0, 0.2])
+    try_model(lambda crops: np.array([[0.0, 0.0, next(sums)]]), "m", LOGITS)
+
+
+def test_sigmoids_are_divided_by_their_sum() -> None:
+    manifest = replace(MANIFEST, output_kind="sigmoids")
+    [sure, none] = scores_from_outputs(np.array([[0.993, 0.0067, 0.0067], [0.0, 0.0, 0.0]]), "m", manifest)
+    assert sure.values == pytest.approx((0.9867, 0.0067, 0.0067), abs=1e-4)
+    # Where no emotion is seen, none is more likely than another.
+    assert none.values == pytest.approx((1 / 3, 1 / 3, 1 / 3))
