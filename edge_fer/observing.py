@@ -47,7 +47,7 @@ def observe_all(
         picture = Picture(frame.image)
         faces = detector.detect(picture)
         detected = clock.monotonic()
-        crops = crop_faces(picture.for_crops(spec.colour), [face.box for face in faces], spec)
+        crops = crop_faces(picture.for_crops(spec.colour), faces, spec)
         found.append((frame, faces, crops, start, detected, clock.monotonic()))
     if not found:
         return []
