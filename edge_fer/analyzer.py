@@ -27,6 +27,7 @@ from edge_fer.faces.verified import picture_detector
 from edge_fer.observing import observe_all, observe_next, observe_whole
 from edge_fer.pipeline import READ_SECONDS
 from edge_fer.scores.loading import BACKENDS, Backend, open_classifier
+from edge_fer.scores.mirrored import MirroredClassifier
 from edge_fer.scores.notes import classifier_notes
 from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.sinks.runner import SystemClock
@@ -102,6 +103,7 @@ class EdgeFer:
         detector: str | FaceDetector = "auto",
         search: DetectorSettings | None = None,
         max_picture_px: int = CameraSettings().max_picture_px,
+        mirror: bool = False,
     ) -> None:
         """Load the model and the face detector.
 
@@ -116,6 +118,7 @@ class EdgeFer:
                 `FaceDetector` of your own.
             search: what is asked of a detector by name; None for the thorough search that suits stills.
             max_picture_px: picture files with more pixels are refused before they are decoded.
+            mirror: read each face mirrored too and average its scores, at twice the engine's cost.
 
         Raises:
             ModelError: there is no usable model file, of the classifier or the detector.
@@ -140,6 +143,7 @@ class EdgeFer:
             "detector": detector,
             "search": search,
             "max_picture_px": max_picture_px,
+            "mirror": mirror,
         }
         self._max_picture_px = max_picture_px
         use_threads(threads)
@@ -154,7 +158,9 @@ class EdgeFer:
             self._detector = detector
         else:
             raise TypeError(f"detector must be a name or have a method detect(picture), not {_kind(detector)}")
-        self._classifier = _open_engine(engine, model, threads)
+        opened_engine = _open_engine(engine, model, threads)
+        self._classifier: Classifier = MirroredClassifier(opened_engine) if mirror else opened_engine
+        self._model_notes = classifier_notes(opened_engine)
         self._clock = SystemClock()
 
     @property
@@ -165,7 +171,7 @@ class EdgeFer:
     @property
     def model_notes(self) -> list[str]:
         """What to know of the model before its scores are read, one sentence each; mostly empty."""
-        return classifier_notes(self._classifier)
+        return self._model_notes
 
     def analyze(self, image: PictureInput, *, whole: bool = False) -> Observation:
         """Find and read every face of a picture.

@@ -97,6 +97,15 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
     help="What pixels become: 1/255, -1..1, 0..255, imagenet, per-picture, or MEAN,STD.",
 )
 @click.option("--colour", type=click.Choice(["grey", "rgb", "bgr"]), help="Channels that the model takes.")
+@click.option(
+    "--prior-correction",
+    metavar="TAU",
+    type=click.FloatRange(0, 1),
+    help="Fold in how far the classes' frequencies in training are divided out: 0 not at all, 1 wholly.",
+)
+@click.option(
+    "--prior", metavar="A,B,C", help="Counts of the classes in training.  [default: as the model's manifest says]"
+)
 @click.option("--output", metavar="NAME", help="Which output to take, where the model has several.")
 @click.option(
     "--architecture",
@@ -148,6 +157,8 @@ def command(
     labels: tuple[str, ...] | None,
     scale: str | None,
     colour: ColourOrder | None,
+    prior_correction: float | None,
+    prior: str | None,
     output: str | None,
     architecture: Path | None,
     trust_model: bool,
@@ -188,7 +199,7 @@ def command(
         "out": out,
         "recipes": recipes or None,
         "engines": engines,
-        "options": InputOptions(labels, scale, colour, output, architecture, trust_model),
+        "options": InputOptions(labels, scale, colour, output, architecture, trust_model, prior_correction, prior),
         "calibration": calibration,
         "check": check,
         "name": name,

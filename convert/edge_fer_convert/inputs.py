@@ -40,6 +40,10 @@ class InputOptions:
     """A model.json, where the file holds weights alone."""
     trust_model: bool = False
     """True to load a model that holds code or reaches for other files."""
+    prior_correction: float | None = None
+    """Strength, 0 to 1, with which the classes' frequencies in training are divided out of the model."""
+    prior: str | None = None
+    """Those frequencies, as counts or shares divided by commas, where the model's manifest does not hold them."""
     label_guess: tuple[str, ...] | None = None
     """Classes of the check data, to be assumed where neither `labels` nor a sidecar names the model's."""
 

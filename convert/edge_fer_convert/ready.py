@@ -18,6 +18,7 @@ from edge_fer_convert.endings import onnx_steps, structure_of_graph
 from edge_fer_convert.inputs import scale_within
 from edge_fer_convert.onnx_dialects import recipe_of_onnx, tidied
 from edge_fer_convert.outputs import as_probabilities
+from edge_fer_convert.prior import fold_into_onnx
 from edge_fer_convert.safety import check_first_bytes
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 from edge_fer_convert.tflite_graph import quantised_first, read_tflite
@@ -94,6 +95,20 @@ def _check_scale(path: Path, scale: str, stores: TensorValues, manifest: Manifes
             f"{path} takes whole pixels ({kind} without quantisation parameters), which --scale {scale} would round to "
             "a few levels: leave --scale away"
         ) from None
+
+
+def with_folded_prior(
+    source: ReadyModel, path: Path, options: InputOptions, offsets: NDArray[np.float64], manifest: Manifest
+) -> ReadyModel:
+    """An ONNX model with the offsets in its last layer's bias; `manifest` is what then holds of it.
+
+    Raises:
+        ConfigError: it is a .tflite file, or does not end in a layer that could hold them.
+    """
+    if source.manifest.engine != "onnx":
+        raise ConfigError(f"{path}: a .tflite file cannot be changed: give the model that it was made of")
+    opened = _open_onnx(path, fold_into_onnx(source.data, offsets, path), options.output)
+    return replace(source, data=opened.data, run=opened.run, manifest=manifest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from edge_fer.errors import ConfigError
 from edge_fer.evaluation.predicting import in_parts
 from edge_fer.scores.notes import SIGMOIDS
 from edge_fer_convert.check_data import known_part, occurring_names
 from edge_fer_convert.contents import open_source
 from edge_fer_convert.conventions import settled
 from edge_fer_convert.describe import remaining_guesses
+from edge_fer_convert.prior import fold_into_keras, prior_to_fold, with_prior
+from edge_fer_convert.ready import ReadyModel, with_folded_prior
 from edge_fer_convert.verify import class_f1, measured_accuracy
 
 if TYPE_CHECKING:
@@ -54,7 +57,7 @@ def understood(source: Path, options: InputOptions, check: CheckSet | None, say:
     """
     if check is not None and options.labels is None:
         options = replace(options, label_guess=occurring_names(check))
-    trained = open_source(source, options)
+    trained = _with_prior(open_source(source, options), source, options)
     notes = [f"note: {sentence}" for sentence in ([SIGMOIDS] if trained.manifest.output_kind == "sigmoids" else [])]
     if check is None:
         warnings = [f"WARNING: {sentence}" for sentence in trained.manifest.warnings]
@@ -78,3 +81,17 @@ def understood(source: Path, options: InputOptions, check: CheckSet | None, say:
         class_f1(answers, check, manifest.labels),
         tuple(warnings),
     )
+
+
+def _with_prior(source: Source, path: Path, options: InputOptions) -> Source:
+    wanted = prior_to_fold(source.manifest, options, path)
+    if wanted is None:
+        return source
+    offsets, prior = wanted
+    manifest = with_prior(source.manifest, prior)
+    if isinstance(source, ReadyModel):
+        return with_folded_prior(source, path, options, offsets, manifest)
+    if source.network.keras_model is None:
+        raise ConfigError(f"{path}: a SavedModel's last layer cannot be changed: give its .keras or .h5 file")
+    fold_into_keras(source.network.keras_model, offsets, path)
+    return replace(source, manifest=manifest)

@@ -77,6 +77,9 @@ def _is_no_csv_file(word: str) -> bool:
     metavar="DIR",
     help="Write annotated copies of the pictures into this folder.",
 )
+@click.option(
+    "--mirror", is_flag=True, help="Read each face mirrored too and average the scores; takes the model twice the time."
+)
 @click.option("--whole", is_flag=True, help="Take each picture as one face that is already cropped.")
 @engine_options
 @click.option(
@@ -216,6 +219,7 @@ def _predict(names: Sequence[tuple[str, bool]], skipped: LeftOut, options: dict[
             threads=options["threads"],
             detector=options["detector"],
             search=search,
+            mirror=options["mirror"],
         ) as fer,
         _writers(fer.labels, options) as write,
     ):

@@ -214,3 +214,17 @@ def test_an_empty_folder_is_told(folder: Path, tiny_model: Path) -> None:
 )
 def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...]) -> None:
     assert CliRunner().invoke(command, arguments).exit_code == 2
+
+
+def test_a_face_and_its_mirror_image_have_the_same_scores_with_mirror(folder: Path, astronaut: Image) -> None:
+    cv2.imwrite("face.png", astronaut[70:170, 175:275])
+    cv2.imwrite("turned.png", astronaut[70:170, 175:275][:, ::-1])
+    lines = {}
+    for option in ((), ("--mirror",)):
+        result = predict(Path("small"), "face.png", "turned.png", "--whole", "--json", *option)
+        assert result.exit_code == 0
+        lines[option] = [list(json.loads(line)["faces"][0]["scores"].values()) for line in result.stdout.splitlines()]
+    (first, second), (one, other) = lines[()], lines["--mirror",]
+    assert first != second
+    assert one == pytest.approx(other, abs=2e-4)
+    assert one == pytest.approx([(a + b) / 2 for a, b in zip(first, second, strict=True)], abs=2e-4)
