@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SETTINGS = CameraSettings(open_timeout_seconds=LONG, snapshot_fps=100.0)
-QUICK = CameraSettings(open_timeout_seconds=0.5)
 B = "123456789000000000000987654321"
 MIXED = "multipart/x-mixed-replace"
 
@@ -234,7 +233,7 @@ def test_the_rate_is_the_measured_one(seconds):
         source.read(LONG)
         source.close()
     assert source.info.fps is not None
-    assert source.info.fps <= 1.2 / seconds
+    assert source.info.fps <= 2 / seconds
 
 
 def test_damaged_pictures_leave_no_line_in_the_log(capfd):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SETTINGS = CameraSettings(open_timeout_seconds=LONG)
-QUICK = CameraSettings(open_timeout_seconds=0.5)
+QUICK = CameraSettings(open_timeout_seconds=2.0)
 MIXED = "multipart/x-mixed-replace; boundary=x"
 
 
