@@ -51,6 +51,10 @@ class _Held:
                 if self._memory is None:
                     self._memory = _memory_file()
                 self._real = os.dup(_STDERR)
+                if self._read > MOST_BYTES:
+                    self._pass_on(self._real, whole=True)
+                    os.ftruncate(self._memory, 0)
+                    self._read = 0
                 os.dup2(self._memory, _STDERR)
 
     def release(self, *, drop_all: bool) -> None:
@@ -64,28 +68,34 @@ class _Held:
         """Give the descriptor back whoever holds it, as the process ends."""
         with self._lock:
             self._give(whole=True)
+            with contextlib.suppress(OSError):
+                self._pass_on(_STDERR, whole=True)
 
     def _give(self, *, whole: bool) -> None:
-        real, memory = self._real, self._memory
-        if real is None or memory is None:
+        real = self._real
+        if real is None:
             return
         with contextlib.suppress(OSError):
             if whole:
                 os.dup2(real, _STDERR)
                 self._real = None
-            size = os.fstat(memory).st_size
-            if size > self._read:
-                data = os.pread(memory, min(size - self._read, MOST_BYTES), max(self._read, size - MOST_BYTES))
-                end = len(data) if whole else data.rfind(b"\n") + 1
-                self._read += end + max(0, size - self._read - MOST_BYTES)
-                kept = b"" if self._dropping else _of_others(data[:end])
-                _write(real, kept)
-            if whole:
-                if size:
-                    os.ftruncate(memory, 0)
-                self._read = 0
+            self._pass_on(real, whole=whole)
         if whole:
             os.close(real)
+
+    def _pass_on(self, real: int, *, whole: bool) -> None:
+        """Read on where the last reading ended: a write that was under way then may have come after it."""
+        memory = self._memory
+        if memory is None:
+            return
+        size = os.fstat(memory).st_size
+        if size <= self._read:
+            return
+        begin = max(self._read, size - MOST_BYTES)
+        data = os.pread(memory, size - begin, begin)
+        end = len(data) if whole else data.rfind(b"\n") + 1
+        self._read = begin + end
+        _write(real, b"" if self._dropping else _of_others(data[:end]))
 
 
 _HELD = _Held()

@@ -70,10 +70,11 @@ def test_no_line_of_any_thread_is_lost_while_others_decode(capfd: pytest.Capture
         thread.start()
     for number in range(2000):
         os.write(2, b"line %d\n" % number)
-        print("python", number, file=sys.stderr, flush=True)
+        sys.stderr.write(f"python {number}\n")
     end.set()
     for thread in threads:
         thread.join()
+    native_stderr.restore()
     lines = said(capfd).splitlines()
     assert [line for line in lines if line.startswith("line")] == [f"line {number}" for number in range(2000)]
     assert [line for line in lines if line.startswith("python")] == [f"python {number}" for number in range(2000)]
