@@ -8,6 +8,7 @@ Its own process, because tf_keras and Keras 3 do not get on in one.
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Any
 from edge_fer.errors import ModelError
 
 _TIMEOUT_SECONDS = 300.0
+_FIRST_LAYOUT = "_layer_checkpoint_dependencies"
+_NUMBERED = re.compile(rf"{_FIRST_LAYOUT}/[^/]*_(\d+)/")
 # Arguments that some versions wrote and others refuse.
 _STRAY = {
     "DepthwiseConv2D": ("groups",),
@@ -26,35 +29,42 @@ _STRAY = {
 }
 
 
-def read_legacy(model: Path, architecture: Path | None, folder: Path, why: str) -> None:
+def read_legacy(path: Path, model: Path, architecture: Path | None, folder: Path, why: str) -> None:
     """Write a SavedModel of an old file into a folder.
 
     Args:
-        model: an .h5 or .hdf5 file whose configuration was checked already.
-        architecture: a model.json where the file holds weights alone.
+        path: names the file in errors.
+        model: a checked copy of it: .keras, .h5 or .weights.h5.
+        architecture: a checked model.json where the file holds weights alone.
         folder: to write to.
-        why: what Keras 3 said.
+        why: why it is not for Keras 3, a sentence.
 
     Raises:
         ModelError: tf_keras is absent or refuses it too.
     """
     if importlib.util.find_spec("tf_keras") is None:
-        raise ModelError(f"Keras cannot load {model}: {why}; for old files `pip install tf_keras` may help")
+        raise ModelError(f"Keras cannot load {path}: {why}; for old files `pip install tf_keras` may help")
     arguments = [str(model), str(folder), *([str(architecture)] if architecture else [])]
     try:
         run = subprocess.run(
-            [sys.executable, "-m", "edge_fer_convert.legacy", *arguments],
+            [sys.executable, "-c", _program(), *arguments],
             capture_output=True,
             text=True,
             check=False,
             timeout=_TIMEOUT_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise ModelError(f"{model}: tf_keras did not load it within {_TIMEOUT_SECONDS:.0f} s") from None
+        raise ModelError(f"{path}: tf_keras did not load it within {_TIMEOUT_SECONDS:.0f} s") from None
     if run.returncode != 0:
         said = [line for line in run.stdout.splitlines() if line.startswith("refused: ")]
         reason = said[-1].removeprefix("refused: ") if said else f"exit {run.returncode}"
-        raise ModelError(f"Keras cannot load {model}: {why}; nor can tf_keras: {reason}")
+        raise ModelError(f"Keras cannot load {path}: {why}; nor can tf_keras: {reason}")
+
+
+def _program() -> str:
+    """The same search path as here, whatever the current folder holds."""
+    begin = f"import sys; sys.path[:] = {sys.path!r}"
+    return f"{begin}; from edge_fer_convert.legacy import main; sys.exit(main(sys.argv[1:]))"
 
 
 def main(arguments: list[str]) -> int:
@@ -62,6 +72,7 @@ def main(arguments: list[str]) -> int:
     import tf_keras
 
     model_file, folder = arguments[:2]
+    _read_first_layout(model_file)
     shims = {name: _tolerant(getattr(tf_keras.layers, name), stray) for name, stray in _STRAY.items()}
     try:
         if len(arguments) > 2:
@@ -74,6 +85,53 @@ def main(arguments: list[str]) -> int:
         print("refused:", (str(error).strip() or type(error).__name__).splitlines()[0][:300])
         return 1
     return 0
+
+
+def _read_first_layout(model_file: str) -> None:
+    """Have tf_keras look for weights where Keras 2.12 to 2.14 wrote them, if the file is one of those.
+
+    They went through a model's attributes from A to Z and reached the layers by the list of its dependencies, which
+    holds layers with weights twice; 2.15 goes from Z to A and skips that list.
+    """
+    from tf_keras.src.saving import saving_lib
+
+    names = _names_of_weights(model_file)
+    if not any(name.startswith(_FIRST_LAYOUT) for name in names):
+        return
+    later = saving_lib._walk_trackable
+    saving_lib.ATTR_SKIPLIST -= {_FIRST_LAYOUT}
+    saving_lib._walk_trackable = lambda trackable: reversed([*later(trackable)])
+    # Up to 2.13 both entries of a layer counted, so that a layer with weights never has an odd number.
+    if any(int(number) % 2 for name in names for number in _NUMBERED.findall(name)):
+        return
+
+    def load_container(container: Any, weights: Any, assets: Any, inner_path: str, **more: Any) -> None:
+        used: dict[str, int] = {}
+        for part in [*container.values()] if isinstance(container, dict) else container:
+            if saving_lib._is_keras_trackable(part):
+                name = saving_lib.generic_utils.to_snake_case(type(part).__name__)
+                used[name] = used.get(name, -1) + 1
+                place = f"{inner_path}/{name}_{used[name]}" if used[name] else f"{inner_path}/{name}"
+                saving_lib._load_state(part, weights, assets, inner_path=place, **more)
+
+    saving_lib._load_container_state = load_container
+
+
+def _names_of_weights(model_file: str) -> list[str]:
+    """Where in a file of weights numbers lie; empty for the older kind of HDF5 files."""
+    import io
+    import zipfile
+
+    import h5py
+
+    data = Path(model_file).read_bytes()
+    if model_file.endswith(".keras"):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            data = archive.read("model.weights.h5")
+    names: list[str] = []
+    with h5py.File(io.BytesIO(data), "r") as file:
+        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    return names
 
 
 def _tolerant(layer_class: Any, stray: tuple[str, ...]) -> Any:

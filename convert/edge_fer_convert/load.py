@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,19 +13,13 @@ from edge_fer.scores.decoding import first_line
 from edge_fer.scores.manifest import manifest_path, read_manifest, read_model_bytes
 from edge_fer.third_party import isolate_keras
 from edge_fer_convert.describe import describe
+from edge_fer_convert.graph_check import complaints_of_saved_model, copy_checked_saved_model
 from edge_fer_convert.inputs import parse_scale
 from edge_fer_convert.legacy import read_legacy
 from edge_fer_convert.network import Network, from_keras, from_saved_model
 from edge_fer_convert.outputs import as_probabilities
-from edge_fer_convert.safety import (
-    check_config,
-    check_first_bytes,
-    check_hdf5,
-    check_keras_archive,
-    check_saved_model,
-    read_architecture,
-)
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
+from edge_fer_convert.trained_files import TrainedFile, is_trained_file, read_trained_file, write_for
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +29,7 @@ if TYPE_CHECKING:
     from edge_fer.types import Batch
     from edge_fer_convert.inputs import InputOptions
 
-_FIRST_BYTES = {".keras": b"PK\x03\x04", ".h5": b"\x89HDF\r\n\x1a\n", ".hdf5": b"\x89HDF\r\n\x1a\n"}
+_MOST_SENTENCES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +39,8 @@ class TrainedModel:
     network: Network
     manifest: Manifest
     guesses: tuple[str, ...]
-    """What nobody said and was assumed, one sentence each, for the user to read."""
+    """What nobody said and was assumed, and what was loaded only because the user trusts the file: one sentence each,
+    for the user to read."""
 
     def run(self, batch: Batch) -> NDArray[np.float64]:
         """Outputs [N, classes] for inputs [N, height, width, channels]."""
@@ -59,7 +52,8 @@ class TrainedModel:
 
 
 def load_trained(path: Path, options: InputOptions) -> TrainedModel:
-    """Load a .keras file, an .h5/.hdf5 file (a whole model, or weights with their architecture) or a SavedModel.
+    """Load a .keras file, an HDF5 file (a whole model, or weights with their architecture), a .keras file that was
+    unpacked into a folder, or a SavedModel. Files are known by their content, not by their names.
 
     A file's sidecar `<file>.json` is read where there is one. Options win over it; where both are silent,
     FER-2013's label order and a scale of 1/255 are assumed.
@@ -71,87 +65,80 @@ def load_trained(path: Path, options: InputOptions) -> TrainedModel:
     """
     if options.scale is not None:
         parse_scale(options.scale)  # a mistyped option is found before the slow part
-    network = _load_folder(path, options) if path.is_dir() else _load_file(path, options)
+    if path.is_dir() and not is_trained_file(path):
+        network, trusted = _load_saved_model(path, options)
+    else:
+        network, trusted = _load_file(path, options)
     sidecar = read_manifest(path) if manifest_path(path).is_file() and not path.is_dir() else None
     guesses: list[str] = []
     manifest = describe(path, network.shapes, network.outputs, options, sidecar, guesses)
     counted = None if network.keras_model is None else multiply_adds(network.keras_model)
     manifest = replace(manifest, parameters=network.parameters, multiply_adds=counted)
+    guesses += [f"loaded on trust: {sentence}" for sentence in trusted[:_MOST_SENTENCES]]
+    if len(trusted) > _MOST_SENTENCES:
+        guesses.append(f"loaded on trust: {len(trusted) - _MOST_SENTENCES} more of this kind")
     return TrainedModel(network, manifest, tuple(guesses))
 
 
-def _load_folder(path: Path, options: InputOptions) -> Network:
+def _load_saved_model(path: Path, options: InputOptions) -> tuple[Network, tuple[str, ...]]:
     _keras()
-    if not options.trust_model:
-        check_saved_model(path)
-    return from_saved_model(path, path, options.output)
-
-
-def _load_file(path: Path, options: InputOptions) -> Network:
-    data = read_model_bytes(path)
-    expected = _FIRST_BYTES.get(path.suffix.lower())
-    if expected is None:
-        raise ModelError(
-            f"{path} is not a trained Keras model: give a .keras, .h5 or .hdf5 file, a SavedModel folder, or a .tflite "
-            "or .onnx file to package anew"
-        )
-    check_first_bytes(path, data, expected)
-    keras = _keras()
-    if not options.trust_model:
-        (check_keras_archive if path.suffix.lower() == ".keras" else check_hdf5)(path, data)
-    try:
-        with quiet_tensorflow():
-            model = _built(keras, path, data, options)
-    except ModelError:
-        raise
-    except Exception as error:  # Keras raises whatever its layers raise
-        why = _reason(error)
-        if path.suffix.lower() == ".keras":
-            raise ModelError(f"Keras cannot load {path}: {why}") from None
-        with tempfile.TemporaryDirectory(prefix="edge-fer-") as folder:
-            read_legacy(path, options.architecture, Path(folder), why)
-            return from_saved_model(path, Path(folder), options.output)
-    if not model.built or not getattr(model, "inputs", None):
-        raise ModelError(f"{path} does not say what it takes: call the model once on pictures and save it again")
-    return from_keras(path, model, options.output)
-
-
-def _built(keras: Any, path: Path, data: bytes, options: InputOptions) -> Any:
-    safe = not options.trust_model
-    if options.architecture is None:
-        if path.suffix.lower() != ".keras" and _holds_weights_alone(data):
-            raise ModelError(f"{path} holds weights without a model: give its model.json with --architecture")
-        # Optimiser settings of old files are not needed, and newer versions refuse some of them.
-        return keras.models.load_model(path, compile=False, safe_mode=safe)
-    text = read_architecture(options.architecture)
-    if safe:
-        check_config(options.architecture, json.loads(text))
-    if not safe:
-        keras.config.enable_unsafe_deserialization()
-    model = keras.models.model_from_json(text)
-    # Keras tells old and new files of weights apart by their names.
+    if options.trust_model:
+        return from_saved_model(path, path, options.output), complaints_of_saved_model(path)
     with tempfile.TemporaryDirectory(prefix="edge-fer-") as folder:
-        copy = Path(folder, "old.h5" if _is_old(data) else "new.weights.h5")
-        shutil.copyfile(path, copy)
-        model.load_weights(copy)
+        copy_checked_saved_model(path, Path(folder))
+        return from_saved_model(path, Path(folder), options.output), ()
+
+
+def _load_file(path: Path, options: InputOptions) -> tuple[Network, tuple[str, ...]]:
+    data = b"" if path.is_dir() else read_model_bytes(path)
+    architecture = None if options.architecture is None else read_model_bytes(options.architecture)
+    if not is_trained_file(path, data):
+        raise ModelError(
+            f"{path} is not a trained Keras model: give a .keras or HDF5 file, a SavedModel folder, or a .tflite or "
+            ".onnx file to package again"
+        )
+    keras = _keras()
+    file = read_trained_file(path, data, options.architecture, architecture, trusted=options.trust_model)
+    why = "it was written by Keras 2"
+    with tempfile.TemporaryDirectory(prefix="edge-fer-") as folder:
+        if "keras" in file.roads:
+            try:
+                with quiet_tensorflow():
+                    model = _built(keras, file, Path(folder), trusted=options.trust_model)
+            except ModelError:
+                raise
+            except Exception as error:  # Keras raises whatever its layers raise
+                why = _reason(error)
+                if "tf_keras" not in file.roads:
+                    raise ModelError(f"Keras cannot load {path}: {why}") from None
+            else:
+                return _network_of(path, model, options), file.complaints
+        parts, made, checked = (Path(folder, name) for name in ("parts", "made", "checked"))
+        for one in (parts, made, checked):
+            one.mkdir()
+        read_legacy(path, *write_for("tf_keras", file, parts), made, why)
+        if options.trust_model:
+            return from_saved_model(path, made, options.output), file.complaints
+        copy_checked_saved_model(made, checked, loops=True)
+        return from_saved_model(path, checked, options.output), file.complaints
+
+
+def _built(keras: Any, file: TrainedFile, folder: Path, *, trusted: bool) -> Any:
+    model_file, architecture = write_for("keras", file, folder)
+    if architecture is None:
+        # Optimiser settings of old files are not needed, and newer versions refuse some of them.
+        return keras.models.load_model(model_file, compile=False, safe_mode=not trusted)
+    if trusted:
+        keras.config.enable_unsafe_deserialization()
+    model = keras.models.model_from_json(architecture.read_text(encoding="utf-8"))
+    model.load_weights(model_file)
     return model
 
 
-def _holds_weights_alone(data: bytes) -> bool:
-    return "model_config" not in _root_attributes(data)
-
-
-def _is_old(data: bytes) -> bool:
-    return bool({"layer_names", "model_config"} & _root_attributes(data))
-
-
-def _root_attributes(data: bytes) -> set[str]:
-    import io
-
-    import h5py
-
-    with h5py.File(io.BytesIO(data), "r") as file:
-        return set(file.attrs) | ({"model_config"} if "model_weights" in file else set())
+def _network_of(path: Path, model: Any, options: InputOptions) -> Network:
+    if not model.built or not getattr(model, "inputs", None):
+        raise ModelError(f"{path} does not say what it takes: call the model once on pictures and save it again")
+    return from_keras(path, model, options.output)
 
 
 def _reason(error: Exception) -> str:
