@@ -1,29 +1,73 @@
-"""The heavy work in a process of its own, which is ended where it takes too long or too much memory."""
+"""The heavy work in a confined process of its own, which is ended where it takes too long or too much memory.
+
+The process works in a folder of its own inside the folder for the files; what it left there is looked at and moved
+by this one. It is not believed: neither the names of its files nor the result that it sends.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import multiprocessing
-import os
-import shutil
-import threading
-import time
-import traceback
+import io
+import pickle
+import re
+import stat
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_fer import errors
+from edge_fer.confined import HALF_WAY, MARK, Crashed, Job, Limits, TookTooLong, TookTooMuchMemory, run_confined
 from edge_fer.errors import EdgeFerError, ModelError
-from edge_fer_convert.package import STAGING_PREFIX
+from edge_fer.scores.manifest import manifest_path
+from edge_fer_convert.package import Delivery, refuse_overwriting, working_folder
+from edge_fer_convert.report import REPORT_NAMES, is_our_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from multiprocessing.connection import Connection
 
+    from edge_fer.confinement import Walls
     from edge_fer_convert.result import ConversionResult
 
-_POLL_SECONDS = 0.2
+LONGEST_SECONDS = 1800.0
+"""Of a conversion, unless the user gives a time."""
+_FIRST_SECONDS, _FIRST_SECONDS_PER_MEGABYTE = 120.0, 3.0
+_SECONDS, _FILE_SECONDS, _FILE_SECONDS_PER_MEGABYTE, _SECONDS_PER_PICTURE = 120.0, 90.0, 5.0, 0.1
+_NAMES = f"{MARK}names "
+_MOST_FILES = 64
+_PLAIN_NAME = re.compile(r"[\w][\w.+ -]*\.(tflite|onnx|json|html)")
+
+
+def default_seconds(size_bytes: int, files: int, pictures: int) -> float:
+    """How long a conversion may take where nobody says it: by the size of the model and what is to be done.
+
+    Measured on two slow cores: a model of 0.5 MB takes 20 s a file, ResNet50 (100 MB) 150 s. The limits are four
+    times that and more, and never above half an hour.
+
+    Args:
+        size_bytes: of the model.
+        files: to make, each method of calibration counted.
+        pictures: to measure and calibrate each of them on.
+    """
+    megabytes = size_bytes / 1e6
+    each = _FILE_SECONDS + _FILE_SECONDS_PER_MEGABYTE * megabytes + _SECONDS_PER_PICTURE * pictures
+    return min(LONGEST_SECONDS, first_seconds(size_bytes) + _SECONDS + files * each)
+
+
+def first_seconds(size_bytes: int) -> float:
+    """How long loading a model and running it for the first time may take: a graph without an end ends here."""
+    return min(LONGEST_SECONDS, _FIRST_SECONDS + _FIRST_SECONDS_PER_MEGABYTE * size_bytes / 1e6)
+
+
+def size_bytes(model: Path | None) -> int:
+    """Of a model, a file or a folder; 0 where there is none."""
+    if model is None:
+        return 0
+    with contextlib.suppress(OSError, ValueError):
+        if model.is_dir():
+            return sum(file.lstat().st_size for file in [*model.glob("*"), *model.glob("variables/*")])
+        return model.stat().st_size
+    return 0
 
 
 def convert_in_child(
@@ -32,90 +76,136 @@ def convert_in_child(
     *,
     timeout_seconds: float,
     most_bytes: int,
+    load_seconds: float | None = None,
     work: Callable[..., Any] | None = None,
+    bubblewrap: str | None = "bwrap",
 ) -> ConversionResult:
-    """Run `convert` in a child process.
+    """Run `convert` in a confined process.
 
     Args:
-        arguments: of `convert`, all but `say`.
-        say: told what goes on.
-        timeout_seconds: after which the child is ended.
-        most_bytes: of resident memory, beyond which it is ended; not watched where there is no /proc.
-        work: a function in place of `convert` that can be pickled; tests bring their own.
+        arguments: of `convert`, all but `say` and `delivery`.
+        say: takes what goes on, a sentence a call.
+        timeout_seconds: after which the work is ended.
+        most_bytes: of resident memory, of the process and all that it starts; not watched where there is no /proc.
+        load_seconds: after which it is ended if the model was not run once by then; None for no such limit.
+        work: a function of a module in place of `convert`; tests bring their own.
+        bubblewrap: the program that adds namespaces, where it is installed.
 
     Raises:
-        EdgeFerError: what `convert` raises, or the child was ended; nothing half-written is left.
+        EdgeFerError: what `convert` raises, or the work was ended; nothing half-written is left.
     """
-    context = multiprocessing.get_context("spawn")
-    receiving, sending = context.Pipe(duplex=False)
-    child = context.Process(target=_work, args=(sending, dict(arguments), work), daemon=True)
-    out = Path(arguments.get("out", Path()))
-    existed = out.exists()
-    child.start()
-    sending.close()
-    try:
-        return _followed(child, receiving, say, time.monotonic() + timeout_seconds, timeout_seconds, most_bytes)
-    finally:
-        child.join(0.5)
-        if child.is_alive():
-            child.kill()
-            child.join()
-            for left in out.glob(f"{STAGING_PREFIX}{child.pid}-*"):
-                shutil.rmtree(left, ignore_errors=True)
-            if not existed:
-                with contextlib.suppress(OSError):  # not there, or not empty
-                    out.rmdir()
-        receiving.close()
+    out, force = Path(arguments.get("out", Path())), bool(arguments.get("force", False))
+    model = arguments.get("model")
+    announced: set[str] = set()
+    standing: list[Walls] = []
 
+    def heard(text: str) -> None:
+        if not text.startswith(MARK):
+            say(text)
+            return
+        names = text.removeprefix(_NAMES).split("\x1f")[:_MOST_FILES]
+        refuse_overwriting([out / name for name in names if _PLAIN_NAME.fullmatch(name)], force, model)
+        refuse_overwriting([out / name for name in REPORT_NAMES if not is_our_report(out / name)], force)
+        announced.update(names)
 
-def _followed(
-    child: Any, receiving: Connection, say: Callable[[str], None], until: float, timeout_seconds: float, most_bytes: int
-) -> ConversionResult:
-    while True:
-        if time.monotonic() > until:
-            raise EdgeFerError(f"the conversion took more than {timeout_seconds:g} s: give a larger --timeout")
-        used = resident_bytes(child.pid)
-        if used > most_bytes:
-            raise EdgeFerError(
-                f"the conversion took more than {most_bytes / 1e9:g} GB of memory: give a larger --memory-limit"
-            )
-        if not receiving.poll(_POLL_SECONDS):
-            continue
+    with working_folder(out) as folder:
+        job = Job(_work, {"arguments": dict(arguments), "work": work, "folder": folder}, _needed(arguments), folder)
+        limits = Limits(timeout_seconds, most_bytes, first_seconds=load_seconds)
         try:
-            kind, content = receiving.recv()
-        except EOFError:
-            child.join()
-            raise ModelError(
-                f"the converter crashed on the model (exit {child.exitcode}): it may be damaged, or memory ran out"
+            data = run_confined(job, limits, heard, walls=standing.append, bubblewrap=bubblewrap)
+        except TookTooLong as error:
+            raise EdgeFerError(f"the conversion took more than {error} s: give a larger --timeout") from None
+        except TookTooMuchMemory as error:
+            raise EdgeFerError(
+                f"the conversion took more than {error} GB of memory: give a larger --memory-limit"
             ) from None
-        if kind == "say":
-            say(content)
-        elif kind == "error":
-            raise _rebuilt(*content)
-        else:
-            result: ConversionResult = content
-            return result
+        except Crashed as error:
+            raise ModelError(
+                f"the converter crashed on the model ({error}): it may be damaged, or memory ran out"
+            ) from None
+        except EdgeFerError:
+            deliver(folder / "rejected", out / "rejected", announced)
+            raise
+        result = read_result(data)
+        if work is None and standing:
+            result = replace(result, walls=standing[0].sentence())
+        deliver(folder / "files", out, announced)
+    return result
 
 
-def _work(sending: Connection, arguments: dict[str, Any], work: Callable[..., Any] | None) -> None:
+def _needed(arguments: Mapping[str, Any]) -> tuple[Path, ...]:
+    """The files that the work reads beside its packages."""
+    model, options = arguments.get("model"), arguments.get("options")
+    found = [] if model is None else [Path(model), manifest_path(Path(model))]
+    architecture = getattr(options, "architecture", None)
+    return tuple(found if architecture is None else [*found, Path(architecture)])
+
+
+def deliver(source: Path, target: Path, announced: set[str]) -> None:
+    """Move what a confined process made: plain files under the names that it announced, and nothing else."""
+    allowed = announced | {f"{name}.json" for name in announced} | set(REPORT_NAMES)
+    for name in sorted(allowed):
+        file = source / name
+        try:
+            status = file.lstat()
+        except (OSError, ValueError):
+            continue
+        if not _PLAIN_NAME.fullmatch(name) or not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            continue
+        target.mkdir(exist_ok=True)
+        file.chmod(0o644)
+        # A model beside the manifest of its predecessor is refused by its hash, should this be cut short.
+        file.replace(target / name)
+
+
+def _work(
+    arguments: dict[str, Any], work: Callable[..., Any] | None, folder: Path, say: Callable[[str], None], walls: str
+) -> bytes:
     if work is None:
         from edge_fer_convert.conversion import convert
 
         work = convert
+    delivery = Delivery(
+        Path(arguments.get("out", Path())),
+        bool(arguments.get("force", False)),
+        workspace=folder,
+        announce=lambda names: say(_NAMES + "\x1f".join(names)),
+        loaded=lambda: say(HALF_WAY),
+        walls=walls,
+    )
     _give_memory_back()
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    return pickle.dumps(work(**arguments, delivery=delivery, say=say))
+
+
+def read_result(data: bytes) -> ConversionResult:
+    """The result that a confined process sent: plain values and the classes of results, nothing that is called.
+
+    Raises:
+        ModelError: it holds anything else.
+    """
     try:
-        message: tuple[str, Any] = ("done", work(**arguments, say=lambda text: sending.send(("say", text))))
-    except EdgeFerError as error:
-        message = ("error", (type(error).__name__, str(error), getattr(error, "extra", None)))
-    except KeyboardInterrupt:
-        return
-    except Exception:  # a fault of this program: told in full by the parent
-        message = ("error", ("", traceback.format_exc(), None))
-    with contextlib.suppress(OSError):  # the parent has gone
-        sending.send(message)
+        result: ConversionResult = _Results(io.BytesIO(data)).load()
+    except Exception:  # a pickle can be damaged in many ways
+        raise ModelError("the converter gave no result that can be read: the model may be damaged") from None
+    return result
+
+
+class _Results(pickle.Unpickler):
+    """Reads pickles of the classes of results alone."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _RESULT_CLASSES:
+            raise pickle.UnpicklingError(f"{module}.{name} is no part of a result")
+        return getattr(sys.modules[module] if module in sys.modules else __import__(module, fromlist=[name]), name)
+
+
+_RESULT_CLASSES = frozenset(
+    [("pathlib", "PosixPath"), ("pathlib._local", "PosixPath")]
+    + [("edge_fer_convert.result", name) for name in ("ConversionResult", "ConvertedFile", "Operations", "LayerError")]
+    + [("edge_fer_convert.verify", "Agreement"), ("edge_fer_convert.conventions", "Finding")]
+    + [("edge_fer.scores.manifest_types", name) for name in ("Manifest", "Calibration", "AccuracyEntry")]
+    + [("edge_fer.types", "InputSpec")]
+)
 
 
 def _give_memory_back() -> None:
@@ -125,29 +215,3 @@ def _give_memory_back() -> None:
         allocator = ctypes.CDLL(None)
         allocator.mallopt(-3, 1 << 18)
         allocator.mallopt(-8, 2)
-
-
-def _end_with(parent: Any) -> None:
-    """Where the parent is killed, nobody waits for the files: they must not appear afterwards."""
-    parent.join()
-    os._exit(1)
-
-
-def _rebuilt(name: str, message: str, extra: str | None) -> Exception:
-    kind = getattr(errors, name, None) if name else None
-    if kind is None:
-        return RuntimeError(f"the conversion failed in its process:\n{message}")
-    error: Exception = kind.__new__(kind)
-    Exception.__init__(error, message)
-    if extra is not None:
-        error.extra = extra  # type: ignore[attr-defined]
-    return error
-
-
-def resident_bytes(pid: int) -> int:
-    """Memory that a process holds; 0 where it cannot be told."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")

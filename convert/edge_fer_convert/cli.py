@@ -127,9 +127,7 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
     "timeout_seconds",
     metavar="SECONDS",
     type=click.FloatRange(min=0.0, min_open=True),
-    default=1800.0,
-    show_default=True,
-    help="End the work after this time.",
+    help="End the work after this time.  [default: by the size of MODEL and what is to be made, at most 1800]",
 )
 @click.option(
     "--memory-limit",
@@ -165,7 +163,7 @@ def command(
     name: str | None,
     out: Path,
     max_loss: float | None,
-    timeout_seconds: float,
+    timeout_seconds: float | None,
     most_gigabytes: float,
     force: bool,
 ) -> None:
@@ -182,7 +180,7 @@ def command(
     from edge_fer.third_party import isolate_keras
     from edge_fer_convert.calibration import load_calibration
     from edge_fer_convert.check_data import CheckSet
-    from edge_fer_convert.child import convert_in_child
+    from edge_fer_convert.child import convert_in_child, default_seconds, first_seconds, size_bytes
     from edge_fer_convert.inputs import InputOptions
 
     asked = {"fp32": fp32, "fp16": fp16, "dynamic": dynamic, "int8": int8}
@@ -208,12 +206,16 @@ def command(
         "methods": ("min-max", "entropy", "percentile") if method == "auto" else (method,),
         "auto": chosen == "auto",
     }
+    size = size_bytes(model)
+    pictures = sum(0 if faces is None else len(faces.images) for faces in (calibration, check and check.faces))
+    files = len(engines or _ENGINE_OF_FORMAT) * (12 if chosen == "auto" else 3 if method == "auto" else 1)
     if note := isolate_keras():
         click.echo(f"note: {note}", err=True)
     result = convert_in_child(
         arguments,
         lambda sentence: say(sentence, to_people=True),
-        timeout_seconds=timeout_seconds,
+        timeout_seconds=timeout_seconds or default_seconds(size, files * len(recipes or "1"), pictures),
+        load_seconds=first_seconds(size) if timeout_seconds is None else None,
         most_bytes=round(most_gigabytes * 1e9),
     )
     from edge_fer_convert.terminal import summary

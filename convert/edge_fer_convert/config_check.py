@@ -142,8 +142,9 @@ class _Check:
 
     def value(self, value: Any, place: _Place) -> Any:
         if isinstance(value, list):
-            if place.call and _is_reference(value, place.layers):
-                return [*value[:3], *(self.value(item, place) for item in value[3:])]
+            known_ones = 3 if _is_reference(value, place.layers) else int(value[:1] == ["_CONSTANT_VALUE"])
+            if place.call and known_ones:
+                return [*value[:known_ones], *(self.value(item, place) for item in value[known_ones:])]
             return [self.value(item, place) for item in value]
         if isinstance(value, dict):
             if "class_name" in value:
@@ -369,7 +370,7 @@ def _is_reference(value: list[Any], layers: frozenset[str]) -> bool:
     return (
         len(value) >= 3
         and isinstance(value[0], str)
-        and (value[0] in layers or value[0] == "_CONSTANT_VALUE")
+        and value[0] in layers
         and isinstance(value[1], int)
-        and (isinstance(value[2], (int, float)) or value[2] is None)
+        and isinstance(value[2], int)
     )

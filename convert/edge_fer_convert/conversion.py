@@ -16,7 +16,7 @@ from edge_fer_convert.drafts import timed, yardstick
 from edge_fer_convert.inputs import InputOptions
 from edge_fer_convert.load import TrainedModel
 from edge_fer_convert.operations import layer_kinds
-from edge_fer_convert.package import file_name, put_aside, refuse_overwriting, staging
+from edge_fer_convert.package import Delivery, file_name
 from edge_fer_convert.page import report_html
 from edge_fer_convert.report import REPORT_NAMES, is_our_report, report_facts, report_json
 from edge_fer_convert.result import ConversionResult
@@ -50,6 +50,7 @@ def convert(
     max_loss: float | None = None,
     methods: Sequence[Method] = ("min-max",),
     auto: bool = False,
+    delivery: Delivery | None = None,
     say: Say = lambda sentence: None,
 ) -> ConversionResult:
     """Convert a trained Keras model and measure that it is still the same model.
@@ -72,7 +73,8 @@ def convert(
         auto: make one file for each engine: the best int8 of all methods where it keeps within `max_loss` (without
             one: 1.5 points of accuracy, 10 of agreement), else 8-bit weights, 16-bit floats or 32-bit floats, the
             first that does. `recipes` and `methods` are not looked at.
-        say: told what goes on.
+        delivery: where the files go, if another process moves them; None to move them to `out` here.
+        say: takes what goes on, a sentence a call.
 
     Raises:
         ModelError: the model is unusable or a converter refuses it; nothing is left behind.
@@ -83,19 +85,20 @@ def convert(
     if (recipes is not None and not recipes) or (engines is not None and not engines):
         raise ConfigError("nothing to make: name at least one recipe and one engine")
     source = reference_model() if model is None else model
+    place = Delivery(out, force) if delivery is None else delivery
     say(f"loading {source}")
     given = understood(source, options or InputOptions(), check, say)
+    place.loaded()
     trained, check, warnings = given.trained, given.check, list(given.warnings)
     plans = all_plans(source, trained, engines) if auto else plans_for(source, trained, recipes, engines)
     pictures = synthetic_calibration() if calibration is None else calibration
     base = replace(trained.manifest, name=name or trained.manifest.name, accuracy=given.accuracy)
     names = {plan: file_name(base.name, base.input, *plan) for plan in plans}
-    refuse_overwriting([out / file for file in names.values()], force, source)
-    refuse_overwriting([out / file for file in REPORT_NAMES if not is_our_report(out / file)], force)
+    place.claim([*names.values()], source, [file for file in REPORT_NAMES if not is_our_report(out / file)])
     keras_model = trained.network.keras_model if isinstance(trained, TrainedModel) else None
     by = yardstick(trained.probabilities, base.input, pictures, check, layer_kinds(keras_model))
     rejected = ""
-    with staging(out) as folder:
+    with place.staged() as folder:
         work = Work(trained, base, by, folder, Maker(trained, pictures, say), say)
         if auto:
             drafts = [work.best(engine, names, max_loss) for engine in dict.fromkeys(engine for _, engine in plans)]
@@ -121,13 +124,14 @@ def convert(
             notes=(*work.maker.notes, *slow),
             trained_class_f1=given.class_f1,
             transposes_removed=work.maker.transposes_removed,
+            walls=place.walls,
         )
         facts = report_facts(result)
         for report, text in zip(REPORT_NAMES, (report_json(facts), report_html(facts)), strict=True):
             write_atomically(folder / report, text.encode())
         if complaints and max_loss is not None:
             rejected = complaints[0]
-            put_aside(folder, out / "rejected")
+            place.reject(folder)
     if rejected:
         raise EdgeFerError(
             f"{rejected}: the files and report are in {out / 'rejected'}, try another recipe or pictures"

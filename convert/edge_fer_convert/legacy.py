@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from edge_fer.confinement import die_with_parent
 from edge_fer.errors import ModelError
 
 _TIMEOUT_SECONDS = 300.0
@@ -69,6 +70,7 @@ def _program() -> str:
 
 def main(arguments: list[str]) -> int:
     """Load with tf_keras and export; the reason of a refusal goes to standard output."""
+    die_with_parent()
     import tf_keras
 
     model_file, folder = arguments[:2]

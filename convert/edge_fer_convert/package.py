@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from edge_fer_convert.recipes import SUFFIX_OF_ENGINE
 from edge_fer_convert.to_onnx import add_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from edge_fer.scores.manifest import Engine, Recipe
     from edge_fer.types import InputSpec
@@ -98,6 +98,20 @@ def staging(out: Path) -> Iterator[Path]:
     Raises:
         ConfigError: `out` cannot be made or written to.
     """
+    with working_folder(out) as folder:
+        yield folder
+        # A model beside the manifest of its predecessor is refused by its hash, should this be cut short.
+        for file in sorted(folder.iterdir()):
+            file.replace(out / file.name)
+
+
+@contextlib.contextmanager
+def working_folder(out: Path) -> Iterator[Path]:
+    """A hidden folder inside `out` that is removed at the end, and `out` too where it was made here and is empty.
+
+    Raises:
+        ConfigError: `out` cannot be made or written to.
+    """
     made = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -107,14 +121,58 @@ def staging(out: Path) -> Iterator[Path]:
         raise ConfigError(f"cannot write to {out}: {error.strerror}: give another --out") from None
     try:
         yield folder
-        # A model beside the manifest of its predecessor is refused by its hash, should this be cut short.
-        for file in sorted(folder.iterdir()):
-            file.replace(out / file.name)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         if made:
             with contextlib.suppress(OSError):  # not empty: the work was done
                 out.rmdir()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Where the files of a conversion go, and who moves them there."""
+
+    out: Path
+    """The folder that they are for."""
+    force: bool = False
+    """Replace files that exist."""
+    workspace: Path | None = None
+    """A folder to leave them in for another process to move; None to move them here."""
+    announce: Callable[[list[str]], None] | None = None
+    """Takes the names of the files before they are made, where that process looks for files that exist."""
+    loaded: Callable[[], None] = lambda: None
+    """Called when the model was loaded and run once."""
+    walls: str = ""
+    """What confines the process, in words."""
+
+    def claim(self, names: Sequence[str], source: Path, reports: Sequence[str]) -> None:
+        """Raise ConfigError where a file of such a name exists that may not be replaced.
+
+        Args:
+            names: of model files.
+            source: the model that is converted, which is never replaced.
+            reports: names of reports that are not ours.
+        """
+        if self.announce is not None:
+            self.announce(list(names))
+            return
+        refuse_overwriting([self.out / name for name in names], self.force, source)
+        refuse_overwriting([self.out / name for name in reports], self.force)
+
+    @contextlib.contextmanager
+    def staged(self) -> Iterator[Path]:
+        """The folder to make files in."""
+        if self.workspace is None:
+            with staging(self.out) as folder:
+                yield folder
+            return
+        folder = self.workspace / "files"
+        folder.mkdir()
+        yield folder
+
+    def reject(self, folder: Path) -> None:
+        """Put all files of that folder aside."""
+        put_aside(folder, (self.workspace or self.out) / "rejected")
 
 
 def _remove_leavings(out: Path) -> None:

@@ -30,6 +30,10 @@ def report_html(facts: dict[str, Any]) -> str:
     parts += [f'<p class="warning">{for_html(text)}</p>' for text in facts["warnings"]]
     parts += [f"<p>Note: {for_html(text)}</p>" for text in facts["notes"]]
     parts += [f"<p>Assumed: {for_html(text)}</p>" for text in facts["guesses"]]
+    if facts["confined_by"]:
+        parts.append(
+            f"<p>The model was loaded and converted in a process confined by: {for_html(facts['confined_by'])}.</p>"
+        )
     accuracy = facts["model"]["accuracy"]
     if accuracy:
         entry = accuracy[0]

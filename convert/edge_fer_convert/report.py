@@ -28,6 +28,7 @@ def report_facts(result: ConversionResult) -> dict[str, Any]:
         "guesses": list(result.guesses),
         "warnings": list(result.warnings),
         "notes": list(result.notes),
+        "confined_by": result.walls,
         "finding": None if result.finding is None else asdict(result.finding),
         "trained_class_f1": result.trained_class_f1,
         "transposes_removed": result.transposes_removed,

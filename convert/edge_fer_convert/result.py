@@ -77,3 +77,5 @@ class ConversionResult:
     """F1 of each emotion that the trained model reaches on the check data."""
     transposes_removed: int = 0
     """Changes of the order of axes that the conversion to ONNX left behind and that were taken out."""
+    walls: str = ""
+    """What confined the conversion; empty where it ran in the process that asked for it."""

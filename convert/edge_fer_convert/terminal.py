@@ -32,6 +32,8 @@ def summary(result: ConversionResult) -> str:
         lines += _of_operations(file)
     if result.transposes_removed:
         lines.append(f"transposes that conversion to ONNX left behind, taken out: {result.transposes_removed}")
+    if result.walls:
+        lines.append(f"confined by: {result.walls}")
     if result.trained.output_kind == "sigmoids":
         lines.append(f"note: {SIGMOIDS}")
     contradicted = result.trained.warnings

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from edge_fer.confined import family
 from edge_fer.errors import ModelError
 from edge_fer.scores.loading import open_classifier
 from edge_fer.scores.manifest import manifest_path
@@ -94,13 +95,12 @@ def test_the_worker_ends_with_who_started_it(tmp_path: Path) -> None:
     )
     run = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "out")])
     until = time.monotonic() + 60.0
-    while not list((tmp_path / "out").glob(".edge-fer-convert-*/half")) and time.monotonic() < until:
+    while not list((tmp_path / "out").glob(".edge-fer-convert-*/files/half")) and time.monotonic() < until:
         time.sleep(0.05)
-    [staged] = (tmp_path / "out").glob(".edge-fer-convert-*")
-    worker = int(staged.name.split("-")[3])
-    assert is_running(worker)
+    workers = [*family(run.pid)]
+    assert len(workers) > 1
     os.kill(run.pid, signal.SIGKILL)
     run.wait()
-    while is_running(worker) and time.monotonic() < until:
+    while any(map(is_running, workers)) and time.monotonic() < until:
         time.sleep(0.05)
-    assert not is_running(worker)
+    assert not any(map(is_running, workers))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from edge_fer_convert import InputOptions, convert
 from edge_fer_convert.load import load_trained
-from edge_fer_convert.safety import check_config, check_hdf5, check_keras_archive, check_saved_model
+from edge_fer_convert.safety import check_hdf5, read_keras_archive
 
 from edge_fer.errors import ModelError
+from tests.convert.hostile_files import archive, calling, layer, linked_twice, weights, whole_hdf5
 from tests.make_models import MODELS, NAME, save
 
 if TYPE_CHECKING:
@@ -22,69 +23,63 @@ if TYPE_CHECKING:
     from tests.convert.conftest import Converted
 
 
-def weights(**datasets: Any) -> bytes:
-    import h5py
-
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
-        for name, value in datasets.items():
-            if isinstance(value, (h5py.ExternalLink, h5py.SoftLink)):
-                file[name] = value
-            else:
-                file.create_dataset(name, data=value, compression="gzip" if np.ndim(value) else None)
-    return buffer.getvalue()
-
-
-def archive(path: Path, config: object, data: bytes | None = None, **more: bytes) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("config.json", json.dumps(config))
-        file.writestr("metadata.json", "{}")
-        file.writestr("model.weights.h5", weights(w=np.ones(3)) if data is None else data)
-        for name, content in more.items():
-            file.writestr(name.replace("__", "/"), content)
-    return path
-
-
-def layer(class_name: str, module: str = "keras.layers", **config: object) -> dict[str, object]:
-    return {"class_name": "Sequential", "config": {"layers": [_one(class_name, module, config)]}}
-
-
-def _one(class_name: str, module: str, config: dict[str, object]) -> dict[str, object]:
-    return {"module": module, "class_name": class_name, "config": {"name": "odd_one", **config}}
-
-
-BAD_CONFIGS = {
+BAD_CONFIGS: dict[str, tuple[object, str]] = {
     "Lambda": (layer("Lambda", function={"class_name": "__lambda__"}), "'odd_one' is a Lambda"),
     "custom": (layer("Attention9", "my_project.layers"), "'odd_one' is of the class Attention9"),
     "saved": (layer("TFSMLayer", filepath="/tmp/x"), "is a TFSMLayer"),
-    "torch": (layer("TorchModuleWrapper"), "is a TorchModuleWrapper"),
-    "function": (
-        layer("Dense", activation={"module": "keras.utils", "class_name": "function", "config": "get_file"}),
-        "class function, which Keras does not have",
-    ),
     "url": (layer("Dense", name2="x", where="https://example.org/x"), "names the address"),
-    "file": (layer("StringLookup", vocabulary="/etc/passwd"), "reads another file"),
-    "call": (layer("TFOpLambda", "keras.layers", function="io.write_file"), "calls 'io.write_file'"),
+    "file": (layer("Dense", vocabulary="/etc/passwd"), "reads another file"),
+    "class name": (layer(["Dense"]), "class name that is no text"),  # type: ignore[arg-type]
+    "deep": ('{"class_name": "Sequential", "config": ' + "[" * 200_000 + "]" * 200_000 + "}", "nested too deep"),
 }
 
 
+@pytest.mark.parametrize("form", ["archive", "hdf5", "architecture", "folder", "hdf5 named .keras"])
 @pytest.mark.parametrize("name", BAD_CONFIGS)
-def test_configurations_with_code_or_addresses(converters: None, tmp_path: Path, name: str) -> None:
+def test_configurations_with_code_or_addresses(converters: None, tmp_path: Path, name: str, form: str) -> None:
     config, says = BAD_CONFIGS[name]
-    path = archive(tmp_path / "model.keras", config)
+    options = None
+    if form == "archive":
+        path = archive(tmp_path / "model.keras", config)
+    elif form == "folder":
+        path = tmp_path / "model"
+        with zipfile.ZipFile(archive(tmp_path / "model.keras", config)) as file:
+            file.extractall(path)
+        (tmp_path / "model.keras").unlink()
+    elif form == "architecture":
+        (tmp_path / "model.json").write_text(config if isinstance(config, str) else json.dumps(config))
+        path, options = tmp_path / "w.h5", InputOptions(architecture=tmp_path / "model.json")
+        path.write_bytes(weights(w=np.ones(3)))
+    else:
+        path = whole_hdf5(tmp_path / f"model{'.keras' if 'named' in form else '.h5'}", config)
+    before = sorted(tmp_path.iterdir())
     with pytest.raises(ModelError, match=says) as caught:
-        convert(path, tmp_path / "out")
+        convert(path, tmp_path / "out", options=options)
     assert caught.value.exit_code == 4
     assert "\n" not in str(caught.value)
-    assert [item.name for item in tmp_path.iterdir()] == ["model.keras"]
+    assert sorted(tmp_path.iterdir()) == before
 
 
-def test_ordinary_configurations_pass(tmp_path: Path) -> None:
-    check_config(tmp_path, layer("Dense", "keras.src.layers.core.dense"))
-    check_config(tmp_path, layer("TFOpLambda", function="math.multiply"))
-    check_config(
-        tmp_path, {"class_name": "Sequential", "compile_config": {"loss": {"module": "mine", "class_name": "L"}}}
-    )
+@pytest.mark.parametrize("form", ["h5", "json"])
+def test_functions_that_act_are_not_called(converters: None, tmp_path: Path, form: str) -> None:
+    trace, options = tmp_path / "ran", None
+    inner = {"class_name": "Lambda", "config": {"name": "code", "function": ["x", None, None]}}
+    text = json.dumps({"class_name": "Sequential", "config": {"layers": [inner]}})
+    for config in (
+        calling("io.write_file", str(trace), kind="SlicingOpLambda"),
+        calling("io.write_file", str(trace)),
+        calling("keras.models.model_from_json", text),
+        calling("keras.utils.get_file", str(trace), origin=f" file://{tmp_path}/model.h5"),
+    ):
+        if form == "h5":
+            path = whole_hdf5(tmp_path / "model.h5", config)
+        else:
+            (tmp_path / "model.json").write_text(json.dumps(config))
+            path, options = tmp_path / "w.h5", InputOptions(architecture=tmp_path / "model.json")
+            path.write_bytes(weights(w=np.ones(3)))
+        with pytest.raises(ModelError, match="'odd_one' calls '"):
+            load_trained(path, options or InputOptions())
+        assert not trace.exists()
 
 
 def test_entries_of_an_archive(converters: None, tmp_path: Path) -> None:
@@ -95,10 +90,20 @@ def test_entries_of_an_archive(converters: None, tmp_path: Path) -> None:
         ({"model.pkl": b"x"}, "'model.pkl', which no Keras model needs"),
         ({"model.weights.npz": b"x"}, "which no Keras model needs"),
         ({"assets__zeros": bytes(200_000_000)}, "would unpack to 200 MB"),
+        ({"config.json ": b"{}"}, "which no Keras model needs"),
     ):
         path = archive(tmp_path / "model.keras", plain, **more)
         with pytest.raises(ModelError, match=says):
-            check_keras_archive(path, path.read_bytes())
+            read_keras_archive(path, path.read_bytes())
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_archive_with_two_configurations(converters: None, tmp_path: Path) -> None:
+    path = archive(tmp_path / "model.keras", layer("Dense"))
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("config.json", json.dumps(layer("Lambda")))
+    with pytest.raises(ModelError, match=r"'config\.json' twice"):
+        read_keras_archive(path, path.read_bytes())
 
 
 def test_hdf5_that_reaches_for_other_files(converters: None, tmp_path: Path) -> None:
@@ -116,6 +121,31 @@ def test_hdf5_that_reaches_for_other_files(converters: None, tmp_path: Path) -> 
     path = archive(tmp_path / "c.keras", layer("Dense"), weights(stolen=h5py.ExternalLink(str(secret), "/w")))
     with pytest.raises(ModelError, match="link to data elsewhere"):
         load_trained(path, InputOptions())
+
+
+def test_hdf5_of_circles_references_and_filters(converters: None, tmp_path: Path) -> None:
+    import h5py
+
+    with pytest.raises(ModelError, match="second link to the same data"):
+        check_hdf5(tmp_path / "doubling.h5", linked_twice())
+    for name, value in (("reference", h5py.Reference), ("region", h5py.RegionReference)):
+        buffer = io.BytesIO()
+        with h5py.File(buffer, "w") as file:
+            file.attrs.create(
+                name, file.ref if name == "reference" else np.empty(0), dtype=h5py.special_dtype(ref=value)
+            )
+        with pytest.raises(ModelError, match="neither a text nor a number"):
+            check_hdf5(tmp_path / "attribute.h5", buffer.getvalue())
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file["type"] = np.dtype("f4")
+    with pytest.raises(ModelError, match="neither a group nor data"):
+        check_hdf5(tmp_path / "type.h5", buffer.getvalue())
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file.create_dataset("w", data=[[("x", 1)]], dtype=[("a", h5py.string_dtype()), ("b", "i4")])
+    with pytest.raises(ModelError, match="holds no numbers"):
+        check_hdf5(tmp_path / "table.h5", buffer.getvalue())
 
 
 def test_hdf5_that_unpacks_to_far_too_much(converters: None, tmp_path: Path) -> None:
@@ -169,31 +199,13 @@ def test_onnx_with_data_in_other_files(converters: None, tmp_path: Path) -> None
         convert(tmp_path / "parts.onnx", tmp_path / "out")
 
 
-def test_a_graph_that_writes_a_file(converters: None, tmp_path: Path) -> None:
-    import tensorflow as tf
-
-    trace = tmp_path / "ran"
-    module = tf.Module()
-
-    @tf.function(input_signature=[tf.TensorSpec((None, 8, 8, 1), tf.float32)])
-    def infer(face: Any) -> Any:
-        tf.io.write_file(str(trace), "x")
-        return tf.zeros((1, 7)) + tf.reduce_mean(face)
-
-    module.infer = infer
-    tf.saved_model.save(module, str(tmp_path / "saved"), signatures=infer)
-    with pytest.raises(ModelError, match="WriteFile"):
-        convert(tmp_path / "saved", tmp_path / "out")
-    assert not trace.exists()
-
-
 def test_folders_that_are_no_saved_model(converters: None, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelError, match=r"without saved_model\.pb"):
-        check_saved_model(tmp_path / "empty")
+        load_trained(tmp_path / "empty", InputOptions())
     (tmp_path / "empty" / "saved_model.pb").write_bytes(b"\xff\xff\xff\xff")
     with pytest.raises(ModelError, match="is damaged"):
-        check_saved_model(tmp_path / "empty")
+        load_trained(tmp_path / "empty", InputOptions())
 
 
 def test_a_model_of_ones_own_may_hold_code(converters: None, tmp_path: Path) -> None:
@@ -208,7 +220,9 @@ def test_a_model_of_ones_own_may_hold_code(converters: None, tmp_path: Path) -> 
     path = save(keras.Sequential(layers), tmp_path / "lambda.keras")
     with pytest.raises(ModelError, match="give --trust-model"):
         load_trained(path, InputOptions())
-    assert load_trained(path, InputOptions(trust_model=True)).manifest.input.width == 8
+    loaded = load_trained(path, InputOptions(trust_model=True))
+    assert loaded.manifest.input.width == 8
+    assert "loaded on trust: layer 'lambda' is a Lambda, which can hold code" in loaded.guesses
 
 
 def test_a_layer_that_a_converter_refuses_is_named(converters: None, tmp_path: Path) -> None:
