@@ -29,6 +29,8 @@ from edge_fer.errors import EdgeFerError, ModelError, one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+CONFINED_VARIABLE = "EDGE_FER_CONFINED"
+"""Set in the environment of confined processes: they are inside the walls already, and start no others."""
 _POLL_SECONDS = 0.2
 _MOST_FRAME_BYTES = 64_000_000
 _MOST_TEXT = 4000
@@ -304,7 +306,11 @@ def _search_path() -> list[str]:
 def _environment(folder: Path | None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name.startswith(_KEPT_VARIABLES)}
     home = "/nonexistent" if folder is None else str(folder.absolute())
-    return kept | {"HOME": home, "TMPDIR": home, "USER": "nobody", "LOGNAME": "nobody", "PYTHONDONTWRITEBYTECODE": "1"}
+    return (
+        kept
+        | {"HOME": home, "TMPDIR": home, "USER": "nobody", "LOGNAME": "nobody", "PYTHONDONTWRITEBYTECODE": "1"}
+        | {CONFINED_VARIABLE: "1"}
+    )
 
 
 def _wrapped(bubblewrap: str | None, permissions: Permissions) -> list[str]:
@@ -330,6 +336,10 @@ def _wrapped(bubblewrap: str | None, permissions: Permissions) -> list[str]:
 
 
 # In the process itself.
+
+
+def nothing(say: Callable[[str], None], walls: str) -> None:
+    """The job that shows which walls stand."""
 
 
 def main(line: bytes) -> None:

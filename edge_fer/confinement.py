@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 22, 38
 _SECCOMP_MODE_FILTER = 2
@@ -236,14 +236,15 @@ def enclose(permissions: Permissions, kernel: Kernel | None = None, machine: str
     standing.append("limits on processor time and file sizes")
     if sys.platform != "linux":
         return Walls(tuple(standing), ("network, files and privileges: only on Linux",))
-    kernel = kernel or LinuxKernel()
-    for name, build in (
-        ("no new privileges", lambda: kernel.prctl(_PR_SET_NO_NEW_PRIVS, 1)),
-        ("no network (namespace)", lambda: _leave_network(kernel)),
-        ("few capabilities", lambda: kernel.drop_capabilities(_KEPT_CAPABILITIES if os.geteuid() == 0 else 0)),
-        ("files (Landlock)", lambda: _restrict_files(kernel, permissions)),
-        ("no sockets (seccomp)", lambda: _filter_calls(kernel, machine or platform.machine())),
-    ):
+    calls = kernel or LinuxKernel()
+    walls: tuple[tuple[str, Callable[[], None]], ...] = (
+        ("no new privileges", lambda: calls.prctl(_PR_SET_NO_NEW_PRIVS, 1)),
+        ("no network (namespace)", lambda: _leave_network(calls)),
+        ("few capabilities", lambda: calls.drop_capabilities(_KEPT_CAPABILITIES if os.geteuid() == 0 else 0)),
+        ("files (Landlock)", lambda: _restrict_files(calls, permissions)),
+        ("no sockets (seccomp)", lambda: _filter_calls(calls, machine or platform.machine())),
+    )
+    for name, build in walls:
         try:
             build()
             standing.append(name)

@@ -18,7 +18,7 @@ from edge_fer.faces.upright import for_tilted_heads, half_as_fine
 from edge_fer.faces.yunet import YuNetDetector
 from edge_fer.registry import DETECTORS, load
 from edge_fer.scores.model_bytes import read_model_bytes
-from edge_fer.scores.onnx_file import scan_onnx
+from edge_fer.scores.onnx_file import check_onnx
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -217,7 +217,7 @@ def own_weights(file: Path) -> bytes:
     weights = read_model_bytes(file)
     if len(weights) > MOST_DETECTOR_BYTES:
         raise ModelError(f"{file} is larger than a detector may be: {len(weights)} bytes of {MOST_DETECTOR_BYTES}")
-    scan_onnx(weights, file)
+    check_onnx(weights, file)
     return weights
 
 

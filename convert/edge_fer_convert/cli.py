@@ -207,7 +207,9 @@ def command(
         "auto": chosen == "auto",
     }
     size = size_bytes(model)
-    pictures = sum(0 if faces is None else len(faces.images) for faces in (calibration, check and check.faces))
+    pictures = (0 if calibration is None else len(calibration.images)) + (
+        0 if check is None else len(check.faces.images)
+    )
     files = len(engines or _ENGINE_OF_FORMAT) * (12 if chosen == "auto" else 3 if method == "auto" else 1)
     if note := isolate_keras():
         click.echo(f"note: {note}", err=True)

@@ -87,7 +87,7 @@ def draft(path: Path, data: bytes, manifest: Manifest, by: Yardstick, twin: byte
         ModelError: the engine refuses the file.
     """
     write_model(path, data, manifest)
-    classifier = open_classifier(path, threads=min(_MOST_THREADS, os.cpu_count() or 1))
+    classifier = open_classifier(path, threads=min(_MOST_THREADS, os.cpu_count() or 1), first_load=None)
     by_class: dict[str, float] = {}
 
     def said(images: Sequence[Image]) -> NDArray[np.float64]:

@@ -82,11 +82,27 @@ def main(arguments: list[str]) -> int:
             model.load_weights(model_file)
         else:
             model = tf_keras.models.load_model(model_file, custom_objects=shims, compile=False)
-        model.export(folder)
+        _export(model, folder)
     except Exception as error:  # layers raise what they like
         print("refused:", (str(error).strip() or type(error).__name__).splitlines()[0][:300])
         return 1
     return 0
+
+
+def _export(model: Any, folder: str) -> None:
+    """Write the model as it is at inference: random layers in it leave nothing in the graph."""
+    import tensorflow as tf
+    from tf_keras.src.export import export_lib
+
+    if len(model.inputs) != 1:
+        model.export(folder)
+        return
+    [face] = model.inputs
+    archive = export_lib.ExportArchive()
+    archive.track(model)
+    signature = [tf.TensorSpec(face.shape, face.dtype, name="face")]
+    archive.add_endpoint("serve", lambda face: model(face, training=False), input_signature=signature)
+    archive.write_out(folder)
 
 
 def _read_first_layout(model_file: str) -> None:

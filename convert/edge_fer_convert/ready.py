@@ -12,7 +12,9 @@ from edge_fer.scores.decoding import first_line
 from edge_fer.scores.manifest import METADATA_KEY, manifest_path, read_manifest, read_model_bytes
 from edge_fer.scores.onnx_file import scan_onnx
 from edge_fer.scores.tensor_values import tensor_values
+from edge_fer.scores.tflite_file import complaints_of_tflite
 from edge_fer.third_party import import_onnxruntime
+from edge_fer_convert.config_check import TRUST
 from edge_fer_convert.describe import chosen_output, describe, shapes_of
 from edge_fer_convert.endings import onnx_steps, structure_of_graph
 from edge_fer_convert.inputs import scale_within
@@ -66,14 +68,17 @@ def load_ready(path: Path, options: InputOptions) -> ReadyModel:
     data = read_model_bytes(path)
     engine = READY_ENGINES[path.suffix.lower()]
     if engine == "onnx":
-        known = bool(scan_onnx(data, path).metadata.get(METADATA_KEY))
-        opened = _open_onnx(path, data, options.output)
+        facts = scan_onnx(data, path)
+        known, complaints = bool(facts.metadata.get(METADATA_KEY)), facts.complaints
     else:
         known = False
         check_first_bytes(path, data, b"TFL3", 4)
-        opened = _open_tflite(path, data, options.output)
+        complaints = complaints_of_tflite(data, path)
+    if complaints and not options.trust_model:
+        raise ModelError(f"{path} {complaints[0]}: {TRUST}")
+    opened = (_open_onnx if engine == "onnx" else _open_tflite)(path, data, options.output)
     sidecar = read_manifest(path) if known or manifest_path(path).is_file() else None
-    guesses: list[str] = []
+    guesses = [f"loaded on trust: it {complaint}" for complaint in complaints[:20]]
     manifest = describe(path, opened.shapes, opened.run, options, sidecar, guesses)
     if options.scale is not None:
         _check_scale(path, options.scale, opened.stores, manifest)

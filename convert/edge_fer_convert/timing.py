@@ -31,7 +31,7 @@ def milliseconds_in_turns(files: Sequence[Path], face: Image, rounds: int = ROUN
         return [milliseconds_in_turns([file], face, rounds)[0] for file in files]
     from edge_fer.faces.crop import whole_to_batch
 
-    classifiers = [open_classifier(file) for file in files]
+    classifiers = [open_classifier(file, first_load=None) for file in files]
     try:
         pairs = [(one, whole_to_batch([face], one.input_spec)) for one in classifiers]
         for one, batch in pairs * 3:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from edge_fer.assembly import RunSettings
     from edge_fer.cli.doctor_asked import Asked
+    from edge_fer.confinement import Walls
     from edge_fer.sinks.mqtt_settings import MqttSettings
 
 DEVICES = Path("/dev")
@@ -46,7 +47,21 @@ def probes_for(options: Sequence[str], environment: Mapping[str, str]) -> Probes
         free_bytes=free_bytes,
         service=functools.cache(find_service),
         broker=lambda: log_in(asked().settings.mqtt),
+        walls=standing_walls,
     )
+
+
+def standing_walls() -> Walls:
+    """The walls around a process that opens a model of strangers, as this computer lets them stand: tried.
+
+    Raises:
+        EdgeFerError: such a process cannot be started.
+    """
+    from edge_fer.confined import Job, Limits, nothing, run_confined
+
+    found: list[Walls] = []
+    run_confined(Job(nothing, {}), Limits(30.0, 1_000_000_000), walls=found.append)
+    return found[0]
 
 
 def open_engine(settings: RunSettings) -> str:

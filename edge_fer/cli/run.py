@@ -22,6 +22,7 @@ from edge_fer.cli.overwriting import check_standard_output, is_standard_output, 
 from edge_fer.cli.signals import stop_signals
 from edge_fer.cli.streams import on_terminal, open_output
 from edge_fer.cli.web_options import web_options, web_settings
+from edge_fer.confinement import without_memory_dumps
 from edge_fer.errors import EdgeFerError
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def command(context: click.Context, /, **_options: Any) -> None:
     warn_of_password(settings.source)
     # Who is started again and again, as a service is, must not begin a file anew; and a video cannot go on.
     settings = replace(settings, append="NOTIFY_SOCKET" in os.environ)
+    without_memory_dumps()
     with stop_signals(may_begin_anew=settings.save is None) as signals:
 
         def open_run(wanted: RunSettings) -> Pipeline:

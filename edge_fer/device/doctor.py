@@ -178,6 +178,14 @@ def check_broker(probes: Probes, needs: Needs) -> Finding:
     return Finding("ok", f"{needs.broker} lets us in")
 
 
+def check_confinement(probes: Probes, _needs: Needs) -> Finding:
+    """Files of strangers are opened behind walls: no network, and no files but their own."""
+    walls = probes.walls()
+    if walls.missing:
+        return Finding("warn", walls.sentence(), FIXES["confinement"])
+    return Finding("ok", walls.sentence())
+
+
 CHECKS: Mapping[str, Check] = {
     "engine": check_engine,
     "models": check_models,
@@ -190,6 +198,7 @@ CHECKS: Mapping[str, Check] = {
     "disk": check_disk,
     "service": check_service,
     "broker": check_broker,
+    "confinement": check_confinement,
 }
 
 FIXES: Mapping[str, str] = {
@@ -201,6 +210,8 @@ FIXES: Mapping[str, str] = {
     "camera": "connect it, and look for its name in /dev/v4l/by-id",
     "disk": "look whether the folder exists",
     "service": "sudo edge-fer service install",
+    "confinement": "models of others are checked all the same; for the missing walls: sudo apt install bubblewrap, or "
+    "a kernel of 5.13 or newer with Landlock",
     "broker": "look whether it runs, and at --mqtt and what belongs to it",
 }
 """What to do where a probe fails with a message that names no way out of its own, or beside it."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from edge_fer.confinement import Walls
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -82,3 +84,5 @@ class Probes:
     """The service; None where it is not installed. Raises EdgeFerError."""
     broker: Callable[[], None]
     """Log in at the broker and leave. Raises EdgeFerError."""
+    walls: Callable[[], Walls] = Walls
+    """Which walls stand around a process that opens files of strangers. Raises EdgeFerError."""

@@ -18,12 +18,14 @@ from edge_fer.scores.decoding import (
 from edge_fer.scores.manifest import manifest_for_engine, read_model_bytes
 from edge_fer.scores.quiet import quiet_stderr
 from edge_fer.scores.tensor_values import tensor_values
+from edge_fer.scores.tflite_file import check_tflite
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from edge_fer.scores.first_load import FirstLoad
     from edge_fer.scores.manifest import Manifest
     from edge_fer.types import Batch, InputSpec, Scores
 
@@ -40,18 +42,29 @@ class LitertClassifier:
     and packs the weights anew, and a model with a fixed batch cannot be resized at all.
     """
 
-    def __init__(self, model: Path, threads: int = 1) -> None:
+    def __init__(
+        self, model: Path, threads: int = 1, *, data: bytes | None = None, first_load: FirstLoad | None = None
+    ) -> None:
         """Load the model and try it on one crop.
+
+        Args:
+            model: the file, beside which its manifest lies.
+            threads: threads that the engine may use.
+            data: the content of the file, where it was read already.
+            first_load: called with the content before the engine sees it, and raises where it must not.
 
         Raises:
             ModelError: the file or its manifest is unusable.
             MissingExtra: no LiteRT is installed that works here.
         """
-        data = read_model_bytes(model)
+        data = read_model_bytes(model) if data is None else data
         if data[4:8] != _FILE_IDENTIFIER:
             raise ModelError(f"{model} is not a TFLite model: get or convert the model again")
         self._name = str(model)
+        check_tflite(data, model)
         self.manifest: Manifest = manifest_for_engine(model, "litert", data)
+        if first_load is not None:
+            first_load(model, "litert", data)
         self._interpreter: Any = _interpreter(data, model, threads)
         try:
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()

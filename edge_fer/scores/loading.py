@@ -7,11 +7,13 @@ the faster one wherever both were measured.
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from edge_fer.errors import ConfigError, EdgeFerError, MissingExtra, ModelError
 from edge_fer.scores.fastest import cost_of
+from edge_fer.scores.first_load import try_first
 from edge_fer.scores.litert import LitertClassifier
 from edge_fer.scores.manifest import read_manifest
 from edge_fer.scores.ort import OrtClassifier
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from edge_fer.protocols import Classifier
+    from edge_fer.scores.first_load import FirstLoad
     from edge_fer.scores.processor import Kind
 
 Backend: TypeAlias = Literal["auto", "onnx", "litert"]
@@ -34,8 +37,11 @@ SUFFIX_OF_ENGINE = {"litert": ".tflite", "onnx": ".onnx"}
 _SOURCE_SUFFIXES = (".keras", ".h5", ".hdf5", ".pb")
 
 
-def _engines() -> Mapping[str, Callable[[Path, int], Classifier]]:
-    return {"litert": LitertClassifier, "onnx": OrtClassifier}
+def _engines(first_load: FirstLoad | None) -> Mapping[str, Callable[[Path, int], Classifier]]:
+    return {
+        "litert": functools.partial(LitertClassifier, first_load=first_load),
+        "onnx": functools.partial(OrtClassifier, first_load=first_load),
+    }
 
 
 def open_classifier(
@@ -45,6 +51,7 @@ def open_classifier(
     folder: Path = BUNDLED_MODELS_FOLDER,
     engines: Mapping[str, Callable[[Path, int], Classifier]] | None = None,
     kind: Kind | Literal["this"] | None = "this",
+    first_load: FirstLoad | None = try_first,
 ) -> Classifier:
     """Open a model with an engine that works here; an engine is tried by loading the model with it.
 
@@ -56,6 +63,7 @@ def open_classifier(
         threads: threads the engine may use, at least 1.
         folder: where bundled models lie.
         engines: how to open a model, by engine; tests bring their own.
+        first_load: tries a file that did not come with edge-fer before it is loaded; None to do without.
         kind: of processor; "this" for that of this machine, None for one of which nothing is known.
 
     Raises:
@@ -65,16 +73,17 @@ def open_classifier(
     """
     if threads < 1:
         raise ConfigError(f"threads must be at least 1, not {threads}")
-    known = _engines() if engines is None else engines
     kind = read_processor().kind if kind == "this" else kind
     named = bundled_models(folder, kind) if model is None else bundled_models_named(model, folder, kind)
     if model is not None and (model.suffix or not named):
         path = named[0] if named else model
+        known = _engines(None if path.parent == BUNDLED_MODELS_FOLDER else first_load) if engines is None else engines
         return known[_engine_of(path, backend)](path, threads)
     candidates = [path for path in named if backend in ("auto", _engine_of(path, "auto"))]
     if not candidates:
         wanted = "" if backend == "auto" else f" for {backend}"
         raise ModelError(f"no bundled model{wanted} in {folder}: give one with --model")
+    known = _engines(None) if engines is None else engines
     failures: list[EdgeFerError] = []
     for path in candidates:
         try:

@@ -15,7 +15,7 @@ from edge_fer.scores.decoding import (
     try_model,
 )
 from edge_fer.scores.manifest import manifest_for_engine, read_model_bytes
-from edge_fer.scores.onnx_file import scan_onnx
+from edge_fer.scores.onnx_file import check_onnx
 from edge_fer.scores.tensor_values import TensorValues
 from edge_fer.third_party import import_onnxruntime
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge_fer.scores.first_load import FirstLoad
     from edge_fer.scores.manifest import Manifest, Recipe
     from edge_fer.types import Batch, InputSpec, Scores
 
@@ -45,17 +46,27 @@ class OrtClassifier:
     other work on the same cores many times slower.
     """
 
-    def __init__(self, model: Path, threads: int = 1) -> None:
+    def __init__(
+        self, model: Path, threads: int = 1, *, data: bytes | None = None, first_load: FirstLoad | None = None
+    ) -> None:
         """Load the model and try it on one crop.
+
+        Args:
+            model: the file, beside which its manifest lies.
+            threads: threads that the engine may use.
+            data: the content of the file, where it was read already.
+            first_load: called with the content before the engine sees it, and raises where it must not.
 
         Raises:
             ModelError: the file or its manifest is unusable.
             MissingExtra: onnxruntime is not installed or does not work here.
         """
-        data = read_model_bytes(model)
-        scan_onnx(data, model)
+        data = read_model_bytes(model) if data is None else data
+        check_onnx(data, model)
         self._name = str(model)
         self.manifest: Manifest = manifest_for_engine(model, "onnx", data)
+        if first_load is not None:
+            first_load(model, "onnx", data)
         self._session: Any = _session(data, model, threads, self.manifest.recipe)
         try:
             inputs, outputs = (

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from edge_fer.cli.doctor import command
 from edge_fer.cli.doctor_probes import cameras, damaged_models, free_bytes, log_in, probes_for, read_demo_faces
+from edge_fer.confinement import Walls
 from edge_fer.device.findings import Needs, Probes
 from edge_fer.errors import ConfigError, SinkError, SourceError
 from edge_fer.sinks.mqtt_settings import MqttSettings
@@ -43,6 +44,7 @@ WELL = Probes(
     free_bytes=lambda folder: 10**10,
     service=lambda: None,
     broker=lambda: None,
+    walls=lambda: Walls(("files (Landlock)",)),
 )
 
 
@@ -62,7 +64,7 @@ def test_each_check_is_a_line_and_each_fix_too() -> None:
 
     assert "fail  models       small.onnx was changed\n" in out
     assert "-> install edge-fer anew" in out
-    assert out.endswith("1 of 12 do not work\n")
+    assert out.endswith("1 of 13 do not work\n")
 
 
 def test_the_exit_code_is_0_where_all_works() -> None:

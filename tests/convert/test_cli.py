@@ -99,8 +99,9 @@ def test_nothing_but_our_own_words_on_the_terminal(converted: Converted, tmp_pat
     assert all(line.startswith(("loading ", "converting to ", "looking for ", "checking ", "note: ")) for line in told)
     lines = run.stdout.splitlines()
     assert lines[0].startswith("agreement with the trained model on 350 pictures (edge-fer synthetic faces 2)")
-    # A head, four files; one line of operations each, and two more of each int8 file.
-    assert len(lines) == 2 + 4 + 4 + 2 * 2
+    # A head, four files; one line of operations each, two more of each int8 file, and what confined it.
+    assert len(lines) == 2 + 4 + 4 + 2 * 2 + 1
+    assert lines[-1].startswith("confined by: ")
     assert sum(NAME in line for line in lines[:6]) == 4
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from edge_fer_convert import InputOptions, convert
-from edge_fer.scores.call_sizes import MOST_NODES, most_nodes_of_calls
 from edge_fer_convert.graph_check import copy_checked_saved_model
 from edge_fer_convert.load import load_trained
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
 from edge_fer.errors import ModelError
+from edge_fer.scores.call_sizes import MOST_NODES, most_nodes_of_calls
 from tests.convert.hostile_files import saved_model
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def test_only_the_serving_function_is_copied(tiny_keras: Any, tmp_path: Path) ->
 
     path, copy = tmp_path / "saved", tmp_path / "copy"
     tiny_keras.export(path, verbose=False)
-    (path / "assets").mkdir()
+    (path / "assets").mkdir(exist_ok=True)
     (path / "assets" / "words.txt").write_text("x")
     (path / "saved_model.pbtxt").write_text("x")
     copy.mkdir()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import pickle
 import tomllib
+import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -21,6 +25,7 @@ from edge_fer.config.layers import read_file
 from edge_fer.errors import ConfigError, ModelError, SourceError
 from edge_fer.scores.manifest import manifest_json, parse_manifest
 from edge_fer.scores.onnx_file import scan_onnx
+from edge_fer.scores.tflite_file import check_tflite
 
 REPOSITORY = Path(__file__).parent.parent.parent
 MODELS = REPOSITORY / "tests" / "models"
@@ -101,13 +106,79 @@ def configuration(data: bytes) -> None:
         raise AssertionError("a key that was set is another")
 
 
+def tflite_scan(data: bytes) -> None:
+    """What is looked at before LiteRT sees a file."""
+    try:
+        check_tflite(data, NAME)
+    except ModelError as error:
+        one_line(error)
+
+
+def model_config(data: bytes) -> None:
+    """A model's configuration, before Keras sees it: what passes names nothing that is not on the lists."""
+    from edge_fer_convert import known_layers as known
+    from edge_fer_convert.config_check import checked_config, parse_config
+
+    allowed = known.LAYERS | known.MODELS | known.INITIALISERS | known.REGULARISERS | known.CONSTRAINTS | known.POLICIES
+    allowed |= known.FUNCTION_LAYERS | known.GRAPH_LAYERS | set().union(*known.KERAS_OPERATIONS.values())
+    allowed |= {"__tuple__", "TensorShape", "__ellipsis__", "__slice__", "__tensor__", "__numpy__", "__keras_tensor__"}
+    for road in ("keras", "tf_keras"):
+        try:
+            made = checked_config(NAME, parse_config(NAME, data), road)  # type: ignore[arg-type]
+        except ModelError as error:
+            one_line(error)
+            continue
+        waiting: list[object] = [made]
+        while waiting:
+            item = waiting.pop()
+            if isinstance(item, dict):
+                if ("class_name" in item and item["class_name"] not in allowed) or "compile_config" in item:
+                    raise AssertionError(f"passed: {item}")
+                waiting += item.values()
+            elif isinstance(item, list):
+                waiting += item
+
+
+def hdf5_file(data: bytes) -> None:
+    """What is looked at before Keras reads weights."""
+    from edge_fer_convert.safety import check_hdf5
+
+    try:
+        check_hdf5(NAME, data)
+    except ModelError as error:
+        one_line(error)
+
+
+def keras_archive(data: bytes) -> None:
+    """What is taken out of a .keras file."""
+    from edge_fer_convert.safety import read_keras_archive
+
+    try:
+        read_keras_archive(NAME, data)
+    except ModelError as error:
+        one_line(error)
+
+
+def conversion_answer(data: bytes) -> None:
+    """What a process that was taken over may answer."""
+    from edge_fer_convert.child import read_result
+
+    try:
+        read_result(data)
+    except ModelError as error:
+        one_line(error)
+
+
 def one_line(error: Exception) -> None:
     """What is told of it is one line."""
     if "\n" in str(error) or not str(error):
         raise AssertionError(f"no single line: {error!r}") from error
 
 
-READERS = {one.__name__: one for one in (picture_header, picture, video_start, onnx_scan, manifest, configuration)}
+CONVERTING = (model_config, hdf5_file, keras_archive, conversion_answer)
+"""Readers of `convert`, which need its packages."""
+_ALWAYS = (picture_header, picture, video_start, onnx_scan, tflite_scan, manifest, configuration)
+READERS = {one.__name__: one for one in (*_ALWAYS, *(CONVERTING if find_spec("h5py") else ()))}
 
 
 def corpus(name: str) -> list[bytes]:
@@ -135,6 +206,10 @@ def corpus(name: str) -> list[bytes]:
         return [*(film.read_bytes()[:512] for film in films), b"GIF89a\x10\0\x10\0\0\0\0", b"#EXTM3U\n"]
     if name == "onnx_scan":
         return [path.read_bytes() for path in sorted(MODELS.glob("*.onnx"))]
+    if name == "tflite_scan":
+        return [path.read_bytes() for path in sorted(MODELS.glob("*.tflite"))]
+    if name in ("model_config", "hdf5_file", "keras_archive", "conversion_answer"):
+        return _of_converting(name)
     if name == "manifest":
         return [path.read_bytes() for path in sorted(MODELS.glob("*.json"))]
     example = (REPOSITORY / "deploy" / "config.toml").read_bytes()
@@ -150,6 +225,33 @@ def heic_of(pixels: cv2.typing.MatLike, exif: bytes) -> list[bytes]:
     buffer = io.BytesIO()
     pillow_heif.from_pillow(Pillow.fromarray(pixels)).save(buffer, exif=exif)
     return [buffer.getvalue()]
+
+
+def _of_converting(name: str) -> list[bytes]:
+    if name == "model_config":
+        [path] = (REPOSITORY / "edge_fer" / "models").glob("*.keras")
+        with zipfile.ZipFile(path) as archive:
+            whole = json.loads(archive.read("config.json"))
+        short = {**whole, "config": {**whole["config"], "layers": whole["config"]["layers"][:4]}}
+        call = {"class_name": "TFOpLambda", "config": {"name": "a", "function": "math.add"}}
+        call["inbound_nodes"] = [[["b", 0, 0, {"y": 1.0}]]]
+        old = {"class_name": "Sequential", "config": {"layers": [call]}}
+        return [json.dumps(one).encode() for one in (short, old)]
+    if name == "conversion_answer":
+        return [pickle.dumps(one) for one in ({"files": (1, "x")}, Path("x"), os.getcwd)]
+    import h5py
+
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file.create_dataset("layers/dense/vars/0", data=np.arange(6, dtype=np.float32), compression="gzip")
+        file.attrs["layer_names"] = ["dense"]
+    if name == "hdf5_file":
+        return [buffer.getvalue()]
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry, content in (("config.json", b"{}"), ("metadata.json", b"{}"), ("model.weights.h5", b"weights")):
+            archive.writestr(entry, content)
+    return [packed.getvalue()]
 
 
 def mutants(name: str, count: int, seed: int = 0) -> list[bytes]:

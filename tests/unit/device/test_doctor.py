@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from edge_fer.confinement import Walls
 from edge_fer.device.doctor import CHECKS, FIXES, examine
 from edge_fer.device.findings import Finding, Installed, Needs, Probes
 from edge_fer.device.service import Status
@@ -33,6 +34,7 @@ WELL = Probes(
     free_bytes=lambda folder: 10_000_000_000,
     service=lambda: None,
     broker=lambda: None,
+    walls=lambda: Walls(("no network (namespace)", "files (Landlock)")),
 )
 
 
@@ -70,6 +72,7 @@ def test_where_all_is_well_nothing_needs_a_fix() -> None:
         ("service", replace(WELL, service=lambda: STOPPED), "does not run"),
         ("service", replace(WELL, service=failing(ServiceError("needs systemd"))), "needs systemd"),
         ("broker", replace(WELL, broker=failing(SinkError("cannot reach broker.lan"))), "cannot reach"),
+        ("confinement", replace(WELL, walls=failing(EdgeFerError("exit 1"))), "exit 1"),
     ],
 )
 def test_what_is_needed_and_does_not_work_fails_with_a_fix(name: str, probes: Probes, words: str) -> None:
