@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import dataclasses
+import importlib
 import io
 import pickle
 import re
 import stat
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -191,20 +192,22 @@ def read_result(data: bytes) -> ConversionResult:
 
 
 class _Results(pickle.Unpickler):
-    """Reads pickles of the classes of results alone."""
+    """Reads pickles of the dataclasses that results are made of, and of paths."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _RESULT_CLASSES:
-            raise pickle.UnpicklingError(f"{module}.{name} is no part of a result")
-        return getattr(sys.modules[module] if module in sys.modules else __import__(module, fromlist=[name]), name)
+        if (module, name) in _PATHS:
+            return Path
+        if module in _RESULT_MODULES:
+            found = getattr(importlib.import_module(module), name, None)
+            if isinstance(found, type) and dataclasses.is_dataclass(found) and found.__module__ == module:
+                return found
+        raise pickle.UnpicklingError(f"{module}.{name} is no part of a result")
 
 
-_RESULT_CLASSES = frozenset(
-    [("pathlib", "PosixPath"), ("pathlib._local", "PosixPath")]
-    + [("edge_fer_convert.result", name) for name in ("ConversionResult", "ConvertedFile", "Operations", "LayerError")]
-    + [("edge_fer_convert.verify", "Agreement"), ("edge_fer_convert.conventions", "Finding")]
-    + [("edge_fer.scores.manifest_types", name) for name in ("Manifest", "Calibration", "AccuracyEntry")]
-    + [("edge_fer.types", "InputSpec")]
+_PATHS = frozenset({("pathlib", "PosixPath"), ("pathlib._local", "PosixPath")})
+_RESULT_MODULES = frozenset(
+    [f"edge_fer_convert.{name}" for name in ("result", "verify", "conventions", "outputs")]
+    + ["edge_fer.scores.manifest_types", "edge_fer.types"]
 )
 
 
