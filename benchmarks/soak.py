@@ -101,7 +101,6 @@ def soak(frames: int, lost_every: int = 20_000, model: Path | None = None) -> tu
         stall_seconds=60.0,
         patience_seconds=60.0,
         clock=clock,
-        report=messages.append,
     )
     classifier = open_classifier(model or Path("nano"))
     health = HealthMonitor(lambda: source.info, clock)

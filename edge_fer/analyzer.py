@@ -298,7 +298,7 @@ class EdgeFer:
             )
         text = str(source)
         if is_live(text):
-            return open_watched_source(text, camera, self._clock, _log.warning, wait=False)
+            return open_watched_source(text, camera, self._clock, wait=False)
         return open_source(text, camera)
 
     def _frame(self, image: PictureInput, number: int) -> Frame:

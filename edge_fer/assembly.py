@@ -120,8 +120,6 @@ class Streams:
     """Takes results: the JSON lines."""
     terminal: TextIO
     """Takes the status line."""
-    report: Callable[[str], None]
-    """Takes messages for people, one line each."""
     manager: ServiceManager | None = None
     """Is told that the run is alive."""
 
@@ -141,7 +139,7 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
     restrict_process(settings.source)
     opened = open_detector(settings.faces.detector, settings.faces.search)
     if opened.warning is not None:
-        streams.report(opened.warning)
+        log.warning("%s", opened.warning)
     classifier = open_classifier(settings.model, settings.backend, settings.threads)
     source: FrameSource | None = None
     page: PageSink | None = None
@@ -173,9 +171,9 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         classifier.close()
         raise
     # Last, so that what cannot be opened is the one line of its run.
-    streams.report(f"faces are found by {opened.name}")
+    log.info("faces are found by %s", opened.name)
     for note in classifier_notes(classifier):
-        streams.report(f"model: {note}")
+        log.info("model: %s", note)
     heartbeat = None if streams.manager is None else listen_to(source, streams.manager, clock)
     return Pipeline(
         shown if source.info.live else ReadAhead(shown),
@@ -204,7 +202,7 @@ def _open_source(settings: RunSettings, clock: Clock, streams: Streams) -> Frame
     names = (settings.source, *settings.more_sources)
     if len(names) > 1 or (settings.recursive and Path(settings.source).is_dir()):
         return open_files(map(Path, names), settings.camera, recursive=settings.recursive)
-    return open_watched_source(settings.source, settings.camera, clock, streams.report, wait=settings.wait)
+    return open_watched_source(settings.source, settings.camera, clock, wait=settings.wait)
 
 
 def _sinks(
@@ -268,7 +266,7 @@ def _view_sinks(
         try:
             window = WindowSink(choose_screen(), clock, top=settings.top)
         except MissingExtra as exc:
-            streams.report(f"{exc}; the run goes on without")
+            log.warning("%s; the run goes on without", exc)
         else:
             sinks.append(run_view_sink("window", window, filling, clock))
     return sinks

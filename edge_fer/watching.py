@@ -20,22 +20,19 @@ if TYPE_CHECKING:
     from edge_fer.types import Observation
 
 
-def open_watched_source(
-    text: str, settings: CameraSettings, clock: Clock, report: Callable[[str], None], *, wait: bool
-) -> FrameSource:
+def open_watched_source(text: str, settings: CameraSettings, clock: Clock, *, wait: bool) -> FrameSource:
     """Open a source by its name; a camera or stream so that it is opened anew whenever it fails.
 
     Args:
         text: as for `open_source`.
         settings: what to ask of it.
         clock: for all waiting.
-        report: is told of each outage once, and of its end.
         wait: take a camera or stream that is not there yet, too.
 
     Raises:
         SourceError: it cannot be opened.
     """
-    return open_watched(text, settings, clock, report, wait=wait) if is_live(text) else open_source(text, settings)
+    return open_watched(text, settings, clock, wait=wait) if is_live(text) else open_source(text, settings)
 
 
 def is_watched(source: FrameSource) -> bool:

@@ -10,6 +10,7 @@ from edge_fer.errors import SourceError, SourceLost, SourceTimeout
 from edge_fer.types import Frame, SourceInfo
 from tests.camera_fakes import picture
 from tests.fakes import FakeClock
+from tests.logs import kept_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +85,7 @@ class Rig:
             stall_seconds=STALL,
             patience_seconds=PATIENCE,
             clock=self.clock,
-            report=self.told.append,
+            log=kept_in(self.told),
             first=self.camera.open() if open_already else None,
             device=None if device is None else lambda: device,
         )

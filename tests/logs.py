@@ -32,3 +32,10 @@ def logged(name: str = "edge_fer", level: int = logging.INFO) -> Iterator[list[s
     finally:
         logger.removeHandler(handler)
         logger.setLevel(before)
+
+
+def kept_in(lines: list[str]) -> logging.Logger:
+    """A logger of its own that keeps every message in this list."""
+    logger = logging.Logger("test", logging.DEBUG)
+    logger.addHandler(_Kept(lines))
+    return logger

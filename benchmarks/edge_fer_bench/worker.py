@@ -264,7 +264,7 @@ class WorkerState:
 
         from edge_fer.assembly import RunSettings, Streams, build_pipeline
 
-        streams: Streams = Streams(io.BytesIO(), io.StringIO(), lambda message: None)
+        streams: Streams = Streams(io.BytesIO(), io.StringIO())
         engine: Any = self._engine
         settings = RunSettings(source=film, model=self._model, backend=engine, threads=threads)
         return build_pipeline(settings, streams)

@@ -30,7 +30,7 @@ class Peer:
         if self._pipeline is not None:
             self._pipeline.close()
         settings = RunSettings(faces=self._faces, tracking=self._tracking)
-        self._pipeline, self._frame = build_pipeline(settings, Streams(io.BytesIO(), sys.stderr, print)), 0
+        self._pipeline, self._frame = build_pipeline(settings, Streams(io.BytesIO(), sys.stderr)), 0
 
     def look(self, frame, seconds):
         """Boxes and labels of a BGR frame."""

@@ -56,7 +56,6 @@ def watched(camera: Camera) -> SupervisedSource:
         stall_seconds=3600.0,
         patience_seconds=10.0,
         clock=SystemClock(),
-        report=print,
         first=camera,
     )
 

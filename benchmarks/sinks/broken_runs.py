@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import socket
 import subprocess
@@ -37,11 +38,23 @@ DISK_BYTES = 16_384
 
 def run_plain(frames: int) -> RunReport:
     """A run without any output."""
-    pipeline = build_pipeline(settings(frames), Streams(io.BytesIO(), io.StringIO(), lambda line: None))
+    pipeline = build_pipeline(settings(frames), Streams(io.BytesIO(), io.StringIO()))
     try:
         return pipeline.run(threading.Event())
     finally:
         pipeline.close()
+
+
+class Kept(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one message."""
+        self._lines.append(record.getMessage())
 
 
 def run_broken(
@@ -63,7 +76,12 @@ def run_broken(
             metrics=Address("127.0.0.1", 0),
             serve=WebSettings(Address("127.0.0.1", 0)),
         )
-        pipeline = build_pipeline(chosen, Streams(full, io.StringIO(), lines.append))
+        logger = logging.getLogger("edge_fer")
+        logger.setLevel(logging.INFO)
+        keeper = Kept(lines)
+        logger.addHandler(keeper)
+        stack.callback(logger.removeHandler, keeper)
+        pipeline = build_pipeline(chosen, Streams(full, io.StringIO()))
         stack.callback(pipeline.close)
         url, page = (
             next(line.removeprefix(start) for line in lines if line.startswith(start))

@@ -11,8 +11,6 @@ from edge_fer.camera.supervisor import SupervisedSource
 from edge_fer.types import SourceInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from edge_fer.camera.settings import CameraSettings
     from edge_fer.camera.v4l2 import StableName
     from edge_fer.protocols import Clock, FrameSource
@@ -62,16 +60,13 @@ def open_live(
     return open_v4l2(text, settings, wait=wait, name=known)
 
 
-def open_watched(
-    text: str, settings: CameraSettings, clock: Clock, report: Callable[[str], None], *, wait: bool
-) -> FrameSource:
+def open_watched(text: str, settings: CameraSettings, clock: Clock, *, wait: bool) -> FrameSource:
     """Open a camera or stream so that it is opened again whenever it fails.
 
     Args:
         text: a name for which `is_live` is true.
         settings: what to ask of it.
         clock: for all waiting.
-        report: is told of each outage once, and of its end.
         wait: take a source that is not there yet, too; it is opened with the first `read`.
 
     Returns:
@@ -97,7 +92,6 @@ def open_watched(
         stall_seconds=settings.stall_seconds,
         patience_seconds=settings.open_timeout_seconds,
         clock=clock,
-        report=report,
         first=first,
         device=None if known is None else known.current,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from edge_fer.protocols import Clock, FrameSource
     from edge_fer.types import Frame, SourceInfo
+
+log = logging.getLogger("edge_fer.camera")
 
 LOOK_SECONDS = 0.2
 """How often, at least, a camera that is away is looked for while `read` waits."""
@@ -43,9 +46,9 @@ class SupervisedSource:
         stall_seconds: float,
         patience_seconds: float,
         clock: Clock,
-        report: Callable[[str], None],
         first: FrameSource | None = None,
         device: Callable[[], Path] | None = None,
+        log: logging.Logger = log,
     ) -> None:
         """Watch over a source; nothing is opened before the first `read`.
 
@@ -55,11 +58,11 @@ class SupervisedSource:
             stall_seconds: nothing, or the same picture over and over, for so long is a failure.
             patience_seconds: how long, at least, a source that was opened again may take to its first frame.
             clock: for all waiting.
-            report: is told of each outage once, in one line, and once when it is over.
             first: the source where it is open already and has given a frame.
             device: tells the device file, or the link to it, whose return is worth an attempt at once.
+            log: gets a warning with each outage, in one line, and a line when it is over.
         """
-        self._open_source, self._clock, self._report = open_source, clock, report
+        self._open_source, self._clock, self._log = open_source, clock, log
         self._stall_seconds, self._patience_seconds = stall_seconds, patience_seconds
         self._info = first.info if first is not None else info
         self._check, self._retry = FrameCheck(), Retry(device)
@@ -182,7 +185,8 @@ class SupervisedSource:
         if self._told:
             self._told = False
             what = f"{frame.width}x{frame.height}" + (f" at {self._info.fps:.3g} FPS" if self._info.fps else "")
-            self._report(f"{self._info.name} is {'back' if again else 'there'} after {seconds:.0f} s: {what}")
+            came = "back" if again else "there"
+            self._log.info("%s is %s after %.0f s: %s", self._info.name, came, seconds, what)
 
     def _lose(self, reason: str, *, frozen: bool) -> None:
         """Close the source, in a thread of its own, and plan the next attempt."""
@@ -204,7 +208,7 @@ class SupervisedSource:
         self._retry.failed(now)
         if not self._told:
             self._told = True
-            self._report(f"{reason}; waiting for it")
+            self._log.warning("%s; waiting for it", reason)
 
     def _reopened(self, timeout_seconds: float) -> FrameSource | None:
         """Do what can be done now, wait a little for more, and say whether the source is open."""

@@ -92,7 +92,7 @@ def command(context: click.Context, /, **_options: Any) -> None:
             # A run that prints no results needs no standard output, such as one started by a service manager.
             output = open_output() if wanted.json or is_standard_output(wanted.csv) else io.BytesIO()
             manager = service_manager(os.environ, reloading=lambda: signals.again)
-            return build_pipeline(wanted, Streams(output, sys.stderr, lambda message: log.info("%s", message), manager))
+            return build_pipeline(wanted, Streams(output, sys.stderr, manager))
 
         report = _work(open_run(settings), signals)
         while signals.begin_again():

@@ -73,7 +73,7 @@ def test_stages_explain_the_frame(film: str, tiny_model: Path, tmp_path: Path) -
 
 def explained_by_stages(film: str, model: Path) -> float:
     """Share of the time of a turn that reading, detecting and classifying make up."""
-    streams = Streams(io.BytesIO(), io.StringIO(), lambda message: None)
+    streams = Streams(io.BytesIO(), io.StringIO())
     pipeline = build_pipeline(RunSettings(source=film, model=model), streams)
     try:
         turn = run_film(pipeline, 60)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def pipeline(tiny_model: Path) -> Iterator[Pipeline]:
-    streams = Streams(io.BytesIO(), io.StringIO(), lambda message: None)
+    streams = Streams(io.BytesIO(), io.StringIO())
     made = build_pipeline(RunSettings(source="demo", model=tiny_model), streams)
     made.source.close()
     yield made

@@ -23,6 +23,7 @@ from edge_fer.errors import SourceTimeout
 from edge_fer.types import SourceInfo
 from tests.camera_fakes import FakeCapture
 from tests.fakes import FakeClock, picture
+from tests.logs import kept_in
 from tests.rpicam_fake import FakeProgram
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Cycles:
 
     def __init__(self, open_source: Callable[[], FrameSource], device: Path | None) -> None:
         self.clock = FakeClock()
-        self.told = 0
+        self._lines: list[str] = []
         self.source = SupervisedSource(
             open_source,
             SourceInfo("camera 7", True, None, None, None),
@@ -70,13 +71,15 @@ class Cycles:
             stall_seconds=1e6,
             patience_seconds=1e6,
             clock=self.clock,
-            report=self._tell,
+            log=kept_in(self._lines),
             device=None if device is None else lambda: device,
         )
         self.seq = -1
 
-    def _tell(self, message: str) -> None:
-        self.told += 1
+    @property
+    def told(self) -> int:
+        """Lines so far."""
+        return len(self._lines)
 
     def read_until(self, wanted: Callable[[], bool], pass_seconds: float = 0.0) -> None:
         deadline = time.monotonic() + LONG

@@ -13,6 +13,7 @@ from edge_fer.camera.rpicam import command, open_rpicam
 from edge_fer.camera.settings import CameraSettings
 from edge_fer.errors import SourceError, SourceLost, SourceTimeout
 from edge_fer.sinks.runner import SystemClock
+from tests.logs import logged
 from tests.rpicam_fake import FakeProgram
 
 if TYPE_CHECKING:
@@ -159,10 +160,16 @@ def test_names(text, live):
     assert is_live(text) is live
 
 
-def test_frozen_or_killed_it_is_started_again(program):
-    told: list[str] = []
+@pytest.fixture
+def told() -> Iterator[list[str]]:
+    """What is logged of the camera."""
+    with logged("edge_fer.camera") as lines:
+        yield lines
+
+
+def test_frozen_or_killed_it_is_started_again(program, told):
     source = open_watched(
-        "rpicam", CameraSettings(stall_seconds=0.3, open_timeout_seconds=5), SystemClock(), told.append, wait=False
+        "rpicam", CameraSettings(stall_seconds=0.3, open_timeout_seconds=5), SystemClock(), wait=False
     )
 
     def read_until(wanted: Callable[[], bool]) -> None:

@@ -16,6 +16,7 @@ from edge_fer.types import SourceInfo
 from tests.camera_fakes import picture
 from tests.camera_rig import LONG, PATIENCE, STALL, Rig
 from tests.fakes import FakeClock
+from tests.logs import kept_in
 
 if TYPE_CHECKING:
     from tests.camera_rig import FakeOpened
@@ -160,7 +161,7 @@ def test_an_opening_that_fails_for_any_reason_is_an_absent_camera():
         stall_seconds=STALL,
         patience_seconds=PATIENCE,
         clock=FakeClock(),
-        report=told.append,
+        log=kept_in(told),
     )
     deadline = time.monotonic() + LONG
     while not told and time.monotonic() < deadline:
