@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 def class_shares(labels: Labels, classes: int) -> tuple[float, ...]:
-    """Share of each class among labels int [N], N at least 1: each 0.0 to 1.0, rounded to 6 digits."""
+    """Share of each class among labels int [N], N at least 1: each 0.0 to 1.0, rounded to 9 digits."""
     counts = np.bincount(labels, minlength=classes)
-    return tuple(round(float(count) / len(labels), 6) for count in counts)
+    return tuple(round(float(count) / len(labels), 9) for count in counts)
 
 
 def prior_offsets(shares: Sequence[float], correction: float) -> Floats:
@@ -74,4 +74,4 @@ def parse_shares(text: str, labels: Sequence[str]) -> tuple[float, ...]:
         )
     if not all(math.isfinite(one) and one > 0 for one in numbers):
         raise ConfigError(f"a prior of {text!r}: each number must be above 0")
-    return tuple(round(one / sum(numbers), 6) for one in numbers)
+    return tuple(one / sum(numbers) for one in numbers)

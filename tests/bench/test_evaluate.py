@@ -264,3 +264,47 @@ def test_a_sheet_of_another_split_is_told(tmp_path: Path) -> None:
         csv.writer(file).writerows([["emotion"], [3], [4]])
     assert figures(ONNX, "--data", tmp_path)["figures"]["pictures"] == 2
     assert "no sheet for the split 'test'" in fault(ONNX, "--data", tmp_path, "--split", "test")
+
+
+def test_several_sets_make_a_table(data: Path, tmp_path: Path) -> None:
+    images, labels = pictures(14)
+    votes = np.zeros((14, 10), np.uint8)
+    votes[:, 2] = 9  # all say surprise
+    source = np.array(["studio"] * 7 + ["wild"] * 7)
+    np.savez(tmp_path / "other.npz", images=images, labels=labels, votes=votes, source=source)
+    done = invoke(TFLITE, "--data", data, "--data", tmp_path)
+    assert done.exit_code == 0, done.output
+    first, header, *rows = done.stdout.splitlines()
+    assert first == f"{TFLITE.name} (litert):"
+    assert header.split()[:3] == ["set", "faces", "accuracy"]
+    assert [row.split("  ")[0] for row in rows] == [
+        "brightness.npz (PublicTest)",
+        "other.npz studio",
+        "other.npz wild",
+        "mean over sets",
+    ]
+    assert "90.00%" in rows[0]
+    assert rows[0].endswith("-")
+    assert rows[2].endswith("14.29%")  # one of seven is read as surprise
+    listed = json.loads(invoke(TFLITE, "--data", data, "--data", tmp_path, "--json").stdout)
+    assert [one["figures"]["pictures"] for one in listed] == [70, 7, 7]
+    assert listed[1]["votes_agreement"] == pytest.approx(1 / 7, abs=1e-6)
+    refused = invoke(TFLITE, "--data", data, "--data", tmp_path, "--out", tmp_path / "out")
+    assert refused.exit_code == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_prior_correction_is_tried_on_a_finished_model(data: Path) -> None:
+    plain = figures(TFLITE, "--data", data)
+    none = figures(TFLITE, "--data", data, "--prior-correction", "0", "--prior", "1,2,3,4,5,6,7")
+    assert none["figures"]["log_loss"] == pytest.approx(plain["figures"]["log_loss"], abs=1e-5)
+    # A class that hardly ever occurred in training wins every picture when that is divided out wholly.
+    rare = figures(TFLITE, "--data", data, "--prior-correction", "1", "--prior", "1e-30,1,1,1,1,1,1")
+    assert [sum(row[1:]) for row in rare["figures"]["confusion"]] == [0] * 7
+    assert "to the power of 1" in rare["guesses"][-1]
+
+
+def test_a_prior_correction_without_a_prior_is_one_line(data: Path) -> None:
+    assert "give their counts with --prior" in fault(TFLITE, "--data", data, "--prior-correction", "0.5")
+    assert invoke(TFLITE, "--data", data, "--prior", "1,2").exit_code == 2
+    assert invoke(TFLITE, "--data", data, "--prior-correction", "2").exit_code == 2

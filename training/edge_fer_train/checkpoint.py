@@ -86,4 +86,4 @@ def load_checkpoint(path: Path, groups: dict[str, Sequence[Any]]) -> Progress:
     except FileNotFoundError:
         raise ConfigError(f"{path}: nothing to resume; start without --resume") from None
     except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise ConfigError(f"{path}: damaged or of another network; start anew in an empty folder") from error
+        raise ConfigError(f"{path}: damaged or of another network; begin again in an empty folder") from error

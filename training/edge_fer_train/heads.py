@@ -107,7 +107,7 @@ def stage_of(settings: TrainingSettings, epoch: int) -> int:
 
 
 def set_stage(network: keras.Model, stage: int, last_layers_share: float) -> None:
-    """Make the layers of a stage trainable and no others; the model must be compiled anew afterwards.
+    """Make the layers of a stage trainable and no others; the model must be compiled again afterwards.
 
     The head is what comes after the layer "features"; the last layers are the given share of those before it that
     have weights. Batch norm that is not trained keeps its statistics too.

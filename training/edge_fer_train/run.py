@@ -270,9 +270,9 @@ def _read_inputs(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: not what an earlier run wrote ({error}); start anew in another folder") from None
+        raise ConfigError(f"{path}: not what an earlier run wrote ({error}); begin again in another folder") from None
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: not what an earlier run wrote; start anew in another folder")
+        raise ConfigError(f"{path}: not what an earlier run wrote; begin again in another folder")
     return values
 
 

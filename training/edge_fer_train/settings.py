@@ -258,5 +258,5 @@ def read_settings(path: Path) -> TrainingSettings:
     except (OSError, ValueError):
         raise ConfigError(f"{path}: no settings of an earlier run to resume; start without --resume") from None
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: not the settings of an earlier run; start anew in another folder")
+        raise ConfigError(f"{path}: not the settings of an earlier run; begin again in another folder")
     return settings_from(values, str(path))
