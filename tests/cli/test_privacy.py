@@ -30,6 +30,8 @@ def look(event, arguments):
         path, mode, flags = arguments
         if not isinstance(path, int) and (flags & WRITING or set(mode or "") & set("wax+")):
             seen.append(["write", os.fsdecode(path)])
+    elif event == "os.truncate" and isinstance(arguments[0], int):
+        pass  # of a descriptor: its opening was looked at, and memory without a name needs none
     elif event in CHANGES or event in NETWORK:
         seen.append([event, str(arguments[-1])])
     elif event in ("subprocess.Popen", "os.posix_spawn", "os.exec"):
