@@ -21,6 +21,7 @@ from edge_fer.detectors import FaceSettings, build_file_follower, build_follower
 from edge_fer.errors import MissingExtra, one_line
 from edge_fer.faces.detector_settings import DetectorSettings
 from edge_fer.pipeline import Pipeline, RunLimits
+from edge_fer.reading import ReadingSchedule
 from edge_fer.registry import SINKS, create
 from edge_fer.scores.loading import Backend, open_classifier
 from edge_fer.scores.notes import classifier_notes
@@ -186,6 +187,8 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         limits=replace(settings.limits, stall_seconds=None) if is_watched(source) else settings.limits,
         truth=turned_truth(source, turning),
         smoother=ScoreSmoother(settings.smoothing_seconds),
+        # Scores that are not steadied are those of each frame.
+        schedule=ReadingSchedule(settings.faces.tracking.read_every) if settings.smoothing_seconds > 0 else None,
         note=monitor.note if heartbeat is None else both(monitor.note, heartbeat.note),
         heartbeat=heartbeat,
         services=services if heartbeat is None else [*services, heartbeat],

@@ -57,7 +57,13 @@ class FaceSettings:
         """The settings that `edge-fer run --preset` means."""
         values = PRESETS[preset]
         search = DetectorSettings(min_face_px=values.min_face_px, scale_factor=values.scale_factor)
-        tracking = TrackingSettings(values.detect_every, values.search_every, values.look_every, values.looks_a_frame)
+        tracking = TrackingSettings(
+            values.detect_every,
+            values.search_every,
+            values.look_every,
+            values.looks_a_frame,
+            read_every=values.read_every,
+        )
         return cls(detector, search, tracking)
 
 
@@ -155,7 +161,7 @@ def local_search(opened: Opened, settings: DetectorSettings) -> Looker:
     own = getattr(opened.detector, "local_search", None)
     if own is not None:
         return cast("Looker", own())
-    crops = replace(settings, min_face_px=CROP_LEAST_PX, detect_width=None)
+    crops = replace(settings, use="crops", min_face_px=CROP_LEAST_PX, detect_width=None)
     return CropLooker(opened.for_crops or _created(opened.name, crops))
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from edge_fer.faces.tracking import FaceFollower
     from edge_fer.protocols import Classifier, Clock, FaceDetector
+    from edge_fer.reading import ReadingSchedule
     from edge_fer.scores.smoothing import ScoreSmoother
     from edge_fer.types import Batch, Frame, Scores
 
@@ -65,9 +66,22 @@ def observe_all(
 
 
 def observe_next(
-    frame: Frame, follower: FaceFollower, classifier: Classifier, smoother: ScoreSmoother, clock: Clock
+    frame: Frame,
+    follower: FaceFollower,
+    classifier: Classifier,
+    smoother: ScoreSmoother,
+    clock: Clock,
+    schedule: ReadingSchedule | None = None,
 ) -> Observation:
-    """Find and read all faces of a frame that follows the last one; the clock is only for the timings.
+    """Find the faces of a frame that follows the last one, and read those that are due.
+
+    Args:
+        frame: the next one.
+        follower: finds its faces.
+        classifier: reads them, all that are due in one call.
+        smoother: steadies the scores of each id.
+        clock: only for the timings.
+        schedule: says which faces are read; None reads all.
 
     Raises:
         ModelError: the engine failed.
@@ -77,17 +91,24 @@ def observe_next(
     start = clock.monotonic()
     followed = follower.follow(frame)
     detected = clock.monotonic()
-    scored: tuple[ScoredFace, ...] = ()
-    if followed.faces:
+    faces, at = followed.faces, frame.captured_at
+    due = [True] * len(faces) if schedule is None else schedule.choose(faces, at)
+    latest = [None if read else smoother.latest(face.track_id) for face, read in zip(faces, due, strict=True)]
+    to_read = [face for face, known in zip(faces, latest, strict=True) if known is None]
+    scores: Sequence[Scores | None] = ()
+    if to_read:
         pixels = followed.picture.for_crops(spec.colour)
-        scores = classify_finite(classifier, crop_faces(pixels, followed.faces, spec))
-        scored = tuple(
-            _steadied(face, raw, smoother, frame.captured_at)
-            for face, raw in zip(followed.faces, scores, strict=True)
-            if raw is not None
-        )
-    unscored = len(followed.faces) - len(scored)
-    return _observation(frame, scored, start, detected, clock.monotonic(), unscored)
+        scores = classify_finite(classifier, crop_faces(pixels, to_read, spec))
+    raw_of = iter(scores)
+    scored: list[ScoredFace] = []
+    for face, known in zip(faces, latest, strict=True):
+        if known is not None:
+            scored.append(ScoredFace(face, known.scores, None, known.emotion))
+        elif (raw := next(raw_of)) is not None:
+            scored.append(_steadied(face, raw, smoother, at))
+            if schedule is not None:
+                schedule.note(face, raw, scored[-1].emotion, at)
+    return _observation(frame, tuple(scored), start, detected, clock.monotonic(), len(faces) - len(scored))
 
 
 def classify_finite(classifier: Classifier, crops: Batch) -> Sequence[Scores | None]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from edge_fer.faces.tracking import FaceFollower
     from edge_fer.protocols import Classifier, Clock, FrameSource
+    from edge_fer.reading import ReadingSchedule
     from edge_fer.sinks.runner import SinkRunner
     from edge_fer.sinks.summary import TrueFace
     from edge_fer.types import Frame, Observation
@@ -108,6 +109,7 @@ class Pipeline:
         limits: RunLimits | None = None,
         truth: Callable[[int], Sequence[TrueFace]] | None = None,
         smoother: ScoreSmoother | None = None,
+        schedule: ReadingSchedule | None = None,
         note: Callable[[Observation], None] = lambda observation: None,
         services: Sequence[Service] = (),
         heartbeat: Heartbeat | None = None,
@@ -124,6 +126,7 @@ class Pipeline:
             limits: when to end before the source does.
             truth: gives the true faces of a frame by its number, for sources that know them.
             smoother: steadies the scores of each id; None leaves them as they are.
+            schedule: says which faces of a frame are read; None reads all.
             note: is told each observation in the loop itself, so it must be quick and never raise.
             services: run beside the loop and take no observations; closed by `close`.
             heartbeat: is told that the loop is alive; must be quick and never raise.
@@ -131,7 +134,7 @@ class Pipeline:
         self.source = source
         self._follower = follower
         self._smoother = smoother or ScoreSmoother(0.0)
-        self._classifier, self._clock = classifier, clock
+        self._classifier, self._clock, self._schedule = classifier, clock, schedule
         self._sinks, self._view_sinks = tuple(sinks), tuple(view_sinks)
         self._limits = limits or RunLimits()
         self._note, self._services = note, tuple(services)
@@ -146,7 +149,7 @@ class Pipeline:
         Raises:
             ModelError: the engine failed.
         """
-        return observe_next(frame, self._follower, self._classifier, self._smoother, self._clock)
+        return observe_next(frame, self._follower, self._classifier, self._smoother, self._clock, self._schedule)
 
     def run(self, stop: threading.Event) -> RunReport:
         """Work until the source ends, a limit is reached, a sink has had enough, or `stop` is set.

@@ -170,8 +170,8 @@ class ScoredFace:
     face: Face
     scores: Scores
     """Probabilities as shown: steadied over time where the face is followed and smoothing is on."""
-    raw_scores: Scores
-    """Probabilities of this frame alone."""
+    raw_scores: Scores | None
+    """Probabilities of this frame alone; None where the face was not read in it, and `scores` are those from before."""
     emotion: str
     """The label to show; it may lag behind `scores.top` for a moment so that it does not flicker."""
 
@@ -196,8 +196,9 @@ class ScoredFace:
         return self.scores.values[self.scores.labels.index(self.emotion)]
 
     def to_dict(self) -> dict[str, Any]:
-        """The face as plain data, as in a JSON line; scores to 4 decimals, landmarks to 1."""
+        """The face as plain data, as in a JSON line: scores to 4 decimals, landmarks to 1, `raw` where it was read."""
         box, scores, landmarks = self.box, _rounded(self.scores), self.landmarks
+        raw = {} if self.raw_scores is None else {"raw": _rounded(self.raw_scores)}
         points = {} if landmarks is None else {"landmarks": [[round(x, 1), round(y, 1)] for x, y in landmarks.points]}
         return {
             "id": self.id,
@@ -206,7 +207,7 @@ class ScoredFace:
             "emotion": self.emotion,
             "score": scores[self.emotion],
             "scores": scores,
-            "raw": _rounded(self.raw_scores),
+            **raw,
         }
 
 

@@ -13,6 +13,7 @@ from edge_fer.types import Box, Face
 
 if TYPE_CHECKING:
     from edge_fer.faces.looking import Looker
+    from edge_fer.faces.schedule import SearchPlan
     from edge_fer.faces.tracking import FaceTracker, SteppedDetector
     from edge_fer.picture import Picture
     from edge_fer.protocols import FaceDetector
@@ -23,25 +24,24 @@ DETECTORS = ("haar", "yunet")
 
 
 class CountingDetector:
-    """The real search, and how often it was asked for."""
+    """The real search, and how many of its steps were asked for."""
 
     def __init__(self, name: str = "haar", **values: int) -> None:
         self.opened = open_detector(name, DetectorSettings(**values))  # type: ignore[arg-type]
         self._inner = cast("SteppedDetector", self.opened.detector)
-        self.whole = self.partial = 0
+        self.steps = 0
 
-    def steps(self, width: int, height: int) -> int:
-        return self._inner.steps(width, height)
+    def plan(self, width: int, height: int) -> SearchPlan:
+        return self._inner.plan(width, height)
 
     def local_search(self) -> Looker:
         return local_search(self.opened, DetectorSettings())
 
     def detect(self, picture: Picture) -> list[Face]:
-        self.whole += 1
         return self._inner.detect(picture)
 
     def detect_step(self, picture: Picture, step: int) -> list[Face]:
-        self.partial += 1
+        self.steps += 1
         return self._inner.detect_step(picture, step)
 
 

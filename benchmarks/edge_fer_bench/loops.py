@@ -11,9 +11,11 @@ import cv2
 from edge_fer.detectors import FaceSettings, build_tracker
 from edge_fer.faces.crop import crop_faces
 from edge_fer.faces.haar import bundled_cascade
+from edge_fer.faces.tracking_settings import PRESETS
 from edge_fer.observing import observe_next
 from edge_fer.picture import in_colour
 from edge_fer.pipeline import Pipeline
+from edge_fer.reading import ReadingSchedule
 from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.sinks.runner import SystemClock
 from edge_fer.types import Box
@@ -63,7 +65,8 @@ def follower(preset: Preset, detector: str = "auto") -> FaceTracker:
 def following(classifier: Classifier, preset: Preset, detector: str = "auto") -> Look:
     """edge-fer's own step with the values of a preset and a detector by its name."""
     tracker, smoother, clock = follower(preset, detector), ScoreSmoother(SMOOTHING_SECONDS), SystemClock()
-    return lambda frame: shown_by(observe_next(frame, tracker, classifier, smoother, clock))
+    schedule = ReadingSchedule(PRESETS[preset].read_every)
+    return lambda frame: shown_by(observe_next(frame, tracker, classifier, smoother, clock, schedule))
 
 
 def pipeline_of(source: FrameSource, classifier: Classifier, runner: SinkRunner[Observation]) -> Pipeline:
@@ -76,6 +79,7 @@ def pipeline_of(source: FrameSource, classifier: Classifier, runner: SinkRunner[
         [runner],
         SystemClock(),
         smoother=smoother,
+        schedule=ReadingSchedule(PRESETS["balanced"].read_every),
     )
 
 

@@ -120,6 +120,7 @@ def following_settings(options: dict[str, Any]) -> FaceSettings:
         search_every=min(detect_every, preset.search_every),
         look_every=preset.look_every,
         looks_a_frame=preset.looks_a_frame,
+        read_every=preset.read_every,
         forget_seconds=options["forget_seconds"],
         idle_fps=options["idle_fps"],
         max_faces=options["max_faces"],

@@ -1,49 +1,119 @@
-"""A second look at one face by a detector that works on small pictures: a crop around the expected place."""
+"""A second look at one face by a detector that works on small pictures: a crop around the expected place, turned so
+that the face stands upright in it.
+
+YuNet's landmarks follow a tilted head only in part: measured on faces turned by 15 to 60 degrees, the lines of eyes and
+of mouth and eyes show a fifth to a third of the true turn, and the score falls. On a crop that is turned back both are
+right. So the turn of a face is found in steps: what the landmarks show of it is added to what the crop was turned by,
+until they show nothing more. From a first guess within 30 degrees that came within 8 of the truth in five steps.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+import cv2
+
 from edge_fer.faces.geometry import Place, cut_bgr
-from edge_fer.faces.looking import LOOK_MARGIN, UPRIGHT, Manner, Sighting
+from edge_fer.faces.looking import LOOK_MARGIN, Manner, Sighting
 from edge_fer.picture import Picture
+from edge_fer.types import Landmarks
 
 if TYPE_CHECKING:
+    from edge_fer.faces.geometry import Cut
     from edge_fer.protocols import FaceDetector
+    from edge_fer.types import Face, Image
 
 CROP_SIDE, FACE_SIDE = 96, 48
 """Side in pixels of the crop, a multiple of 32 as YuNet works on, and of the expected face in it."""
 
-SURE_SCORE, LIKELY_SCORE = 0.8, 0.7
-"""Scores from which a finding counts as much as three and two raw hits of a cascade."""
+SURE_SCORE = 0.75
+"""Score from which a finding counts as much as three raw hits of a cascade."""
+
+STRONG_SCORE = 0.86
+"""Score that a face keeps up and a pattern that resembles one does not: webcams, a dim clip and a portrait reached 0.87
+to 0.95 where the crop was turned right."""
 
 LARGEST_RATIO = 1.6
 """Findings larger or smaller than expected by more are of something else."""
 
+UPRIGHT_DEGREES = 4.0
+"""Turns under this are not worth turning the crop for."""
+
+MOST_DEGREES = 75.0
+"""Faces turned by more are lying ones, which are found by turning the whole picture."""
+
+UPRIGHT_CROP = Manner("crop")
+CLOSE_CROP = Manner("close")
+"""The face larger in the crop, where soft and dark ones are clearer."""
+
+CLOSE_FACE_SIDE = 68
+
+TURNED_CROPS = (Manner("crop", -35.0), Manner("crop", 35.0))
+
 
 class CropLooker:
     """A `Looker` that asks a detector about a crop; keeps nothing from frame to frame."""
+
+    usual = UPRIGHT_CROP
+    fallbacks = (CLOSE_CROP, *TURNED_CROPS)
 
     def __init__(self, detector: FaceDetector) -> None:
         """Take the detector; its smallest face must be well under `FACE_SIDE`."""
         self._detector = detector
 
     def look(
-        self, picture: Picture, expected: Place, manner: Manner = UPRIGHT, *, reach: float = LOOK_MARGIN
+        self, picture: Picture, expected: Place, manner: Manner = UPRIGHT_CROP, *, reach: float = LOOK_MARGIN
     ) -> list[Sighting]:
         """Faces near an expected place, nearest first; the crop reaches half a side beyond it, whatever is asked."""
-        cut = cut_bgr(picture, expected, CROP_SIDE, FACE_SIDE)
+        degrees = manner.degrees if abs(manner.degrees) >= UPRIGHT_DEGREES else 0.0
+        # A turned crop needs the corners around it.
+        side = math.ceil(CROP_SIDE * math.sqrt(2)) if degrees else CROP_SIDE
+        face_side = CLOSE_FACE_SIDE if manner.cascade == CLOSE_CROP.cascade else FACE_SIDE
+        cut = cut_bgr(picture, expected, side, face_side)
         if cut is None:
             return []
+        pixels = turned_back(cut.pixels, degrees, CROP_SIDE) if degrees else cut.pixels
         sightings = []
-        for face in self._detector.detect(Picture(cut.pixels)):
-            box = Place.of(face.box)
-            place = Place(cut.left + box.x / cut.scale, cut.top + box.y / cut.scale, box.side / cut.scale)
-            if not 1 / LARGEST_RATIO < place.side / expected.side < LARGEST_RATIO:
+        for face in self._detector.detect(Picture(pixels)):
+            if not 1 / LARGEST_RATIO < max(face.box.width, face.box.height) / face_side < LARGEST_RATIO:
                 continue
-            # A detector that gives no score is taken at its word.
-            score = SURE_SCORE if face.detection_score is None else face.detection_score
-            agreeing = 3 if score >= SURE_SCORE else 2 if score >= LIKELY_SCORE else 1
-            sightings.append(Sighting(place, agreeing))
+            sightings.append(_sighting(face, manner.cascade, degrees, cut, side / 2))
         sightings.sort(key=lambda seen: (seen.place.distance(expected), seen.place.x, seen.place.y))
         return sightings
+
+
+def turned_back(pixels: Image, degrees: float, side: int) -> Image:
+    """The middle of a square picture, `side` pixels wide, in which a face turned clockwise by so much is upright."""
+    turn = cv2.getRotationMatrix2D((pixels.shape[1] / 2, pixels.shape[0] / 2), degrees, 1.0)
+    turn[:, 2] += (side - pixels.shape[1]) / 2, (side - pixels.shape[0]) / 2
+    return cv2.warpAffine(pixels, turn, (side, side))  # type: ignore[return-value]
+
+
+def _sighting(face: Face, kind: str, degrees: float, cut: Cut, middle: float) -> Sighting:
+    """A finding in the crop, in pixels of the frame."""
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+
+    def back(x: float, y: float) -> tuple[float, float]:
+        off_x, off_y = x - CROP_SIDE / 2, y - CROP_SIDE / 2
+        right, down = middle + cos * off_x - sin * off_y, middle + sin * off_x + cos * off_y
+        return cut.left + right / cut.scale, cut.top + down / cut.scale
+
+    box = Place.of(face.box)
+    # A detector that gives no score is taken at its word.
+    score = SURE_SCORE if face.detection_score is None else face.detection_score
+    x, y = back(box.x, box.y)
+    landmarks = None if face.landmarks is None else Landmarks(*(back(*point) for point in face.landmarks.points))
+    seen = degrees + (0.0 if face.landmarks is None else remaining_degrees(face.landmarks))
+    manner = Manner(kind, max(-MOST_DEGREES, min(MOST_DEGREES, seen)))
+    agreeing = 3 if score >= SURE_SCORE else 1
+    return Sighting(Place(x, y, box.side / cut.scale), agreeing, manner, score >= STRONG_SCORE, landmarks, score)
+
+
+def remaining_degrees(landmarks: Landmarks) -> float:
+    """How much of a clockwise turn landmarks still show: the mean of the line of the eyes and of the line from between
+    the eyes to between the corners of the mouth."""
+    right_eye, left_eye, _, right_mouth, left_mouth = landmarks.points
+    down_x = (right_mouth[0] + left_mouth[0] - right_eye[0] - left_eye[0]) / 2
+    down_y = (right_mouth[1] + left_mouth[1] - right_eye[1] - left_eye[1]) / 2
+    return (landmarks.roll_degrees + math.degrees(math.atan2(-down_x, down_y))) / 2

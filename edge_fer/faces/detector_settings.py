@@ -10,8 +10,9 @@ from edge_fer.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-Use: TypeAlias = Literal["video", "pictures"]
-"""`video` searches again and again and must be quick, `pictures` has one try and may take its time."""
+Use: TypeAlias = Literal["video", "pictures", "crops"]
+"""`video` searches again and again and must be quick, `pictures` has one try and may take its time, `crops` are small
+pictures with one face in the middle, about half as wide as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class DetectorSettings:
     """The detector's own model file; None for the one that it brings."""
     cascade: Path | None = None
     """Cascade file (XML) of the detector haar; None for the one that came with OpenCV."""
-    min_face_px: int = 48
+    min_face_px: int = 24
     """Side in pixels of the picture under which faces are left out; the search is as fine as this asks for."""
     max_faces: int = 20
     """At most this many faces per picture, the largest first; bounds the work that one picture can cause."""

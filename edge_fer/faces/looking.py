@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_fer.picture import Picture
+    from edge_fer.types import Landmarks
 
 SECOND_CASCADE = "haarcascade_frontalface_alt2.xml"
 """The 20x20 frontal-face tree cascade by Rainer Lienhart: cheaper on small pictures, and with errors of its own."""
@@ -37,13 +38,8 @@ HELD_MARGIN = 0.25
 """The same for a face that was seen in the frame before: a third fewer windows to try."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """A face that a look found."""
-
-    place: Place
-    agreeing: int
-    """How many raw hits of the cascade agree on it, at least 1."""
+STRONG_AGREEING = 8
+"""Raw hits of the second cascade that hardly anything but a face draws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +47,27 @@ class Manner:
     """One way of looking: which cascade, on which turn of the picture."""
 
     cascade: str
-    """`second`, `first` or `profile`."""
+    """`second`, `first`, `profile`, or `crop` where the detector itself looks at a crop."""
     degrees: float = 0.0
     """The face is taken to be turned so far clockwise in the picture, and the patch is turned back."""
     mirrored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A face that a look found."""
+
+    place: Place
+    agreeing: int
+    """How many raw hits of the cascade agree on it, at least 1."""
+    manner: Manner
+    """How to look for it the next time."""
+    strong: bool
+    """So clear that nothing else than a face is likely to look like it."""
+    landmarks: Landmarks | None = None
+    """In pixels of the frame; None where the look gives none."""
+    score: float | None = None
+    """On the detector's own scale; None where the look gives none."""
 
 
 UPRIGHT = Manner("second")
@@ -74,12 +87,23 @@ FALLBACKS = (
 class Looker(Protocol):
     """Looks for one face where it is expected."""
 
+    @property
+    def usual(self) -> Manner:
+        """How to look for a face of which nothing is known yet."""
+
+    @property
+    def fallbacks(self) -> Sequence[Manner]:
+        """Other ways, tried in turn where the usual one finds nothing."""
+
     def look(self, picture: Picture, expected: Place, manner: Manner = ..., *, reach: float = ...) -> list[Sighting]:
         """Faces near an expected place, nearest first; `reach` is how far to look beyond it, in sides."""
 
 
 class FaceLooker:
     """Loads the cascades; keeps nothing from frame to frame."""
+
+    usual = UPRIGHT
+    fallbacks = FALLBACKS
 
     def __init__(self, first: Path | None = None, manners: Sequence[Manner] = (UPRIGHT, *FALLBACKS)) -> None:
         """Load the cascades.
@@ -139,6 +163,6 @@ class FaceLooker:
             place = Place(
                 cut.left + float(centre_x) / cut.scale, cut.top + float(centre_y) / cut.scale, float(w) / cut.scale
             )
-            sightings.append(Sighting(place, count))
+            sightings.append(Sighting(place, count, manner, count >= STRONG_AGREEING))
         sightings.sort(key=lambda seen: (seen.place.distance(expected), seen.place.x, seen.place.y))
         return sightings

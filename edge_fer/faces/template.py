@@ -58,3 +58,8 @@ def _peak(values: list[float], at: int) -> float:
     before, highest, after = values[at - 1 : at + 2]
     bend = before - 2.0 * highest + after
     return 0.0 if bend >= 0 else max(-0.5, min(0.5, 0.5 * (before - after) / bend))
+
+
+def likeness(picture: Picture, template: Template | None, place: Place) -> float:
+    """Correlation of a place with a template, 0.0 to 1.0; 0.0 where they cannot be compared."""
+    return 0.0 if template is None else max(0.0, match(picture, place, template, reach=0.15)[1])

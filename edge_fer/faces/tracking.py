@@ -1,21 +1,22 @@
-"""Faces followed from frame to frame: a full search now and then, a look at each face in between.
+"""Faces followed from frame to frame, in five steps: predict, observe, associate, update, spawn and retire.
 
-A search of the whole frame takes ten to fifty times as long as a look at one face around its expected place, and a
-look finds faces that a search misses. What a search finds must be confirmed by a second cascade with errors of its
-own, which rejects lamps and cloth. Frames in, faces out: the result depends on the frames and their times alone.
+A search of the whole frame takes five to fifty times as long as a look at one face around its expected place, and a
+look finds faces that a search misses. So frames are searched now and then, in steps that are spread over frames, and
+what a search finds must be confirmed by a look, which rejects lamps and cloth. A track lives by evidence: what neither
+the searches nor a look beyond doubt find again is dropped. Frames in, faces out: the result depends on the frames and
+their times alone.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
-from edge_fer.faces.assignment import assign
+from edge_fer.faces.association import associate, associate_returned
+from edge_fer.faces.confirm import Denied, confirmed
 from edge_fer.faces.geometry import Place, same_face
-from edge_fer.faces.looking import UPRIGHT
-from edge_fer.faces.motion import MotionGate
-from edge_fer.faces.refinding import SURE_AGREEING, Refinder
+from edge_fer.faces.observe import SURE_AGREEING, observe
+from edge_fer.faces.schedule import LOST_SEARCH_SECONDS, SearchPlan, SearchSchedule
 from edge_fer.faces.template import remember
 from edge_fer.faces.track import Track
 from edge_fer.faces.tracking_settings import TrackingSettings
@@ -24,17 +25,23 @@ from edge_fer.protocols import FaceDetector
 from edge_fer.types import Face
 
 if TYPE_CHECKING:
-    from edge_fer.faces.looking import Looker
+    from collections.abc import Iterable, Sequence
+
+    from edge_fer.faces.looking import Looker, Sighting
+    from edge_fer.faces.observe import Finding
     from edge_fer.types import Frame
 
-LOST_GATE_SIDES, LOST_GATE_SIDES_A_SECOND = 0.8, 2.0
-"""How far from its expected place a face may turn up again: at once, and more for each second out of sight."""
+DOUBTFUL_SCORE = 0.5
+"""While somebody is in sight, candidates with less are not worth the look."""
 
-LOST_SIZE_RATIO = 1.6
-"""A face that turns up again has a size within this ratio of the old one."""
+CHEST_SIDES = (1.0, 4.0)
+"""How far a chest is below the middle of a face, in its sides. A skull on a shirt reached scores of 0.75 and 0.82."""
 
-LOST_SEARCH_SECONDS = 1.0
-"""How long after a loss the whole frame is searched more often."""
+TRIALS = 3
+"""Frames in which a new face that a network saw, but not surely, is looked at again."""
+
+PROOF_SCORE = 0.6
+"""Score of a network's finding from which it proves a track; what has less is a candidate that a look must confirm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +63,11 @@ class FaceFollower(Protocol):
 class SteppedDetector(FaceDetector, Protocol):
     """A `FaceDetector` whose search can be spread over several frames."""
 
-    def steps(self, width: int, height: int) -> int:
-        """Number of steps for pictures of this size, at least 1; together they find what `detect` finds."""
+    def plan(self, width: int, height: int) -> SearchPlan:
+        """The steps for pictures of this size."""
 
     def detect_step(self, picture: Picture, step: int) -> list[Face]:
-        """Return the faces that one step finds, 0 to `steps` - 1."""
+        """Return the faces that one step of the plan finds."""
 
 
 class _OneStep:
@@ -69,19 +76,18 @@ class _OneStep:
     def __init__(self, detector: FaceDetector) -> None:
         self.detect = detector.detect
 
-    def steps(self, width: int, height: int) -> int:
-        return 1
+    def plan(self, width: int, height: int) -> SearchPlan:
+        return SearchPlan()
 
     def detect_step(self, picture: Picture, step: int) -> list[Face]:
         return self.detect(picture)
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """A face that a search found and a second cascade confirmed."""
+class _New:
+    """A face that a search found and a look confirmed."""
 
-    place: Place
-    sure: bool
+    seen: Sighting
     score: float | None
 
 
@@ -99,8 +105,7 @@ class FaceTracker:
         """Start with no faces.
 
         Args:
-            detector: searches whole frames, in steps where it is a `SteppedDetector`; false findings are sorted out
-                here.
+            detector: searches whole frames, in steps where it is a `SteppedDetector`.
             looker: looks at single faces.
             settings: how often and how long.
             min_face_px: faces that shrink below this side in frame pixels are left.
@@ -109,15 +114,11 @@ class FaceTracker:
         self._looker = looker
         self._settings = settings or TrackingSettings()
         self._min_face_px = min_face_px
-        self._refinder = Refinder(looker, self._settings)
-        self._gate = MotionGate()
-        self._part = 0
+        self._schedule = SearchSchedule(self._settings)
         self._tracks: list[Track] = []
+        self._denied = Denied([])
         self._next_id = 1
         self._frame = -1
-        self._searched_frame: int | None = None
-        self._searched_at = -math.inf
-        self._moved_at = -math.inf
         self._shape: tuple[int, ...] | None = None
 
     def follow(self, frame: Frame) -> Followed:
@@ -126,124 +127,159 @@ class FaceTracker:
         Raises:
             ValueError: the picture is neither uint8 BGR nor grey.
         """
-        at, picture = frame.captured_at, Picture(frame.image)
+        at, picture, settings = frame.captured_at, Picture(frame.image), self._settings
         self._frame += 1
         if frame.image.shape[:2] != self._shape:
             # Another size is another picture: nothing is where it was.
-            self._shape, self._tracks, self._searched_frame = frame.image.shape[:2], [], None
-        self._tracks = [track for track in self._tracks if at - track.seen_at <= self._settings.forget_seconds]
-        due = self._search_due(frame, at)
-        if not due and not self._tracks and self._part == 0:
+            self._shape, self._tracks, self._denied = frame.image.shape[:2], [], Denied([])
+            self._schedule.restart()
+        tracks = [track for track in self._tracks if at - track.seen_at <= settings.forget_seconds]
+        was_seen = [track.seen_at >= track.at for track in tracks]
+        due = self._schedule.due(frame.image, self._frame, at, any(was_seen))
+        if not due and not tracks and not self._schedule.is_spread:
+            self._tracks = []
             return Followed([], picture)
-        self._refinder.refind(picture, self._tracks, self._frame, at)
+        for track in tracks:
+            track.predict(at)
+        findings = observe(picture, tracks, was_seen, self._frame, self._looker, settings)
+        update(picture, associate(picture, tracks, findings))
         # A new face that is not found again at once was none.
-        self._tracks = [track for track in self._tracks if track.confirmed]
-        if due or self._part > 0 or self._lost_search_due(at):
+        self._tracks = [track for track in tracks if track.confirmed or (track.visible_at_all and track.trials > 0)]
+        if due or self._schedule.is_spread or (_lost(self._tracks) and self._schedule.due_after_loss(self._frame)):
             self._search(picture, at)
-        return Followed(self._faces(picture), picture)
+        self._tracks = [track for track in self._tracks if not track.is_doubtful]
+        return Followed(shown(self._tracks, picture, self._min_face_px), picture)
 
     def forget(self) -> None:
         """Begin with no faces, as with another film; ids go on, so that none comes twice."""
-        self._tracks, self._part, self._shape = [], 0, None
-        self._searched_frame, self._searched_at, self._moved_at = None, -math.inf, -math.inf
-        self._gate = MotionGate()
-
-    def _search_due(self, frame: Frame, at: float) -> bool:
-        """Whether this frame is to be searched, as far as is known before the faces are looked at."""
-        settings = self._settings
-        waited = math.inf if self._searched_frame is None else self._frame - self._searched_frame
-        if any(track.seen_at >= track.at for track in self._tracks):
-            self._moved_at = at
-            return waited >= settings.detect_every
-        moved = self._gate.moved(frame.image)
-        idle = at - self._moved_at >= settings.idle_after_seconds
-        if moved:
-            self._moved_at = at
-            return idle or waited >= settings.search_every
-        if idle:
-            return settings.idle_fps > 0 and at - self._searched_at >= 1.0 / settings.idle_fps - 1e-6
-        return waited >= settings.search_every
-
-    def _lost_search_due(self, at: float) -> bool:
-        """Whether a face that has just been lost asks for a search."""
-        lost = any(
-            track.confirmed and not track.visible and at - track.seen_at < LOST_SEARCH_SECONDS for track in self._tracks
-        )
-        return lost and (
-            self._searched_frame is None or self._frame - self._searched_frame >= self._settings.search_every
-        )
+        self._tracks, self._shape, self._denied = [], None, Denied([])
+        self._schedule = SearchSchedule(self._settings)
 
     def _search(self, picture: Picture, at: float) -> None:
-        """Search the frame: all of it where nobody is in sight or somebody has just gone, else a part, with the others
-        in the next frames, so that no frame takes long while faces are followed."""
-        visible = any(track.visible for track in self._tracks)
-        just_lost = any(track.confirmed and not track.visible and track.silent_looks <= 1 for track in self._tracks)
-        if self._part > 0 or (visible and not just_lost):
-            found = self._detector.detect_step(picture, self._part)
-            self._part = (self._part + 1) % self._detector.steps(picture.width, picture.height)
-        else:
-            found = self._detector.detect(picture)
-        self._searched_frame, self._searched_at = self._frame, at
-        taken = [track.place for track in self._tracks if track.visible]
-        new: list[_Found] = []
-        for face in found:
-            if any(same_face(Place.of(face.box), place) for place in taken):
-                continue
-            seen = self._looker.look(picture, Place.of(face.box))
-            # What the second cascade denies is a lamp or cloth; where it agrees it knows the place better.
-            if seen and not any(same_face(seen[0].place, place) for place in taken):
-                taken.append(seen[0].place)
-                new.append(_Found(seen[0].place, seen[0].agreeing >= SURE_AGREEING, face.detection_score))
-        if new:
-            self._admit(picture, new, at)
-
-    def _admit(self, picture: Picture, new: list[_Found], at: float) -> None:
-        """Give new faces to the tracks that were lost, or begin tracks for them."""
-        lost = [track for track in self._tracks if not track.visible]
-        costs = [[self._return_cost(picture, track, found.place) for found in new] for track in lost]
-        possible = [[column for column, cost in enumerate(row) if cost < math.inf] for row in costs]
-        returned = {column: lost[row] for row, column in assign(possible, lambda row, column: costs[row][column])}
-        for column, found in enumerate(new):
-            track = returned.get(column)
+        """Do the steps of the search that are due, prove the tracks that they find, and spawn tracks for new faces."""
+        plan = self._detector.plan(picture.width, picture.height)
+        visible = sum(track.visible for track in self._tracks)
+        just_lost = any(not track.visible and track.silent_looks <= 1 for track in self._tracks)
+        steps = self._schedule.take(plan, self._frame, at, visible, just_lost)
+        upright, turned = list[Face](), list[Face]()
+        for step in steps:
+            (turned if step in plan.turned else upright).extend(self._detector.detect_step(picture, step))
+        new = prove(picture, self._tracks, upright, turned, len(steps), self._looker, self._denied, at)
+        returned = associate_returned(
+            picture, [track for track in self._tracks if not track.visible], [one.seen.place for one in new]
+        )
+        for index, one in enumerate(new):
+            track = returned.get(index)
             if track is not None:
-                track.restart(found.place, at)
-                self._refinder.confirm(picture, track, UPRIGHT, found.sure)
+                track.restart(one.seen.place, at)
             elif len(self._tracks) < self._settings.max_faces:
-                track = Track(self._next_id, found.place, at, at, at, at, found.sure, self._frame)
-                track.template = remember(picture, found.place)
+                track = new_track(self._next_id, one.seen, at, self._frame)
                 self._next_id += 1
                 self._tracks.append(track)
             else:
                 break
-            track.detection_score = found.score
+            track.detection_score = one.score
+            track.template = remember(picture, track.place) or track.template
 
-    def _return_cost(self, picture: Picture, track: Track, place: Place) -> float:
-        ratio = max(place.side, track.place.side) / min(place.side, track.place.side)
-        gate = LOST_GATE_SIDES + LOST_GATE_SIDES_A_SECOND * (track.at - track.seen_at)
-        distance = track.place.distance(place)
-        if ratio > LOST_SIZE_RATIO or distance > gate:
-            return math.inf
-        return distance / gate + math.log(ratio) + 1.0 - self._refinder.likeness(picture, track, place)
 
-    def _faces(self, picture: Picture) -> list[Face]:
-        height, width = picture.height, picture.width
-        faces = []
-        for track in self._tracks:
-            inside = 0 <= track.place.x < width and 0 <= track.place.y < height
-            box = track.place.box().clipped(width, height)
-            if (
-                track.visible
-                and inside
-                and min(box.width, box.height) >= 1
-                and track.place.side >= 0.8 * self._min_face_px
-            ):
-                faces.append(Face(box, track.track_id, track.detection_score))
-        faces.sort(key=lambda face: (-face.box.area, face.box.y, face.box.x))
-        return faces
+def update(picture: Picture, pairs: Iterable[tuple[Track, Finding]]) -> None:
+    """Fourth step: correct each track by its finding, and remember how a face that a look confirmed looks now."""
+    for track, finding in pairs:
+        seen = finding.seen
+        track.correct(finding.place, resized=seen is not None and seen.manner.cascade != "profile")
+        if seen is not None:
+            track.confirm(seen, finding.sure)
+            track.template = remember(picture, track.place) or track.template
+
+
+def prove(
+    picture: Picture,
+    tracks: Sequence[Track],
+    upright: Sequence[Face],
+    turned: Sequence[Face],
+    steps: int,
+    looker: Looker,
+    denied: Denied,
+    at: float,
+) -> list[_New]:
+    """Note for each track in sight whether a search found it; return what is no track and what a look confirms.
+
+    Args:
+        picture: the frame.
+        tracks: known faces.
+        upright: what upright steps of the search found.
+        turned: what steps that look for tilted heads found.
+        steps: how many steps were done.
+        looker: confirms.
+        denied: what was looked at in vain.
+        at: time of the frame in seconds.
+    """
+    taken = [track.place for track in tracks if track.visible]
+    for track in tracks:
+        track.unproved_steps += steps
+    new: list[_New] = []
+    for index, face in enumerate((*upright, *turned)):
+        place, score = Place.of(face.box), face.detection_score or 0.0
+        known = [track for track in tracks if track.visible and same_face(place, track.place)]
+        if face.landmarks is None or score >= PROOF_SCORE:
+            for track in known:
+                track.prove()
+        if known or any(same_face(place, other) for other in taken) or denied.holds(place, score, at):
+            continue
+        if taken and face.landmarks is not None and score < DOUBTFUL_SCORE:
+            continue
+        seen = confirmed(picture, face, looker, tilted=index >= len(upright))
+        # What the look denies is a lamp or cloth; where it agrees it knows the place better.
+        if seen is None or (seen.score is not None and not seen.strong and _on_chest(seen.place, taken)):
+            denied.add(place, score, at)
+        elif not any(same_face(seen.place, other) for other in taken):
+            taken.append(seen.place)
+            new.append(_New(seen, seen.score if seen.score is not None else face.detection_score))
+    return new
+
+
+def _on_chest(place: Place, faces: Iterable[Place]) -> bool:
+    """Whether a place is where somebody's chest is: prints on shirts are faces too, though less sure ones."""
+    for face in faces:
+        down = (place.y - face.y) / face.side
+        if CHEST_SIDES[0] < down < CHEST_SIDES[1] and abs(place.x - face.x) < face.side and place.side > face.side / 2:
+            return True
+    return False
+
+
+def new_track(track_id: int, seen: Sighting, at: float, frame: int) -> Track:
+    """Fifth step: a track for a face that was not known."""
+    sure = seen.agreeing >= SURE_AGREEING
+    track = Track(track_id, seen.place, at, at, at, at, at, seen.place, sure, frame, manner=seen.manner)
+    track.confirm(seen, sure)
+    track.confirmed = sure
+    # A network's look may become sure as the face is turned upright; a cascade has one more look.
+    track.trials = 0 if seen.score is None else TRIALS
+    return track
+
+
+def shown(tracks: Iterable[Track], picture: Picture, min_face_px: int) -> list[Face]:
+    """The faces of the tracks that are in sight and large enough, largest first."""
+    width, height = picture.width, picture.height
+    faces = []
+    for track in tracks:
+        place = track.place
+        if not (track.visible and 0 <= place.x < width and 0 <= place.y < height and place.side >= 0.8 * min_face_px):
+            continue
+        box = place.box().clipped(width, height)
+        if min(box.width, box.height) >= 1:
+            faces.append(Face(box, track.track_id, track.detection_score, track.landmarks, track.roll_degrees))
+    faces.sort(key=lambda face: (-face.box.area, face.box.y, face.box.x))
+    return faces
+
+
+def _lost(tracks: Iterable[Track]) -> bool:
+    """Whether a face has gone out of sight just now."""
+    return any(not track.visible and track.at - track.seen_at < LOST_SEARCH_SECONDS for track in tracks)
 
 
 class EachFrame:
-    """A `FaceFollower` that searches every frame anew and knows no ids: for pictures that have nothing in common."""
+    """A `FaceFollower` that searches every frame by itself and knows no ids: for pictures with nothing in common."""
 
     def __init__(self, detector: FaceDetector) -> None:
         self._detector = detector

@@ -21,7 +21,7 @@ class TrackingSettings:
     """The whole frame is searched every so many frames while all faces are in sight; at least 1."""
     search_every: int = 3
     """The same while no face is in sight, or shortly after one was lost; at least 1."""
-    look_every: int = 3
+    look_every: int = 4
     """A cascade looks at each face again every so many frames; in between its template is followed."""
     looks_a_frame: int = 3
     """At most so many faces are looked at by a cascade in one frame, the longest unseen first."""
@@ -33,6 +33,8 @@ class TrackingSettings:
     """Searches a second while nothing moves and no face is in sight; 0 searches only when something moves."""
     idle_after_seconds: float = 2.0
     """How long nothing must move, with no face in sight, before the scene counts as idle."""
+    read_every: int = 3
+    """A face that neither moves nor changes is read in one of so many frames; at least 1."""
     max_faces: int = 20
     """At most this many faces are followed."""
 
@@ -51,6 +53,7 @@ class TrackingSettings:
             ("forget_seconds", self.forget_seconds, 0, 3600),
             ("idle_fps", self.idle_fps, 0, 1000),
             ("idle_after_seconds", self.idle_after_seconds, 0, 3600),
+            ("read_every", self.read_every, 1, 100),
             ("max_faces", self.max_faces, 1, 1000),
         )
         for name, value, low, high in limits:
@@ -66,13 +69,14 @@ class PresetValues:
     search_every: int
     look_every: int
     looks_a_frame: int
+    read_every: int
     scale_factor: float
     min_face_px: int
 
 
 PRESETS: Mapping[Preset, PresetValues] = {
-    "fast": PresetValues(20, 5, 4, 2, 1.25, 64),
-    "balanced": PresetValues(12, 3, 3, 3, 1.2, 48),
-    "thorough": PresetValues(5, 2, 1, 20, 1.1, 32),
+    "fast": PresetValues(20, 5, 6, 2, 4, 1.25, 48),
+    "balanced": PresetValues(12, 3, 4, 3, 3, 1.2, 24),
+    "thorough": PresetValues(5, 2, 2, 20, 1, 1.1, 16),
 }
 """From least work to most; figures for each are in docs/tuning.md."""

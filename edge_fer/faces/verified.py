@@ -34,20 +34,21 @@ where nothing confirms, the search of a clip lost 2 of 115 faces; with 2 none, a
 class ConfirmedDetector:
     """A `FaceDetector` that believes another one only where a second cascade agrees."""
 
-    def __init__(self, search: FaceDetector, looker: FaceLooker) -> None:
-        self._search, self._looker = search, looker
+    def __init__(self, looker: FaceLooker, *searches: FaceDetector) -> None:
+        self._looker, self._searches = looker, searches
 
     def detect(self, picture: Picture) -> list[Face]:
-        """Return the confirmed faces of a picture, in the order and with the boxes of the search."""
+        """Return the confirmed faces of a picture, with the boxes of the search that found them; largest first."""
         kept: list[Face] = []
         places: list[Place] = []
-        for face in self._search.detect(picture):
+        for face in (face for search in self._searches for face in search.detect(picture)):
             place = Place.of(face.box)
             if any(same_face(place, known) for known in places):
                 continue
             if any(seen.agreeing >= CONFIRMING_HITS for seen in self._looker.look(picture, place, reach=HELD_MARGIN)):
                 kept.append(face)
                 places.append(place)
+        kept.sort(key=lambda face: (-face.box.area, face.box.y, face.box.x))
         return kept
 
 
@@ -72,7 +73,7 @@ def create(settings: DetectorSettings) -> FaceDetector:
     Raises:
         ConfigError: there is no such cascade file, or it is not a cascade.
     """
-    if settings.use == "video":
+    if settings.use != "pictures":
         return HaarForVideo(
             HaarSettings(
                 settings.cascade,
@@ -105,4 +106,8 @@ def picture_detector(settings: HaarSettings) -> FaceDetector:
         ConfigError: there is no such cascade file, or it is not a cascade.
     """
     search = HaarFaceDetector(settings)
-    return search if settings.cascade is not None else ConfirmedDetector(search, FaceLooker(manners=(UPRIGHT,)))
+    if settings.cascade is not None:
+        return search
+    # Spread contrast shows faces in flat light, and hides others.
+    plain = HaarFaceDetector(replace(settings, equalise=False))
+    return ConfirmedDetector(FaceLooker(manners=(UPRIGHT,)), search, plain)

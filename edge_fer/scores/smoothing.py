@@ -32,7 +32,7 @@ class Steadied:
 
 @dataclass(slots=True)
 class _Memory:
-    values: tuple[float, ...]
+    scores: Scores
     emotion: str
     at: float
     behind_seconds: float = 0.0
@@ -70,17 +70,24 @@ class ScoreSmoother:
         if track_id is None or self._time_constant_seconds <= 0:
             return Steadied(raw, raw.top)
         memory = self._memories.get(track_id)
-        if memory is None or len(memory.values) != len(raw.values):
+        if memory is None or len(memory.scores.values) != len(raw.values):
             self._forget_before(at - KEEP_SECONDS)
-            self._memories[track_id] = _Memory(raw.values, raw.top, at)
+            self._memories[track_id] = _Memory(raw, raw.top, at)
             return Steadied(raw, raw.top)
         seconds = max(0.0, at - memory.at)
         share = 1.0 - math.exp(-seconds / self._time_constant_seconds)
-        values = tuple([mean + share * (new - mean) for mean, new in zip(memory.values, raw.values, strict=True)])
+        values = tuple(
+            [mean + share * (new - mean) for mean, new in zip(memory.scores.values, raw.values, strict=True)]
+        )
         scores = Scores(raw.labels, values)
         self._choose(memory, scores, seconds)
-        memory.values, memory.at = values, at
+        memory.scores, memory.at = scores, at
         return Steadied(scores, memory.emotion)
+
+    def latest(self, track_id: int | None) -> Steadied | None:
+        """What was last shown for a face; None where nothing is kept of it."""
+        memory = None if track_id is None else self._memories.get(track_id)
+        return None if memory is None else Steadied(memory.scores, memory.emotion)
 
     def _choose(self, memory: _Memory, scores: Scores, seconds: float) -> None:
         """Keep the shown label, or give way to one that is far ahead, or less far for longer."""

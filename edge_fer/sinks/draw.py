@@ -61,6 +61,9 @@ def _draw_face(canvas: Image, scored: ScoredFace, top: int, size: float, enlarge
     if scored.face.landmarks is not None:
         _draw_points(canvas, scored.face.landmarks, box, colour, enlarged)
     cv2.rectangle(canvas, (box.x, box.y), (box.x + box.width - 1, box.y + box.height - 1), colour, thickness)
+    if scored.face.landmarks is not None:
+        for x, y in scored.face.landmarks.points:
+            cv2.circle(canvas, (round(x * enlarged), round(y * enlarged)), thickness, colour, cv2.FILLED)
     scores = scored.scores.as_dict()
     others = [(label, value) for label, value in scored.scores.top_k(top) if label != scored.emotion]
     shown = [(scored.emotion, scores[scored.emotion]), *others][: max(1, top)]

@@ -107,7 +107,7 @@ class TruthCheck:
                 continue
             left.remove(best)
             self.found += 1
-            self.right += best.raw_scores.top == true_face.emotion
+            self.right += (best.raw_scores or best.scores).top == true_face.emotion
             self.shown_right += best.emotion == true_face.emotion
         self.extra += len(left)
 

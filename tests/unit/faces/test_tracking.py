@@ -22,10 +22,11 @@ from tests.tracking_rig import CountingDetector, ListedDetector, follow, tracker
 
 def test_most_frames_are_not_searched() -> None:
     detector = CountingDetector()
+    plan = detector.plan(640, 480)
     follow(Scene((Actor("happy", still(300, 200, 140)),), 61), tracker(detector, detect_every=10))
-    assert detector.whole == 1
-    # Each of the six later searches is spread over its parts; the interval counts from the last part.
-    assert 4 * detector.steps(640, 480) <= detector.partial <= 6 * detector.steps(640, 480)
+    # The first frame is searched as a whole; each of the later searches is spread over its coarse steps, every second
+    # one with a fine step more, and the interval counts from the last step.
+    assert len(plan.all) + 4 * plan.coarse <= detector.steps <= len(plan.all) + 6 * plan.coarse + 3
 
 
 def test_what_a_second_cascade_denies_is_no_face() -> None:
@@ -65,9 +66,9 @@ def test_an_idle_scene_is_hardly_searched_and_wakes_within_300_ms() -> None:
     scene = Scene((Actor("happy", lambda number: Pose(320, 240, 150) if number >= arrives else None),), arrives + 10)
     searches, first_seen = [], None
     for number, frame in enumerate(scene.film()):
-        before = detector.whole
+        before = detector.steps
         followed = follower.follow(frame)
-        searches.append(detector.whole - before)
+        searches.append(detector.steps > before)
         if 60 <= number < arrives and not searches[-1]:
             assert not followed.picture.has_grey
         if followed.faces and first_seen is None:
@@ -82,10 +83,10 @@ def test_idle_searches_can_be_turned_off() -> None:
     follower = tracker(detector, idle_fps=0.0, idle_after_seconds=0.5)
     for frame in Scene((), 30).film():
         follower.follow(frame)
-    before = detector.whole
+    before = detector.steps
     for number in range(30, 120):
         follower.follow(Frame(wall(640, 480), number, number / FPS, 0.0, "scene"))
-    assert detector.whole == before
+    assert detector.steps == before
 
 
 @settings(max_examples=12, deadline=None)

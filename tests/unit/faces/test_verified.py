@@ -42,19 +42,19 @@ def portrait(astronaut: Image) -> Image:
 def test_what_a_second_cascade_agrees_on_is_told_as_it_was_found(portrait: Image) -> None:
     face, lamp = Box(175, 65, 100, 100), Box(20, 330, 110, 110)
     search = ListedDetector(lamp, face)
-    assert ConfirmedDetector(search, FaceLooker()).detect(Picture(portrait)) == [search.faces[1]]
+    assert ConfirmedDetector(FaceLooker(), search).detect(Picture(portrait)) == [search.faces[1]]
 
 
 def test_a_face_that_was_found_twice_is_told_once(portrait: Image) -> None:
     search = ListedDetector(Box(175, 65, 100, 100), Box(182, 70, 84, 84))
-    assert ConfirmedDetector(search, FaceLooker()).detect(Picture(portrait)) == search.faces[:1]
+    assert ConfirmedDetector(FaceLooker(), search).detect(Picture(portrait)) == search.faces[:1]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (480, 1), (1, 5000), (30, 30)])
 def test_a_picture_without_a_face_gives_none(shape: tuple[int, int]) -> None:
     grey = np.full(shape, 90, np.uint8)
     assert picture_detector(HaarSettings.for_pictures()).detect(Picture(grey)) == []
-    assert ConfirmedDetector(ListedDetector(Box(0, 0, 1, 1)), FaceLooker()).detect(Picture(grey)) == []
+    assert ConfirmedDetector(FaceLooker(), ListedDetector(Box(0, 0, 1, 1))).detect(Picture(grey)) == []
 
 
 def test_a_cascade_of_the_users_own_is_believed_alone(portrait: Image) -> None:

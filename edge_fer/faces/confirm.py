@@ -1,0 +1,93 @@
+"""A face that a search found is believed where a look at it agrees, at another scale and turned upright."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from edge_fer.faces.crop_looking import SURE_SCORE
+from edge_fer.faces.geometry import Place, same_face
+from edge_fer.faces.looking import Manner
+from edge_fer.faces.observe import SURE_AGREEING
+
+if TYPE_CHECKING:
+    from edge_fer.faces.looking import Looker, Sighting
+    from edge_fer.picture import Picture
+    from edge_fer.types import Face
+
+TURNED_DEGREES = 15.0
+"""From this turn on, as landmarks show it, a new face is looked at turned back."""
+
+DENIED_SECONDS, RISEN_SCORE = 0.5, 0.1
+"""What looks denied is not looked at again for so long, unless its score has risen by this: a lamp stays a lamp."""
+
+HEAD_SHARE = 0.7
+"""Share of a head that its face takes up."""
+
+UPRIGHT_STEPS, SETTLED_DEGREES = 5, 3.0
+"""In single pictures a turned face is looked at so many times at most, until its turn changes by less than this."""
+
+
+def confirmed(picture: Picture, face: Face, looker: Looker, *, tilted: bool = False) -> Sighting | None:
+    """What a look at a face that a search found sees; None where it sees none.
+
+    Args:
+        picture: the frame.
+        face: as it was found.
+        looker: looks at it, turned in several ways where it may be tilted.
+        tilted: whether a step that looks for tilted heads found it.
+    """
+    place, manner = Place.of(face.box), looker.usual
+    if face.landmarks is not None and abs(face.landmarks.roll_degrees) > TURNED_DEGREES:
+        manner = Manner(manner.cascade, face.landmarks.roll_degrees)
+    seen = looker.look(picture, place, manner)
+    if (seen and seen[0].strong) or not (tilted or face.landmarks is not None):
+        return seen[0] if seen else None
+    # It may be turned by more than landmarks show, or there are none; or another scale shows it better.
+    for other in looker.fallbacks:
+        if other.degrees or face.landmarks is not None:
+            seen += looker.look(picture, place, other)
+    if face.landmarks is not None and not any(one.agreeing >= SURE_AGREEING for one in seen):
+        # Of a soft or dark face a search often sees the whole head.
+        smaller = Place(place.x, place.y, HEAD_SHARE * place.side)
+        for other in (looker.usual, *looker.fallbacks):
+            seen += looker.look(picture, smaller, other)
+    best = max(seen, key=lambda one: (one.score or 0.0, one.agreeing), default=None)
+    if best is not None and best.score is None and best.manner.degrees and not best.strong:
+        # On turned patches cascades find more that is none.
+        return None
+    if best is None or best.score is None or face.detection_score is None:
+        return best
+    if (best.score + face.detection_score) / 2 >= SURE_SCORE:
+        return replace(best, agreeing=SURE_AGREEING)
+    return best
+
+
+def upright(picture: Picture, seen: Sighting, looker: Looker) -> Sighting:
+    """The same face looked at again until its turn is known."""
+    for _ in range(UPRIGHT_STEPS):
+        again = looker.look(picture, seen.place, seen.manner)
+        if not again or (again[0].score or 0.0) < (seen.score or 0.0) - 0.1:
+            break
+        change = abs(again[0].manner.degrees - seen.manner.degrees)
+        seen = again[0]
+        if change < SETTLED_DEGREES:
+            break
+    return seen
+
+
+@dataclass(slots=True)
+class Denied:
+    """Places where looks have denied a face for now."""
+
+    places: list[tuple[Place, float, float]]
+    """Each with its score and the time in seconds."""
+
+    def holds(self, place: Place, score: float, at: float) -> bool:
+        """Whether a face there was denied in the last `DENIED_SECONDS` with a score that was hardly lower."""
+        self.places = [one for one in self.places if 0.0 <= at - one[2] < DENIED_SECONDS]
+        return any(score < known + RISEN_SCORE and same_face(place, one) for one, known, _ in self.places)
+
+    def add(self, place: Place, score: float, at: float) -> None:
+        """Note that a face with this score was denied there at a time in seconds."""
+        self.places.append((place, score, at))
