@@ -12,12 +12,13 @@ from edge_fer.camera._ffmpeg import restrict_process
 
 # First of all imports: OpenCV reads how long a camera may block when it is loaded.
 from edge_fer.camera._opencv import use_threads
+from edge_fer.camera.auto_turning import AutoTurnedSource
 from edge_fer.camera.files import Files, open_files
 from edge_fer.camera.read_ahead import ReadAhead
 from edge_fer.camera.settings import CameraSettings
 from edge_fer.camera.turning import TurnedSource, turned_truth
 from edge_fer.camera.videos import VideoFile
-from edge_fer.detectors import FaceSettings, build_file_follower, build_follower, open_detector
+from edge_fer.detectors import FaceSettings, build_file_follower, build_follower, open_detector, upright_judge
 from edge_fer.errors import MissingExtra, one_line
 from edge_fer.faces.detector_settings import DetectorSettings
 from edge_fer.pipeline import Pipeline, RunLimits
@@ -149,6 +150,9 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         source = _open_source(settings, clock, streams)
         turning = settings.camera.turning
         shown = TurnedSource(source, turning) if turning else source
+        if settings.camera.find_rotation:
+            judge = upright_judge(opened.name, settings.faces.search)
+            shown = AutoTurnedSource(source, turning, judge)
         monitor = monitor_of(source, classifier, clock)
         if settings.metrics is not None:
             services.append(serve_metrics(settings.metrics, settings.metrics_names, monitor.snapshot))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import cv2
+
 from edge_fer.errors import ConfigError, MissingExtra, ModelError
 from edge_fer.faces.crop_looking import CropLooker
 from edge_fer.faces.detector_settings import DetectorSettings
@@ -16,6 +18,7 @@ from edge_fer.faces.tracking import EachFrame, FaceTracker
 from edge_fer.faces.tracking_settings import PRESETS, TrackingSettings
 from edge_fer.faces.upright import for_tilted_heads, half_as_fine
 from edge_fer.faces.yunet import YuNetDetector
+from edge_fer.picture import Picture
 from edge_fer.registry import DETECTORS, load
 from edge_fer.scores.model_bytes import read_model_bytes
 from edge_fer.scores.onnx_file import check_onnx
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from edge_fer.faces.tracking import FaceFollower
     from edge_fer.faces.tracking_settings import Preset
     from edge_fer.protocols import FaceDetector
-    from edge_fer.types import SourceInfo
+    from edge_fer.types import Image, SourceInfo
 
 FOLLOW_FPS = 2.0
 """Pictures that come slower than this have nothing in common: each is searched by itself, as in a folder."""
@@ -38,6 +41,9 @@ YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4
 
 MOST_DETECTOR_BYTES = 64_000_000
 """A detector for small computers is no larger; YuNet has 0.23 million."""
+
+JUDGED_SIDE, LEAST_JUDGED_PX = 480, 24
+"""Longer side in pixels of the picture in which faces tell how it hangs, and of the smallest face in it."""
 
 CROP_LEAST_PX = 16
 """Faces smaller than this are not looked for in a crop, where the face is expected to have 48."""
@@ -154,6 +160,29 @@ def _each_frame(settings: FaceSettings, opened: Opened) -> EachFrame:
     if opened.for_crops is not None:  # of the caller's own, which has no second form
         return EachFrame(opened.detector)
     return EachFrame(open_detector(opened.name, replace(settings.search, use="pictures")).detector)
+
+
+def upright_judge(name: str, settings: DetectorSettings) -> Callable[[Image], float]:
+    """Load what says how surely a picture shows upright faces, for finding out how a camera hangs.
+
+    Raises:
+        ConfigError: as `open_detector` does; also ModelError and MissingExtra.
+    """
+    # Haar finds much in single frames that is no face: its stills search asks a second cascade.
+    opened = open_detector(name, replace(settings, use="video"))
+    least = max(settings.min_face_px, LEAST_JUDGED_PX)
+    if opened.name == "haar":
+        opened = open_detector(opened.name, replace(settings, use="pictures", min_face_px=least, detect_width=None))
+
+    def judge(image: Image) -> float:
+        height, width = image.shape[:2]
+        scale = JUDGED_SIDE / max(width, height)
+        if scale < 1.0:
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        return sum(face.detection_score or 1.0 for face in opened.detector.detect(Picture(image)))
+
+    return judge
 
 
 def local_search(opened: Opened, settings: DetectorSettings) -> Looker:

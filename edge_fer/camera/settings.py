@@ -35,6 +35,8 @@ class CameraSettings:
     """Pictures with more pixels are refused before they are decoded."""
     turning: Turning = field(default_factory=Turning)
     """How frames are turned before anything looks at them."""
+    find_rotation: bool = False
+    """Find out how the camera hangs: the turn in which there are faces is taken."""
     demo_repeat: bool = False
     """Let the demo go round for ever instead of ending."""
     demo_realtime: bool = False

@@ -25,7 +25,7 @@ Rotation: TypeAlias = Literal[0, 90, 180, 270]
 Flip: TypeAlias = Literal["none", "horizontal", "vertical", "both"]
 """`horizontal` exchanges left and right, `vertical` top and bottom."""
 
-ROTATIONS: tuple[int, ...] = get_args(Rotation)
+ROTATIONS: tuple[Rotation, ...] = get_args(Rotation)
 FLIPS: tuple[str, ...] = get_args(Flip)
 _ROTATE_CODE = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _FLIP_CODE = {"horizontal": 1, "vertical": 0, "both": -1}

@@ -63,15 +63,20 @@ def camera_options(function: Function) -> Function:
     return add_options(turning_options(function), *options)
 
 
+AUTO = "auto"
+"""Value of --rotate that leaves it to the faces."""
+
+
 def turning_options(function: Function) -> Function:
     """Add --rotate and --flip."""
     options = (
         click.option(
             "--rotate",
-            type=click.Choice(["0", "90", "180", "270"]),
+            type=click.Choice(["0", "90", "180", "270", "auto"]),
             default="0",
             show_default=True,
-            help="Degrees clockwise by which to rotate the picture of a camera that hangs sideways or upside down.",
+            help="Degrees clockwise by which to rotate the picture of a camera that hangs sideways or upside down; "
+            "auto takes the turn in which there are faces.",
         ),
         click.option(
             "--flip",
@@ -88,7 +93,7 @@ def turning(options: dict[str, Any]) -> Turning:
     """How pictures are turned, by --rotate and --flip."""
     from edge_fer.camera.turning import Turning
 
-    rotate: Any = int(options["rotate"])
+    rotate: Any = 0 if options["rotate"] == AUTO else int(options["rotate"])
     return Turning(rotate, options["flip"])
 
 
@@ -105,6 +110,7 @@ def camera_settings(source: str, options: dict[str, Any], *, realtime: bool, rep
         stall_seconds=options["stall_seconds"],
         max_picture_px=round(options["max_megapixels"] * 1e6),
         turning=turning(options),
+        find_rotation=options["rotate"] == AUTO,
         demo_realtime=realtime,
         demo_repeat=repeat,
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_fer.cli.camera_options import turning, turning_options
+from edge_fer.cli.camera_options import AUTO, turning, turning_options
 from edge_fer.cli.configuration import config_option
 from edge_fer.cli.following import detector_options
 from edge_fer.cli.options import engine_options, max_megapixels_option
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from edge_fer.analyzer import EdgeFer
     from edge_fer.camera.left_out import LeftOut
-    from edge_fer.types import Frame, Observation, ScoredFace
+    from edge_fer.types import Frame, Image, Observation, ScoredFace
 
 CSV_FILE = click.Path(dir_okay=False, path_type=Path)
 EXIT_SOME_FAILED = 1
@@ -199,13 +199,15 @@ def face_text(scored: ScoredFace, top: int) -> str:
 
 def _predict(names: Sequence[tuple[str, bool]], skipped: LeftOut, options: dict[str, Any]) -> Outcome:
     from edge_fer.analyzer import EdgeFer
+    from edge_fer.camera.auto_turning import best_rotation
     from edge_fer.camera.left_out import Reason
+    from edge_fer.detectors import upright_judge
     from edge_fer.errors import NotAPicture, SinkError, SourceError
     from edge_fer.faces.detector_settings import DetectorSettings
     from edge_fer.sinks.annotated import AnnotatedFolder, folders_below
     from edge_fer.sinks.progress import progress_bar
 
-    outcome, turn = Outcome(skipped), turning(options)
+    outcome, turn, find = Outcome(skipped), turning(options), options["rotate"] == AUTO
     folder = AnnotatedFolder(options["annotate"], top=options["top"]) if options["annotate"] else None
     below = folders_below(Path(name) for name, _ in names) if folder else {}
     search = DetectorSettings.for_pictures(
@@ -227,12 +229,18 @@ def _predict(names: Sequence[tuple[str, bool]], skipped: LeftOut, options: dict[
             tell(fer.warning)
         for note in fer.model_notes:
             tell(f"model: {note}")
+        judge = upright_judge(options["detector"], search) if find else None
+
+        def turned(image: Image) -> Image:
+            best = None if judge is None else best_rotation(image, turn, judge)
+            return (best or turn).apply(image)
+
         for number, (name, is_given) in enumerate(names):
             if bar:
                 click.echo("\r" + progress_bar(number, len(names)), nl=False, err=True)
             try:
                 frame = _read(name, outcome.read + outcome.failed, round(options["max_megapixels"] * 1e6))
-                frame = replace(frame, image=turn.apply(frame.image))
+                frame = replace(frame, image=turned(frame.image))
                 seen = _observe(fer, frame, options["whole"])
                 if seen.unscored:
                     tell(f"{name}: {seen.unscored} left out of the faces, the model gave no finite scores")
