@@ -14,6 +14,7 @@ from edge_fer.sinks.web.drawing import annotated_jpeg, as_jpeg, fit
 from edge_fer.sinks.web.frames import PictureFeed
 from edge_fer.sinks.web.limits import CLIENTS_KEPT, RateLimiter
 from edge_fer.sinks.web.newest import Newest
+from edge_fer.sinks.web.page import without_token
 from edge_fer.sinks.web.state import TIMELINE_SECONDS, RunState
 from edge_fer.types import Box, View
 from tests.fakes import FakeClock, observation, picture, scored_face
@@ -256,3 +257,9 @@ def test_each_refusal_has_its_own_class(data: bytes, error: type[Exception], wor
     with pytest.raises(SourceError, match=words) as refused:
         from_bytes(data)
     assert type(refused.value) is error
+
+
+def test_other_users_of_the_computer_are_named_with_the_way_out() -> None:
+    assert without_token(["anna"]).endswith("other users (anna): --serve-token asks them for it")
+    many = without_token([f"user{number}" for number in range(500)])
+    assert "user0, user1, user2 and 497 more" in many
