@@ -202,7 +202,9 @@ def _judged_order(
         found = Judgement("contradicted", given.candidate, fitted.candidate, fitted.p_value(given), complete)
         return found, _OWN, fitted.candidate.labels
     if strongest is None:
-        return Judgement("undecided", given.candidate, None, 1.0), given.candidate.order, declared
+        right = given.candidate.kappa >= LEAST_KAPPA_OF_FITTED
+        found = Judgement("supported" if right else "undecided", given.candidate, None, 1.0)
+        return found, given.candidate.order, declared
     p_value = strongest.p_value(given)
     if strongest.beats(given):
         determined = all(strongest.beats(one) for one in rivals if one is not strongest)
@@ -346,7 +348,8 @@ def _order_sentence(found: Judgement, is_open: bool) -> tuple[str, bool]:
     given, other, how = found.given, found.other, "assumed" if is_open else "declared"
     order = ",".join(given.labels)
     if other is None:
-        return f"labels are {order}: there is no other order to compare with", False
+        text = f"labels are {order}: {found.verdict}, {given.accuracy:.1%} right"
+        return f"{text}, and no other order is known to compare with", False
     rival = f"{other.accuracy:.1%} in {_named(other)}"
     if found.verdict == "supported":
         return f"labels are {order}: supported, {given.accuracy:.1%} right against {rival}", False
