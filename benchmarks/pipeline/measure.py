@@ -123,15 +123,14 @@ def main() -> None:
     parser.add_argument("--preset", default="balanced", choices=sorted(PRESETS))
     parser.add_argument("--films", default="", metavar="WORD", help="only films whose name holds this word")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--no-rivals", action="store_true", help="measure edge-fer alone")
+    parser.add_argument("--rivals", nargs="*", choices=(YUNET, HAAR), default=(YUNET, HAAR), help="both by default")
     parser.add_argument("--model", type=Path)
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     classifier = open_classifier(arguments.model, "auto", 1)
     make: dict[str, Callable[[], Look]] = {OURS: lambda: following(classifier, arguments.preset, arguments.detector)}
-    if not arguments.no_rivals:
-        make |= rivals.makers(classifier)
+    make |= {name: rival for name, rival in rivals.makers(classifier).items() if name in arguments.rivals}
     rows: dict[str, dict[str, Any]] = {}
     tallies: dict[str, Tally] = {}
     kinds: dict[str, list[str]] = {}

@@ -64,7 +64,7 @@ def main() -> None:
     """Search all pictures and print which faces were found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--detectors", nargs="+", default=["yunet", "haar"])
-    parser.add_argument("--min-face-px", type=int, default=20)
+    parser.add_argument("--min-face-px", type=int, default=16)
     parser.add_argument("--out", type=Path, help="file of figures whose entry `pictures` is renewed")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)

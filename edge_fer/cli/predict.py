@@ -85,7 +85,7 @@ def _is_no_csv_file(word: str) -> bool:
 @click.option(
     "--min-face-px",
     type=click.IntRange(1, 10_000),
-    default=32,
+    default=16,
     show_default=True,
     help="Ignore faces smaller than this, in pixels of the picture.",
 )

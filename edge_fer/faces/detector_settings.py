@@ -35,7 +35,7 @@ class DetectorSettings:
 
     @classmethod
     def for_pictures(
-        cls, *, model: Path | None = None, cascade: Path | None = None, min_face_px: int = 32
+        cls, *, model: Path | None = None, cascade: Path | None = None, min_face_px: int = 16
     ) -> DetectorSettings:
         """Settings for stills: nearly full resolution, small faces, many of them."""
         return cls("pictures", model, cascade, min_face_px, max_faces=200, scale_factor=1.1)

@@ -8,7 +8,7 @@ multiples of 32.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,9 @@ PICTURE_FACE_PX, MOST_ENLARGED, LARGEST_PICTURE = 48, 2.0, 1920
 """In single pictures: the side that the smallest face wanted has in the finest input, how much a picture is enlarged at
 most for it, and the longer side of the input at most. Of training faces of FER-2013 laid into scenes, those of 32
 pixels were found in 9 of 10 cases when they were enlarged twice, and in half of the cases as they were."""
+
+MEAN_OVERLAP = 0.5
+"""Intersection over union from which findings of several scales are the same face at about the same size."""
 
 COARSEST = 160
 """Longer side in pixels of the smallest input, for pictures no longer than 16:9."""
@@ -124,7 +127,10 @@ class YuNetDetector:
         """
         found = [face for step in self._planned(picture) for face in self._search(picture, step)]
         least = {"crops": CROP_SCORE, "pictures": PICTURE_SCORE}.get(self._settings.use, MIN_SCORE)
-        return self._chosen(face for face in found if (face.detection_score or 0.0) >= least)
+        found = [face for face in found if (face.detection_score or 0.0) >= least]
+        return self._chosen(
+            averaged(found, picture.width, picture.height) if self._settings.use == "pictures" else found
+        )
 
     def candidates(self, picture: Picture) -> list[Face]:
         """As `detect`, with what may be a face and needs a closer look: `detection_score` from 0.3 on."""
@@ -250,6 +256,30 @@ def without_doubles(found: Iterable[Face]) -> list[Face]:
         if not any(_same(face.box, other.box) for other in kept):
             kept.append(face)
     return kept
+
+
+def averaged(found: Sequence[Face], width: int, height: int) -> list[Face]:
+    """Each finding with the mean box and landmarks of all that are clearly the same face at about the same size.
+
+    The boxes of several scales are off by different amounts: their mean is off by 15.6 % in size where the surest is
+    off by 16.9 % (training faces laid into scenes).
+
+    Args:
+        found: of all scales.
+        width: of the picture.
+        height: of the picture.
+    """
+    means = []
+    for face in found:
+        same = [other for other in found if other.box.overlap(face.box) > MEAN_OVERLAP]
+        side = sum(max(one.box.width, one.box.height) for one in same) / len(same)
+        x = sum(one.box.x + one.box.width / 2 for one in same) / len(same)
+        y = sum(one.box.y + one.box.height / 2 for one in same) / len(same)
+        marks = [one.landmarks.points for one in same if one.landmarks is not None]
+        points = [(sum(x for x, _ in at) / len(at), sum(y for _, y in at) / len(at)) for at in zip(*marks, strict=True)]
+        box = face.box if len(same) == 1 else _square(x, y, side).clipped(width, height)
+        means.append(replace(face, box=box, landmarks=Landmarks(*points) if points else None))
+    return means
 
 
 def _same(one: Box, other: Box) -> bool:

@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 
 from edge_fer.faces.detector_settings import DetectorSettings
-from edge_fer.faces.yunet import COARSEST, LARGEST_PICTURE, MOST_ENLARGED, PICTURE_FACE_PX, picture_plan
+from edge_fer.faces.yunet import COARSEST, LARGEST_PICTURE, MOST_ENLARGED, PICTURE_FACE_PX, averaged, picture_plan
+from edge_fer.types import Box, Face, Landmarks
 
 PICTURES = DetectorSettings.for_pictures()
 
@@ -47,3 +48,27 @@ def test_small_pictures_are_enlarged_so_that_a_face_has_room(size: tuple[int, in
 def test_a_width_that_is_asked_for_is_the_finest() -> None:
     settings = DetectorSettings("pictures", detect_width=400)
     assert max(step.width for step in picture_plan(640, 480, settings)) == 400
+
+
+def face(x: int, y: int, side: int, score: float) -> Face:
+    eyes = Landmarks((x, y), (x + side, y), (x, y), (x, y), (x, y))
+    return Face(Box(x, y, side, side), None, score, eyes)
+
+
+def test_a_face_found_at_several_scales_has_their_mean_box() -> None:
+    one, other, far = face(100, 100, 40, 0.8), face(104, 96, 48, 0.9), face(300, 100, 40, 0.7)
+    mean = averaged([one, other, far], 640, 480)
+    assert [found.box for found in mean] == [Box(102, 98, 44, 44), Box(102, 98, 44, 44), far.box]
+    assert [found.detection_score for found in mean] == [0.8, 0.9, 0.7]
+    assert mean[0].landmarks is not None
+    assert mean[0].landmarks.points[:2] == ((102.0, 98.0), (146.0, 98.0))
+
+
+def test_a_mouth_is_not_averaged_with_its_face() -> None:
+    whole, mouth = face(100, 100, 80, 0.9), face(120, 140, 40, 0.7)
+    assert [found.box for found in averaged([whole, mouth], 640, 480)] == [whole.box, mouth.box]
+
+
+def test_a_face_at_the_edge_keeps_its_box() -> None:
+    cut = Face(Box(0, 20, 30, 50), None, 0.9)
+    assert averaged([cut], 640, 480) == [cut]
