@@ -359,7 +359,9 @@ def main(line: bytes) -> None:
     except EdgeFerError as error:
         # The text as it was given; it is made one line where it is shown.
         text = str(error.args[0]) if error.args else str(error)
-        _write(out, b"e", json.dumps([type(error).__name__, text, getattr(error, "extra", None)]).encode())
+        # A kind that is defined elsewhere, such as ScoresNotFinite, goes as the one in `errors` that it is a kind of.
+        kind = next(one for one in type(error).__mro__ if getattr(errors, one.__name__, None) is one)
+        _write(out, b"e", json.dumps([kind.__name__, text, getattr(error, "extra", None)]).encode())
     except KeyboardInterrupt:
         return
     except MemoryError:
