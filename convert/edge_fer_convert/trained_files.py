@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from edge_fer.errors import ModelError
 from edge_fer.scores.model_bytes import read_model_bytes
 from edge_fer_convert import known_layers as known
-from edge_fer_convert.config_check import checked_config, complaints_of, is_of_keras_2, parse_config
+from edge_fer_convert.config_check import TRUST, checked_config, complaints_of, is_of_keras_2, parse_config
 from edge_fer_convert.safety import (
     HDF5_START,
     ZIP_START,
@@ -74,6 +74,8 @@ def read_trained_file(
         ModelError: it is damaged, or holds what is not on the lists.
     """
     if path.is_dir():
+        if not trusted and any((path / name).is_symlink() for name in _FOLDER_PARTS):
+            raise ModelError(f"{path} holds links to other files: refused; {TRUST}")
         config, weights = (read_model_bytes(path / name) for name in _FOLDER_PARTS)
         return _file(path, "archive", config, weights, trusted=trusted)
     if data.startswith(ZIP_START):

@@ -97,6 +97,16 @@ def test_entries_of_an_archive(converters: None, tmp_path: Path) -> None:
             read_keras_archive(path, path.read_bytes())
 
 
+def test_links_in_an_unpacked_archive(converters: None, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    with zipfile.ZipFile(archive(tmp_path / "model.keras", layer("Dense"))) as file:
+        file.extractall(folder)
+    (folder / "model.weights.h5").rename(tmp_path / "elsewhere")
+    (folder / "model.weights.h5").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ModelError, match="links to other files"):
+        load_trained(folder, InputOptions())
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_an_archive_with_two_configurations(converters: None, tmp_path: Path) -> None:
     path = archive(tmp_path / "model.keras", layer("Dense"))
