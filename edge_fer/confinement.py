@@ -16,6 +16,7 @@ process that calls `enclose` stays confined, and so do all that it starts.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -212,8 +213,9 @@ def die_with_parent(kernel: Kernel | None = None) -> None:
 
 def without_memory_dumps() -> None:
     """Let no crash of this process leave its memory on the disk: it holds pictures of faces."""
-    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
-    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    # A service whose system calls are filtered may not set limits; its unit has set this one.
+    with contextlib.suppress(OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def enclose(permissions: Permissions, kernel: Kernel | None = None, machine: str | None = None) -> Walls:
@@ -224,18 +226,15 @@ def enclose(permissions: Permissions, kernel: Kernel | None = None, machine: str
         kernel: the system calls; tests bring their own.
         machine: the architecture; None for this one's.
     """
-    standing, missing = [], []
-    for limit, value in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_CPU, permissions.cpu_seconds),
-        (resource.RLIMIT_FSIZE, permissions.file_bytes),
-    ):
-        hard = resource.getrlimit(limit)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(limit, (value, value))
-    standing.append("limits on processor time and file sizes")
+    standing, missing = list[str](), list[str]()
+    name = "limits on processor time and file sizes"
+    try:
+        _set_limits(permissions)
+        standing.append(name)
+    except OSError as error:
+        missing.append(f"{name}: {_reason(error)}")
     if sys.platform != "linux":
-        return Walls(tuple(standing), ("network, files and privileges: only on Linux",))
+        return Walls(tuple(standing), (*missing, "network, files and privileges: only on Linux"))
     calls = kernel or LinuxKernel()
     walls: tuple[tuple[str, Callable[[], None]], ...] = (
         ("no new privileges", lambda: calls.prctl(_PR_SET_NO_NEW_PRIVS, 1)),
@@ -251,6 +250,17 @@ def enclose(permissions: Permissions, kernel: Kernel | None = None, machine: str
         except OSError as error:
             missing.append(f"{name}: {_reason(error)}")
     return Walls(tuple(standing), tuple(missing))
+
+
+def _set_limits(permissions: Permissions) -> None:
+    for limit, value in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CPU, permissions.cpu_seconds),
+        (resource.RLIMIT_FSIZE, permissions.file_bytes),
+    ):
+        hard = resource.getrlimit(limit)[1]
+        kept = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(limit, (kept, kept))
 
 
 def _reason(error: OSError) -> str:

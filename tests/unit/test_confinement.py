@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
 import struct
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import pytest
 from edge_fer.confined import Crashed, Job, Limits, TookTooLong, family, nothing, run_confined
 from edge_fer.confinement import Permissions, Walls, die_with_parent, enclose, filter_program, without_memory_dumps
 from edge_fer.errors import ModelError
+from tests.make_models import MODELS
 from tests.programs import run_python
 
 if TYPE_CHECKING:
@@ -154,6 +156,38 @@ def test_no_memory_dumps() -> None:
         assert resource.getrlimit(resource.RLIMIT_CORE)[0] == 0
 
     in_a_process(work)
+
+
+FILTERED = """
+import ctypes, errno, struct, sys
+from pathlib import Path
+from edge_fer.confined import Job, Limits, nothing, run_confined
+from edge_fer.confinement import without_memory_dumps
+from edge_fer.scores.loading import open_classifier
+
+library, none = ctypes.CDLL(None), ctypes.c_ulong(0)
+refused = (160, 302, 444, 445, 446, 272, 126)  # limits, Landlock, namespaces, capabilities
+steps = [(0x20, 0, 0, 0)]
+for number in refused:
+    steps += [(0x15, 0, 1, number), (0x06, 0, 0, 0x50000 | errno.EPERM)]
+program = b"".join(struct.pack("=HBBI", *step) for step in [*steps, (0x06, 0, 0, 0x7FFF0000)])
+buffer = ctypes.create_string_buffer(program, len(program))
+class Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+found = Program(len(program) // 8, ctypes.addressof(buffer))
+assert library.prctl(38, ctypes.c_ulong(1), none, none, none) == 0
+assert library.prctl(22, ctypes.c_ulong(2), ctypes.byref(found), none, none) == 0
+without_memory_dumps()
+run_confined(Job(nothing, {}), Limits(60.0, 10**10), walls=lambda walls: print(walls.sentence()))
+print(open_classifier(Path(sys.argv[1])).labels[0])
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers of system calls are those of x86-64")
+def test_a_service_whose_system_calls_are_filtered_opens_models_all_the_same() -> None:
+    done = run_python(FILTERED, next(MODELS.glob("*fp32.tflite")))
+    assert done.stdout.endswith("angry\n"), done.stderr
+    assert "missing: limits on processor time" in done.stdout
 
 
 def test_a_kernel_without_a_death_signal_is_no_failure() -> None:
