@@ -39,6 +39,7 @@ def probes_for(options: Sequence[str], environment: Mapping[str, str]) -> Probes
         engine=lambda: open_engine(_usable(asked)),
         damaged_models=damaged_models,
         demo_faces=lambda: read_demo_faces(_usable(asked)),
+        detector=lambda: open_face_detector(_usable(asked)),
         cameras=cameras,
         may_use=lambda camera: os.access(camera, os.R_OK | os.W_OK),
         picture=lambda camera: take_picture(camera, asked().settings),
@@ -76,6 +77,18 @@ def open_engine(settings: RunSettings) -> str:
     classifier.close()
     manifest = getattr(classifier, "manifest", None)
     return "it opens the model" if manifest is None else f"{manifest.engine} opens {manifest.name} {manifest.recipe}"
+
+
+def open_face_detector(settings: RunSettings) -> tuple[str, str | None]:
+    """Open the face detector: its name, and why it is not the best one here, where that is a fault.
+
+    Raises:
+        EdgeFerError: it does not open.
+    """
+    from edge_fer.detectors import open_detector
+
+    opened = open_detector(settings.faces.detector, settings.faces.search)
+    return opened.name, opened.warning
 
 
 def damaged_models(folder: Path | None = None) -> list[str]:

@@ -73,6 +73,12 @@ def check_models(probes: Probes, _needs: Needs) -> Finding:
     return Finding("ok", "all as released")
 
 
+def check_detector(probes: Probes, _needs: Needs) -> Finding:
+    """The face detector opens; under `auto` it is the best that there is."""
+    name, warning = probes.detector()
+    return Finding("ok", f"faces are found by {name}") if warning is None else Finding("warn", warning)
+
+
 def check_demo_faces(probes: Probes, _needs: Needs) -> Finding:
     """Seven faces are found in pictures and read, from the pixels to the words."""
     read = probes.demo_faces()
@@ -189,6 +195,7 @@ def check_confinement(probes: Probes, _needs: Needs) -> Finding:
 CHECKS: Mapping[str, Check] = {
     "engine": check_engine,
     "models": check_models,
+    "detector": check_detector,
     "demo faces": check_demo_faces,
     "permissions": check_permissions,
     "camera": check_camera,

@@ -84,5 +84,7 @@ class Probes:
     """The service; None where it is not installed. Raises EdgeFerError."""
     broker: Callable[[], None]
     """Log in at the broker and leave. Raises EdgeFerError."""
+    detector: Callable[[], tuple[str, str | None]] = lambda: ("not looked at", None)
+    """Open the face detector that is asked for: its name, and why it is not the best one here. Raises EdgeFerError."""
     walls: Callable[[], Walls] = Walls
     """Which walls stand around a process that opens files of strangers. Raises EdgeFerError."""

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 TURNED_DEGREES = 15.0
 """From this turn on, as landmarks show it, a new face is looked at turned back."""
 
+UPRIGHT_SCORE = 0.91
+"""A network's score below which a new face is looked at turned both ways too: upright ones in webcams and a portrait
+reached 0.92 to 0.94, and the portrait turned by 45 degrees 0.88, with landmarks that show no turn at all."""
+
 DENIED_SECONDS, RISEN_SCORE = 0.5, 0.1
 """What looks denied is not looked at again for so long, unless its score has risen by this: a lamp stays a lamp."""
 
@@ -41,7 +45,8 @@ def confirmed(picture: Picture, face: Face, looker: Looker, *, tilted: bool = Fa
     if face.landmarks is not None and abs(face.landmarks.roll_degrees) > TURNED_DEGREES:
         manner = Manner(manner.cascade, face.landmarks.roll_degrees)
     seen = looker.look(picture, place, manner)
-    if (seen and seen[0].strong) or not (tilted or face.landmarks is not None):
+    known = bool(seen) and seen[0].strong and (seen[0].score is None or seen[0].score >= UPRIGHT_SCORE)
+    if known or not (tilted or face.landmarks is not None):
         return seen[0] if seen else None
     # It may be turned by more than landmarks show, or there are none; or another scale shows it better.
     for other in looker.fallbacks:

@@ -64,7 +64,7 @@ def test_each_check_is_a_line_and_each_fix_too() -> None:
 
     assert "fail  models       small.onnx was changed\n" in out
     assert "-> install edge-fer anew" in out
-    assert out.endswith("1 of 13 do not work\n")
+    assert out.endswith("1 of 14 do not work\n")
 
 
 def test_the_exit_code_is_0_where_all_works() -> None:
