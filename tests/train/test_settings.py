@@ -27,7 +27,8 @@ def test_every_architecture_has_a_recipe_and_every_recipe_parses() -> None:
     assert set(ARCHITECTURE_NAMES) <= set(recipe_names())
     for name in recipe_names():
         settings = read_recipe(name)
-        assert settings.head_epochs + settings.last_layers_epochs < settings.epochs
+        # All layers are trained in the end, but by the recipe of a last layer, whatever --epochs says.
+        assert (settings.head_epochs + settings.last_layers_epochs < settings.epochs) == (name != "last-layer")
     assert all(read_recipe(name).arch == name for name in ARCHITECTURE_NAMES)
 
 
