@@ -26,6 +26,7 @@ from edge_fer.faces.tracking import EachFrame
 from edge_fer.faces.verified import picture_detector
 from edge_fer.observing import observe_all, observe_next, observe_whole
 from edge_fer.pipeline import READ_SECONDS
+from edge_fer.reading import ReadingSchedule
 from edge_fer.scores.loading import BACKENDS, Backend, open_classifier
 from edge_fer.scores.mirrored import MirroredClassifier
 from edge_fer.scores.notes import classifier_notes
@@ -266,9 +267,15 @@ class EdgeFer:
         except BaseException:
             opened.close()
             raise
-        return self._stream(opened, follower, ScoreSmoother(smoothing_seconds if track else 0.0))
+        settings = faces or FaceSettings.of_preset("balanced")
+        # Scores that are not steadied are those of each frame.
+        steadied = track and smoothing_seconds > 0
+        schedule = ReadingSchedule(settings.tracking.read_every) if steadied else None
+        return self._stream(opened, follower, ScoreSmoother(smoothing_seconds if track else 0.0), schedule)
 
-    def _stream(self, source: FrameSource, follower: FaceFollower, smoother: ScoreSmoother) -> Iterator[Observation]:
+    def _stream(
+        self, source: FrameSource, follower: FaceFollower, smoother: ScoreSmoother, schedule: ReadingSchedule | None
+    ) -> Iterator[Observation]:
         try:
             while True:
                 try:
@@ -277,7 +284,7 @@ class EdgeFer:
                     continue
                 except EndOfStream:
                     return
-                yield observe_next(frame, follower, self._classifier, smoother, self._clock)
+                yield observe_next(frame, follower, self._classifier, smoother, self._clock, schedule)
         finally:
             source.close()
 
