@@ -171,7 +171,9 @@ class _Check:
             config = _dictionary(config)
             kept = {"value": self._numbers(config.get("value"), place), "dtype": config.get("dtype")}
             self._listed(kept["dtype"], known.NUMBER_TYPES, "type of numbers", place)
-            return {"class_name": kind, "config": kept}
+            # Keras 2.12 wrote plain numbers of NumPy like this, and layers take them as numbers alone.
+            plain = isinstance(kept["value"], (int, float)) and not place.call
+            return kept["value"] if plain else {"class_name": kind, "config": kept}
         if kind == "__keras_tensor__":
             return {"class_name": kind, "config": self._keras_tensor(_dictionary(config), place)}
         name = config.get("name", entry.get("name")) if isinstance(config, dict) else entry.get("name")

@@ -139,6 +139,12 @@ def test_what_is_passed_on_is_made_here() -> None:
     assert "compile_config" not in made
 
 
+def test_a_number_of_numpy_is_a_number() -> None:
+    most = {"class_name": "__numpy__", "config": {"value": 6.0, "dtype": "float32"}}
+    made = checked_config(MODEL, layer("ReLU", max_value=most), "tf_keras")
+    assert made["config"]["layers"][0]["config"]["max_value"] == 6.0
+
+
 def test_ordinary_configurations_pass() -> None:
     checked_config(MODEL, layer("Dense", "keras.src.layers.core.dense"), "keras")
     checked_config(MODEL, calling("math.multiply", y=2.0), "tf_keras")
