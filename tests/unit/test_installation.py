@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import pytest
 
 from edge_fer import errors
 from edge_fer.installation import command_for, install_command
+from tests.conftest import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,3 +71,9 @@ def test_an_error_prints_the_command_of_this_installation() -> None:
     words = shlex.split(install_command("web"))
     assert sys.executable in words
     assert words[-1].endswith("[web]")
+
+
+def test_no_page_names_a_package_index_that_has_no_such_project() -> None:
+    pages = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("deploy/**/*.md")]
+    wrong = [page.name for page in pages if re.search(r"install '?edge-fer\[", page.read_text())]
+    assert wrong == ["files.md"]  # quotes the line that is printed for a folder with HEIC photos
