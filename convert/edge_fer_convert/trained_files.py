@@ -55,7 +55,18 @@ def is_trained_file(path: Path, data: bytes = b"") -> bool:
     """Whether it is a file of Keras by its content or its name, or a folder that one was unpacked into."""
     if path.is_dir():
         return all((path / name).is_file() for name in _FOLDER_PARTS) and not (path / "saved_model.pb").exists()
-    return data.startswith((ZIP_START, HDF5_START)) or path.suffix.lower() in _SUFFIXES
+    if path.suffix.lower() in _SUFFIXES or data.startswith(HDF5_START):
+        return True
+    return data.startswith(ZIP_START) and _holds_configuration(data)
+
+
+def _holds_configuration(data: bytes) -> bool:
+    """Whether an archive is one of Keras; PyTorch, NumPy and others write archives too."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return "config.json" in archive.namelist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return False
 
 
 def read_trained_file(

@@ -133,6 +133,8 @@ def files(tmp_path_factory: pytest.TempPathFactory, astronaut: Image) -> Path:
         pixels = " ".join(map(str, random.integers(0, 255, 48 * 48)))
         rows.append(f"{number % 7},{pixels},{'PublicTest' if number % 2 else 'Training'}")
     (folder / "fer2013.csv").write_text("\n".join([*rows, ""]))
+    images = random.integers(0, 255, (28, 48, 48), np.uint8)
+    np.savez(folder / "other-cameras.npz", images=images, labels=np.arange(28, dtype=np.uint8) % 7)
     return folder
 
 

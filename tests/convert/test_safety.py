@@ -186,7 +186,10 @@ READY = {
     "text.tflite": (b"hello, I am text", "not what its name says"),
     "text.onnx": (b"hello, I am text", "not an ONNX model"),
     "half.onnx": ((MODELS / f"{NAME}-48x48-fp32.onnx").read_bytes()[:-40], "truncated"),
-    "half.tflite": ((MODELS / f"{NAME}-48x48-fp32.tflite").read_bytes()[:200], "LiteRT cannot load"),
+    "half.tflite": (
+        (MODELS / f"{NAME}-48x48-fp32.tflite").read_bytes()[:200],
+        "is not a TFLite model, or is truncated",
+    ),
 }
 
 

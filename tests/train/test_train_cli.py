@@ -286,7 +286,7 @@ def test_other_data_is_refused_when_resuming(finished: Path, faces_npz: Path) ->
         (["--data", "DATA", "--recipe", "smal"], 78, "no recipe 'smal'; there are"),
         (["--data", "DATA", "--resume", "--out", "none"], 78, "no settings of an earlier run to resume"),
         (["--data", "DATA", "--distill", "none.keras"], 4, "no such file"),
-        (["--data", "DATA", "--weights", "imagenet"], 78, "small begins with none or with a .keras file"),
+        (["--data", "DATA", "--weights", "imagenet"], 78, "small begins with none or with a .keras or .onnx file"),
     ],
 )
 def test_mistakes_are_one_line_and_leave_nothing(
