@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 LOST_SEARCH_SECONDS = 1.0
 """How long after a loss the whole frame is searched more often."""
 
+SLOW_SECONDS = 0.9
+"""Where the last search is longer ago, all coarse steps are done in one frame: frames come slowly, or nothing moves."""
+
 OWED_FRAMES = 2
 """Searches follow each other so closely where more people are in sight than ever before."""
 
@@ -114,6 +117,7 @@ class SearchSchedule:
             just_lost: whether one was lost in it.
         """
         first = self._searched_frame is None
+        slow = at - self._searched_at >= SLOW_SECONDS
         self._searched_frame, self._searched_at = frame, at
         if first:
             # What the first frame's steps do not find is looked for in the next frames.
@@ -126,13 +130,16 @@ class SearchSchedule:
         if visible and not just_lost:
             if not self._owed_to_several and visible == 1:
                 self._owed = 0
-            return (self._spread(plan),)
+            return tuple(range(plan.coarse)) if slow else (self._spread(plan),)
         if just_lost and not visible:
             # It may have turned or gone away: the next frames are searched in every way.
             self._owed = len(plan.others)
         # Begun for faces that are out of sight now.
         self._part = 0
         self._searches += 1
+        if slow and plan.others:
+            # There may be no frames over which the steps could be spread.
+            return (*range(plan.coarse), self._next_other(plan))
         if just_lost or not plan.others or (self._searches % 2 == 0 and not self._owed):
             return tuple(range(plan.coarse))
         return (self._next_other(plan),)

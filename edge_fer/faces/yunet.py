@@ -46,6 +46,9 @@ PICTURE_SCORE = 0.7
 """The same in single pictures, which are searched at more scales and turned: with 0.6 there were three times as many
 false boxes and 1 face in 50 more."""
 
+LANDMARK_REACH_SIDES = 0.3
+"""Landmarks further outside their box, in its longer sides, show that it is no face."""
+
 SIDE_OF_BOX, MIDDLE_OF_BOX = 1.0, 0.485
 """From the network's boxes to squares as FER-2013 cuts its faces: the side as a share of the root of the box's area,
 and how far down the middle is as a share of its height. Fitted by `benchmarks/pipeline/fit_boxes.py` on faces of the
@@ -184,6 +187,8 @@ class YuNetDetector:
                 continue
             xs, ys = [row[0] + row[2] / 2, *row[4:14:2]], [row[1] + row[3] * MIDDLE_OF_BOX, *row[5:14:2]]
             (middle, *points) = (back @ np.array([xs, ys, [1.0] * 6])).T.tolist()
+            if not _plausible(row):
+                continue
             box = _square(middle[0], middle[1], side).clipped(picture.width, picture.height)
             if min(box.width, box.height) >= 1:
                 landmarks = Landmarks(*((x, y) for x, y in points))
@@ -308,6 +313,19 @@ def _stretches(length: int, scale: float) -> Sequence[tuple[int, int]]:
     count = math.ceil((length - shared) / (most - shared))
     step = (length - shared) / count
     return [(round(index * step), min(length, round(index * step + step + shared))) for index in range(count)]
+
+
+def _plausible(row: Sequence[float]) -> bool:
+    """Whether all five landmarks are near their box: on noise and in strips of pixels the network gives others.
+
+    Args:
+        row: left, top, width and height of a box, then five times x and y, as the network gives them.
+    """
+    left, top, width, height = row[:4]
+    reach = LANDMARK_REACH_SIDES * max(width, height)
+    return all(left - reach <= x <= left + width + reach for x in row[4:14:2]) and all(
+        top - reach <= y <= top + height + reach for y in row[5:14:2]
+    )
 
 
 def _square(x: float, y: float, side: float) -> Box:
