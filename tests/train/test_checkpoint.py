@@ -68,5 +68,5 @@ def test_a_missing_or_damaged_checkpoint_is_told(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for broken in (b"", whole[: len(whole) // 2], b"PK\x03\x04"):
         path.write_bytes(broken)
-        with pytest.raises(ConfigError, match="damaged or of another network; start anew"):
+        with pytest.raises(ConfigError, match="damaged or of another network; begin again"):
             load_checkpoint(path, {})
