@@ -101,7 +101,7 @@ def tracks_to_look(
             was_seen[index] and (track.silent_looks > 0 or track.unsettled or _near_another(track, tracks))
         )
         # Where frames come slowly, a face is looked at before its template may no longer stand for it.
-        is_urgent = is_urgent or track.at - track.confirmed_at >= settings.bridge_seconds / 2
+        is_urgent = is_urgent or (was_seen[index] and track.at - track.confirmed_at >= settings.bridge_seconds / 2)
         if is_urgent or frame - track.looked_frame >= (settings.look_every if was_seen[index] else 2):
             due.append((track.confirmed, track.silent_looks == 0, track.looked_frame, index))
             urgent += is_urgent or not was_seen[index]
