@@ -7,7 +7,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from edge_fer.camera.turning import ROTATIONS, Turning
+from edge_fer.camera.turning import ROTATIONS, Turning, turned_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,11 +65,7 @@ class AutoTurnedSource:
     @property
     def info(self) -> SourceInfo:
         """That of the source, with the size after turning as far as that is known."""
-        info = self._source.info
-        if info.width is None or info.height is None:
-            return info
-        width, height = self._turning.size(info.width, info.height)
-        return replace(info, width=width, height=height)
+        return turned_info(self._source.info, self._turning)
 
     def read(self, timeout_seconds: float) -> Frame:
         """Return the next frame, turned.

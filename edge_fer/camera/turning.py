@@ -85,6 +85,14 @@ class Turning:
         return ", ".join(words)
 
 
+def turned_info(info: SourceInfo, turning: Turning) -> SourceInfo:
+    """The same with the size after turning, where a size is known."""
+    if info.width is None or info.height is None:
+        return info
+    width, height = turning.size(info.width, info.height)
+    return replace(info, width=width, height=height)
+
+
 class TurnedSource:
     """A `FrameSource` whose frames are those of another one, turned; sizes are those after turning."""
 
@@ -95,11 +103,7 @@ class TurnedSource:
     @property
     def info(self) -> SourceInfo:
         """That of the source, with the size after turning."""
-        info = self._source.info
-        if info.width is None or info.height is None:
-            return info
-        width, height = self._turning.size(info.width, info.height)
-        return replace(info, width=width, height=height)
+        return turned_info(self._source.info, self._turning)
 
     def read(self, timeout_seconds: float) -> Frame:
         """Return the next frame, turned.

@@ -44,13 +44,13 @@ class Place:
         return math.hypot(self.x - other.x, self.y - other.y) / max(1.0, min(self.side, other.side))
 
     def near(self, other: Place, sides: float) -> bool:
-        """Whether the `distance` is at most so many sides; most are not, and are told by one subtraction."""
+        """Whether the `distance` is at most so many sides; most are not, and are recognised by one subtraction."""
         off_x, limit = self.x - other.x, sides * (self.side if self.side < other.side else other.side)
         return -limit <= off_x <= limit and math.hypot(off_x, self.y - other.y) <= limit
 
     def overlap(self, other: Place) -> float:
         """Intersection over union of the boxes, 0.0 to 1.0."""
-        # Most do not touch, and that is told without making boxes, whose edges lie within a pixel of the place's.
+        # Most do not touch, and that is known without making boxes, whose edges lie within a pixel of the place's.
         reach = (self.side + other.side) / 2 + 2
         if abs(self.x - other.x) > reach or abs(self.y - other.y) > reach:
             return 0.0
