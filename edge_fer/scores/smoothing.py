@@ -35,6 +35,8 @@ class _Memory:
     scores: Scores
     emotion: str
     at: float
+    mirrored: bool = False
+    """Whether the last reading was of the mirror image."""
     behind_seconds: float = 0.0
     """For how long another label than the shown one has been the most probable."""
 
@@ -81,8 +83,13 @@ class ScoreSmoother:
         )
         scores = Scores(raw.labels, values)
         self._choose(memory, scores, seconds)
-        memory.scores, memory.at = scores, at
+        memory.scores, memory.at, memory.mirrored = scores, at, not memory.mirrored
         return Steadied(scores, memory.emotion)
+
+    def mirrors_next(self, track_id: int | None) -> bool:
+        """Whether the next reading of a face should be of its mirror image: every second one, if averaged."""
+        memory = self._memories.get(track_id) if track_id is not None else None
+        return memory is not None and not memory.mirrored
 
     def latest(self, track_id: int | None) -> Steadied | None:
         """What was last shown for a face; None where nothing is kept of it."""

@@ -16,6 +16,7 @@ from tests.fakes import GREY_48, FakeClassifier, FakeClock, picture
 
 if TYPE_CHECKING:
     from edge_fer.picture import Picture
+    from edge_fer.types import Image
 
 TURNED = Face(Box(20, 10, 60, 60), measured_roll_degrees=35.0)
 CUT_OFF = Face(Box(0, 60, 30, 50))
@@ -40,3 +41,33 @@ def test_a_turned_head_is_read_upright_on_every_way(way: str) -> None:
     np.testing.assert_array_equal(
         np.concatenate(classifier.batches)[-2:], crop_faces(frame.image, [TURNED, CUT_OFF], GREY_48)
     )
+
+
+def read_twice(smoother: ScoreSmoother, face: Face) -> list[Image]:
+    class Still:
+        def detect(self, seen: Picture) -> list[Face]:
+            return [face]
+
+    classifier, clock, follower = FakeClassifier(), FakeClock(), EachFrame(Still())
+    for number in range(3):
+        frame = Frame(picture(160, 120), number, number / 30, 0.0, "fake")
+        observe_next(frame, follower, classifier, smoother, clock)
+    return [batch[0] for batch in classifier.batches]
+
+
+def test_a_followed_face_is_read_mirrored_every_second_time() -> None:
+    first, second, third = read_twice(ScoreSmoother(0.5), Face(Box(20, 10, 60, 60), 1))
+    np.testing.assert_array_equal(second, first[:, ::-1])
+    np.testing.assert_array_equal(third, first)
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("smoother", "face"),
+    [(ScoreSmoother(0.0), Face(Box(20, 10, 60, 60), 1)), (ScoreSmoother(0.5), Face(Box(20, 10, 60, 60)))],
+    ids=["nothing is averaged", "no id"],
+)
+def test_a_face_whose_scores_are_not_averaged_is_never_mirrored(smoother: ScoreSmoother, face: Face) -> None:
+    first, second, third = read_twice(smoother, face)
+    np.testing.assert_array_equal(second, first)
+    np.testing.assert_array_equal(third, first)
