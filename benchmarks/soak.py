@@ -32,9 +32,9 @@ from soak_parts import FailingSink, FastClock, FlappingSource, Nowhere, SlowSink
 from edge_fer.camera.supervisor import SupervisedSource
 from edge_fer.detectors import FaceSettings, build_tracker
 from edge_fer.faces.detector_settings import DetectorSettings
+from edge_fer.inference.open_model import open_classifier
+from edge_fer.inference.smoothing import ScoreSmoother
 from edge_fer.pipeline import Pipeline, RunLimits
-from edge_fer.scores.loading import open_classifier
-from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.sinks.csv import CsvSink
 from edge_fer.sinks.health import HealthMonitor
 from edge_fer.sinks.jsonl import JsonLinesSink

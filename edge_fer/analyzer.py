@@ -24,13 +24,13 @@ from edge_fer.errors import ConfigError, EndOfStream, ModelError, SourceError, S
 from edge_fer.faces.detector_settings import DetectorSettings
 from edge_fer.faces.tracking import EachFrame
 from edge_fer.faces.verified import picture_detector
+from edge_fer.inference.mirrored import MirroredClassifier
+from edge_fer.inference.notes import classifier_notes
+from edge_fer.inference.open_model import BACKENDS, Backend, open_classifier
+from edge_fer.inference.smoothing import ScoreSmoother
 from edge_fer.observing import observe_all, observe_next, observe_whole
 from edge_fer.pipeline import READ_SECONDS
 from edge_fer.reading import ReadingSchedule
-from edge_fer.scores.loading import BACKENDS, Backend, open_classifier
-from edge_fer.scores.mirrored import MirroredClassifier
-from edge_fer.scores.notes import classifier_notes
-from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.sinks.runner import SystemClock
 from edge_fer.types import Frame
 from edge_fer.watching import open_watched_source

@@ -21,12 +21,12 @@ from edge_fer.camera.videos import VideoFile
 from edge_fer.detectors import FaceSettings, build_file_follower, build_follower, open_detector, upright_judge
 from edge_fer.errors import MissingExtra, one_line
 from edge_fer.faces.detector_settings import DetectorSettings
+from edge_fer.inference.notes import classifier_notes
+from edge_fer.inference.open_model import Backend, open_classifier
+from edge_fer.inference.smoothing import ScoreSmoother
 from edge_fer.pipeline import Pipeline, RunLimits
 from edge_fer.reading import ReadingSchedule
 from edge_fer.registry import SINKS, create
-from edge_fer.scores.loading import Backend, open_classifier
-from edge_fer.scores.notes import classifier_notes
-from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.serving import serve_metrics, serve_page
 from edge_fer.sinks.csv import CsvFileSink, CsvSink
 from edge_fer.sinks.film import FILM_SUFFIXES, import_av

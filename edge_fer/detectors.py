@@ -18,10 +18,10 @@ from edge_fer.faces.tracking import EachFrame, FaceTracker
 from edge_fer.faces.tracking_settings import PRESETS, TrackingSettings
 from edge_fer.faces.upright import for_tilted_heads, half_as_fine
 from edge_fer.faces.yunet import YuNetDetector
+from edge_fer.inference.model_bytes import read_model_bytes
+from edge_fer.inference.onnx_file import check_onnx
 from edge_fer.picture import Picture
 from edge_fer.registry import DETECTORS, load
-from edge_fer.scores.model_bytes import read_model_bytes
-from edge_fer.scores.onnx_file import check_onnx
 
 if TYPE_CHECKING:
     from collections.abc import Callable

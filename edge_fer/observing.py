@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_fer.faces.crop import crop_faces, whole_to_batch
+from edge_fer.inference.decoding import ScoresNotFinite
 from edge_fer.picture import Picture
-from edge_fer.scores.decoding import ScoresNotFinite
 from edge_fer.types import Box, Face, Observation, ScoredFace, Timings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge_fer.faces.tracking import FaceFollower
+    from edge_fer.inference.smoothing import ScoreSmoother
     from edge_fer.protocols import Classifier, Clock, FaceDetector
     from edge_fer.reading import ReadingSchedule
-    from edge_fer.scores.smoothing import ScoreSmoother
     from edge_fer.types import Batch, Frame, Scores
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from edge_fer.errors import EndOfStream, SourceLost, SourceTimeout
+from edge_fer.inference.smoothing import ScoreSmoother
 from edge_fer.observing import observe_next
-from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.sinks.finishing import FINISH_SECONDS, finish
 from edge_fer.sinks.summary import Tally, TruthCheck
 from edge_fer.types import View

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_fer.scores.manifest import Manifest, write_manifest
+from edge_fer.inference.manifest import Manifest, write_manifest
 from edge_fer.types import FER_LABELS, InputSpec
 
 if TYPE_CHECKING:

@@ -49,7 +49,7 @@ def compare(case: Case, data: Path, model: Path, out: Path) -> dict[str, Any]:
     from edge_fer_convert.verify import agreement, probabilities
 
     from edge_fer.evaluation.predicting import in_parts
-    from edge_fer.scores.loading import open_classifier
+    from edge_fer.inference.open_model import open_classifier
 
     network = load_trained(model, InputOptions(scale=case.scale or None))
     chosen = faces(data, "validation", case.int8_pictures)

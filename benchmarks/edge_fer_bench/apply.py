@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from edge_fer.config.edit import write_user_config
 from edge_fer.errors import ConfigError, EdgeFerError
-from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER
-from edge_fer.scores.manifest import read_manifest
+from edge_fer.inference.manifest import read_manifest
+from edge_fer.inference.open_model import BUNDLED_MODELS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

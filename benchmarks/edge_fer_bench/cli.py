@@ -179,7 +179,7 @@ def thread_counts(threads: int, sweep: str | None) -> tuple[int, ...]:
 
 def applied(result: BenchResult, request: Request) -> str:
     """Write the winner into the user's configuration and say so in one line."""
-    from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER
+    from edge_fer.inference.open_model import BUNDLED_MODELS_FOLDER
     from edge_fer_bench.apply import apply, choose
     from edge_fer_bench.run import find_formats
 

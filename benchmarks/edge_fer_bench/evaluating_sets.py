@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from edge_fer.evaluation.labelled import LabelledFaces
     from edge_fer.evaluation.metrics import Floats
-    from edge_fer.scores.manifest import Manifest
+    from edge_fer.inference.manifest import Manifest
     from edge_fer.types import Image
     from edge_fer_bench.evaluating import Evaluation
     from edge_fer_bench.reading import Reader

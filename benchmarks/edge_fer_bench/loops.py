@@ -12,11 +12,11 @@ from edge_fer.detectors import FaceSettings, build_tracker
 from edge_fer.faces.crop import crop_faces
 from edge_fer.faces.haar import bundled_cascade
 from edge_fer.faces.tracking_settings import PRESETS
+from edge_fer.inference.smoothing import ScoreSmoother
 from edge_fer.observing import observe_next
 from edge_fer.picture import in_colour
 from edge_fer.pipeline import Pipeline
 from edge_fer.reading import ReadingSchedule
-from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.sinks.runner import SystemClock
 from edge_fer.types import Box
 from edge_fer_bench.judging import shown_by

@@ -10,10 +10,10 @@ import numpy as np
 
 from edge_fer.errors import ConfigError, MissingExtra, ModelError
 from edge_fer.evaluation.predicting import in_parts
-from edge_fer.scores.loading import SUFFIX_OF_ENGINE, bundled_models_named, open_classifier
-from edge_fer.scores.manifest import read_manifest
-from edge_fer.scores.notes import model_notes
-from edge_fer.scores.processor import read_processor
+from edge_fer.inference.manifest import read_manifest
+from edge_fer.inference.notes import model_notes
+from edge_fer.inference.open_model import SUFFIX_OF_ENGINE, bundled_models_named, open_classifier
+from edge_fer.inference.processor import read_processor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from edge_fer.evaluation.labelled import LabelledFaces
     from edge_fer.evaluation.metrics import Floats
+    from edge_fer.inference.manifest import Manifest
     from edge_fer.protocols import Classifier
-    from edge_fer.scores.manifest import Manifest
     from edge_fer.types import Batch, ColourOrder, Image
 
 TRAINED_SUFFIXES = (".keras", ".h5", ".hdf5")

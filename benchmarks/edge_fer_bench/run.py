@@ -10,9 +10,9 @@ from edge_fer.camera.opening import open_source
 from edge_fer.errors import ConfigError, EdgeFerError, ModelError, SourceError
 from edge_fer.evaluation.datasets import load_dataset
 from edge_fer.evaluation.predicting import true_labels
-from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER, SUFFIX_OF_ENGINE, bundled_models
-from edge_fer.scores.manifest import read_manifest
-from edge_fer.scores.processor import read_processor
+from edge_fer.inference.manifest import read_manifest
+from edge_fer.inference.open_model import BUNDLED_MODELS_FOLDER, SUFFIX_OF_ENGINE, bundled_models
+from edge_fer.inference.processor import read_processor
 from edge_fer_bench.environment import read_environment
 from edge_fer_bench.session import Format, Host, Plan, measure
 from edge_fer_bench.summing_up import sum_up

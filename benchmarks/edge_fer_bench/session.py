@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_fer.evaluation.metrics import Floats
-    from edge_fer.scores.manifest import Manifest
+    from edge_fer.inference.manifest import Manifest
     from edge_fer.types import Image
     from edge_fer_bench.commands import Start
     from edge_fer_bench.measuring import Turn

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_fer.assembly import Streams
+    from edge_fer.inference.manifest import Manifest
     from edge_fer.pipeline import Pipeline
     from edge_fer.protocols import Classifier
-    from edge_fer.scores.manifest import Manifest
     from edge_fer.types import Image
     from edge_fer_bench.judging import Judged
     from edge_fer_bench.measuring import Faces, Turn
@@ -184,8 +184,8 @@ class WorkerState:
                 return self._judge(task.pictures)
 
     def _open(self, threads: int) -> Opened:
-        from edge_fer.scores.loading import open_classifier
-        from edge_fer.scores.manifest import read_manifest
+        from edge_fer.inference.manifest import read_manifest
+        from edge_fer.inference.open_model import open_classifier
 
         began = time.perf_counter()
         classifier = open_classifier(self._model, self._engine, threads)  # type: ignore[arg-type]

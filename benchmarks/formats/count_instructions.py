@@ -17,7 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import cv2
 from edge_fer_bench.measuring import demo_faces, time_calls
 
-from edge_fer.scores.loading import open_classifier
+from edge_fer.inference.open_model import open_classifier
 
 
 def main() -> None:

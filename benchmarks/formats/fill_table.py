@@ -1,4 +1,4 @@
-"""Write edge_fer/scores/fastest.json from what was measured: fill_table.py
+"""Write edge_fer/inference/fastest.json from what was measured: fill_table.py
 
 Arm processors come from instructions counted in an emulator (`count_instructions.py`), x86-64 from a result of
 `edge-fer bench --models DIR` over all formats of one model. Costs are relative to LiteRT's fp32 on the same processor.
@@ -12,8 +12,8 @@ from typing import Any
 
 from edge_fer_bench.result_file import read_result
 
-from edge_fer.scores.fastest import TABLE, format_name
-from edge_fer.scores.processor import kind_of
+from edge_fer.inference.fastest import TABLE, format_name
+from edge_fer.inference.processor import kind_of
 
 RESULTS = Path(__file__).parent.parent / "results"
 COUNTED = RESULTS / "formats-instructions.json"

@@ -10,7 +10,7 @@ import worker
 from edge_fer.assembly import RunSettings, Streams, build_pipeline
 from edge_fer.cli.following import following_settings
 from edge_fer.faces.crop import whole_to_batch
-from edge_fer.scores.loading import open_classifier
+from edge_fer.inference.open_model import open_classifier
 from edge_fer.types import Frame
 
 OPTIONS = dict.fromkeys(("detect_every", "detect_width", "scale_factor", "min_face_px", "cascade"))

@@ -27,7 +27,7 @@ from edge_fer_bench.loops import following, plain_loop
 from edge_fer_bench.scenes import EIGHT_FACES, LARGE, NOBODY, ONE_FACE, ONE_OF_EIGHT, THREE_FACES, scene
 
 from edge_fer.faces.tracking_settings import PRESETS
-from edge_fer.scores.loading import open_classifier
+from edge_fer.inference.open_model import open_classifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable

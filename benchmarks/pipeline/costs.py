@@ -24,7 +24,7 @@ from edge_fer_bench.own_cost import own_cost_ms
 from edge_fer_bench.scenes import EIGHT_FACES, ONE_FACE, THREE_FACES, scene
 
 from edge_fer.camera.pattern import SCENE_FRAMES
-from edge_fer.scores.loading import open_classifier
+from edge_fer.inference.open_model import open_classifier
 
 
 def main() -> None:

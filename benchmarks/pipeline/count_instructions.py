@@ -18,7 +18,7 @@ import cv2
 import films
 from edge_fer_bench.loops import following, plain_loop
 
-from edge_fer.scores.loading import open_classifier
+from edge_fer.inference.open_model import open_classifier
 
 
 def main() -> None:

@@ -24,8 +24,8 @@ import laying
 from edge_fer.detectors import open_detector
 from edge_fer.faces.crop import crop_faces, whole_to_batch
 from edge_fer.faces.detector_settings import DetectorSettings
+from edge_fer.inference.open_model import open_classifier
 from edge_fer.picture import Picture
-from edge_fer.scores.loading import open_classifier
 from edge_fer.types import Box
 
 SCALES = (0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2)

@@ -29,7 +29,7 @@ from edge_fer_bench.loops import following
 from tally import Tally, tally
 
 from edge_fer.faces.tracking_settings import PRESETS
-from edge_fer.scores.loading import open_classifier
+from edge_fer.inference.open_model import open_classifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable

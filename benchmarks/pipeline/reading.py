@@ -24,8 +24,8 @@ import laying
 from edge_fer.detectors import open_detector
 from edge_fer.faces.crop import crop_faces, whole_to_batch
 from edge_fer.faces.detector_settings import DetectorSettings
+from edge_fer.inference.open_model import open_classifier
 from edge_fer.picture import Picture
-from edge_fer.scores.loading import open_classifier
 
 if TYPE_CHECKING:
     from edge_fer.protocols import Classifier

@@ -162,9 +162,9 @@ def measure(fps: float, arguments: argparse.Namespace) -> dict[str, Any]:
     from edge_fer_bench.scenes import THREE_FACES, scene
 
     from edge_fer.detectors import FaceSettings, build_tracker
+    from edge_fer.inference.open_model import open_classifier
+    from edge_fer.inference.smoothing import ScoreSmoother
     from edge_fer.pipeline import Pipeline
-    from edge_fer.scores.loading import open_classifier
-    from edge_fer.scores.smoothing import ScoreSmoother
     from edge_fer.sinks.health import HealthMonitor
     from edge_fer.sinks.listening import Address
     from edge_fer.sinks.runner import Filling, SystemClock, run_view_sink

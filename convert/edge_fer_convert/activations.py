@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_fer.scores.tensor_values import tensor_values
+from edge_fer.inference.tensor_values import tensor_values
 from edge_fer.third_party import import_onnxruntime
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_fer.scores.manifest import Engine
+    from edge_fer.inference.manifest import Engine
     from edge_fer.types import Batch, TensorLayout
 
     Outputs = Callable[[str], NDArray[np.float64]]  # of a tensor by its name; all at once would fill the memory

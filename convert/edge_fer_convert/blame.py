@@ -16,7 +16,7 @@ from edge_fer_convert.to_tflite import to_tflite
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_fer.scores.manifest import Engine
+    from edge_fer.inference.manifest import Engine
 
 
 def refused_layer(model: Any, engine: Engine) -> tuple[str, str] | None:

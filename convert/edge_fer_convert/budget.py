@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge_fer.scores.manifest import Manifest
+    from edge_fer.inference.manifest import Manifest
     from edge_fer_convert.result import ConvertedFile
 
 WORTH_A_WARNING = 1.5

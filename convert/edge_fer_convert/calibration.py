@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_fer.errors import ConfigError, ModelError, SourceError
-from edge_fer.scores.manifest import Calibration
+from edge_fer.inference.manifest import Calibration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_fer.confined import HALF_WAY, MARK, Crashed, Job, Limits, TookTooLong, TookTooMuchMemory, run_confined
 from edge_fer.errors import EdgeFerError, ModelError
-from edge_fer.scores.manifest import manifest_path
+from edge_fer.inference.manifest import manifest_path
 from edge_fer_convert.package import Delivery, refuse_overwriting, working_folder
 from edge_fer_convert.report import REPORT_NAMES, is_our_report
 
@@ -207,7 +207,7 @@ class _Results(pickle.Unpickler):
 _PATHS = frozenset({("pathlib", "PosixPath"), ("pathlib._local", "PosixPath")})
 _RESULT_MODULES = frozenset(
     [f"edge_fer_convert.{name}" for name in ("result", "verify", "conventions", "outputs")]
-    + ["edge_fer.scores.manifest_types", "edge_fer.types"]
+    + ["edge_fer.inference.manifest_types", "edge_fer.types"]
 )
 
 

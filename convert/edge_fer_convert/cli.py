@@ -12,7 +12,7 @@ from edge_fer.cli.streams import say
 from edge_fer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from edge_fer.scores.manifest import Engine, Recipe
+    from edge_fer.inference.manifest import Engine, Recipe
     from edge_fer.types import ColourOrder
 
 _RECIPE_OF_WORD: dict[str, Recipe] = {

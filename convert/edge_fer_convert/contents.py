@@ -20,7 +20,7 @@ from edge_fer_convert.to_tflite import to_tflite
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from edge_fer.scores.manifest import Engine, Recipe
+    from edge_fer.inference.manifest import Engine, Recipe
     from edge_fer.types import Batch, TensorLayout
     from edge_fer_convert.calibration import CalibrationSet
     from edge_fer_convert.inputs import InputOptions

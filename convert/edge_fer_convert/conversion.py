@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import ConfigError, EdgeFerError, ModelError
-from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER
+from edge_fer.inference.open_model import BUNDLED_MODELS_FOLDER
 from edge_fer_convert.budget import complaint, slowness
 from edge_fer_convert.contents import Maker, plans_for
 from edge_fer_convert.drafts import timed, yardstick
@@ -27,7 +27,7 @@ from edge_fer_convert.work import Work, all_plans
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge_fer.scores.manifest import Engine, Recipe
+    from edge_fer.inference.manifest import Engine, Recipe
     from edge_fer_convert.calibration import CalibrationSet
     from edge_fer_convert.check_data import CheckSet
     from edge_fer_convert.onnx_recipes import Method

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from edge_fer.errors import ConfigError, ModelError
-from edge_fer.scores.decoding import declared_classes
-from edge_fer.scores.manifest import Manifest
+from edge_fer.inference.decoding import declared_classes
+from edge_fer.inference.manifest import Manifest
 from edge_fer.types import FER_LABELS
 from edge_fer_convert.endings import Structure, doubled_softmax
 from edge_fer_convert.inputs import input_spec
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge_fer.scores.manifest import Assumption
+    from edge_fer.inference.manifest import Assumption
     from edge_fer.types import Batch, InputSpec
     from edge_fer_convert.inputs import InputOptions
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_fer.evaluation.predicting import in_parts
-from edge_fer.scores.loading import open_classifier
-from edge_fer.scores.manifest import read_manifest
+from edge_fer.inference.manifest import read_manifest
+from edge_fer.inference.open_model import open_classifier
 from edge_fer_convert.calibration import balanced_sample
 from edge_fer_convert.layer_errors import worst_layers
 from edge_fer_convert.operations import operations_of
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge_fer.scores.manifest import Engine, Manifest
+    from edge_fer.inference.manifest import Engine, Manifest
     from edge_fer.types import Batch, Image, InputSpec
     from edge_fer_convert.calibration import CalibrationSet
     from edge_fer_convert.check_data import CheckSet

@@ -13,8 +13,8 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from edge_fer.errors import ModelError
-from edge_fer.scores.call_sizes import MOST_NODES, most_nodes_of_calls
-from edge_fer.scores.model_bytes import read_model_bytes
+from edge_fer.inference.call_sizes import MOST_NODES, most_nodes_of_calls
+from edge_fer.inference.model_bytes import read_model_bytes
 from edge_fer_convert.config_check import TRUST
 from edge_fer_convert.known_operations import LOOPS, PURE, STRUCTURE
 

@@ -13,7 +13,7 @@ from edge_fer_convert.tensorflow_log import quiet_tensorflow
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge_fer.scores.manifest import Manifest
+    from edge_fer.inference.manifest import Manifest
     from edge_fer.types import Image
 
 PICTURES = 16

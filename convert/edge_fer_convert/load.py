@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from edge_fer.errors import ConfigError, MissingExtra, ModelError
 from edge_fer.evaluation.multiply_adds import multiply_adds
-from edge_fer.scores.decoding import first_line
-from edge_fer.scores.manifest import manifest_path, read_manifest, read_model_bytes
+from edge_fer.inference.decoding import first_line
+from edge_fer.inference.manifest import manifest_path, read_manifest, read_model_bytes
 from edge_fer.third_party import isolate_keras
 from edge_fer_convert.describe import describe
 from edge_fer_convert.graph_check import complaints_of_saved_model, copy_checked_saved_model
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge_fer.scores.manifest import Manifest
+    from edge_fer.inference.manifest import Manifest
     from edge_fer.types import Batch
     from edge_fer_convert.inputs import InputOptions
 

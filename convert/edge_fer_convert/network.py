@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_fer.errors import ModelError
-from edge_fer.scores.decoding import first_line
+from edge_fer.inference.decoding import first_line
 from edge_fer_convert.describe import Shapes, chosen_output, shapes_of
 from edge_fer_convert.endings import structure_of_keras
 from edge_fer_convert.inference_form import as_at_inference

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_fer.errors import ModelError
-from edge_fer.scores.decoding import first_line
+from edge_fer.inference.decoding import first_line
 
 if TYPE_CHECKING:
-    from edge_fer.scores.manifest import Recipe
+    from edge_fer.inference.manifest import Recipe
 
 _IR_VERSION_WITHOUT_WEIGHTS_AS_INPUTS = 4
 _OPSET_WITH_SCALES_BY_CHANNEL = 13

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from edge_fer.errors import ModelError
-from edge_fer.scores.decoding import first_line
+from edge_fer.inference.decoding import first_line
 from edge_fer.third_party import silence_onnxruntime
 from edge_fer_convert.onnx_dialects import for_quantising
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
@@ -19,7 +19,7 @@ from edge_fer_convert.tensorflow_log import quiet_tensorflow
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge_fer.scores.manifest import Recipe
+    from edge_fer.inference.manifest import Recipe
     from edge_fer.types import Batch, TensorLayout
 
 Method: TypeAlias = Literal["min-max", "entropy", "percentile"]

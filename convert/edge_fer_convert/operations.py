@@ -14,7 +14,7 @@ from edge_fer_convert.result import Operations
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
 if TYPE_CHECKING:
-    from edge_fer.scores.manifest import Engine, Recipe
+    from edge_fer.inference.manifest import Engine, Recipe
 
 _BATCH_NORM = "BatchNormalization"
 _RELUS = ("relu", "relu6")

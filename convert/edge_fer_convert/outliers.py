@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_fer.scores.manifest import Engine
+    from edge_fer.inference.manifest import Engine
     from edge_fer.types import Image, InputSpec
 
 TIMES_USUAL = 4.0

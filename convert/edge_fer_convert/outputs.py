@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_fer.scores.manifest import Manifest, OutputKind
+    from edge_fer.inference.manifest import Manifest, OutputKind
     from edge_fer.types import Batch, InputSpec
     from edge_fer_convert.endings import Ending
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import ConfigError, OutputClash
-from edge_fer.scores.manifest import METADATA_KEY, Manifest, manifest_json, manifest_path, write_manifest
+from edge_fer.inference.manifest import METADATA_KEY, Manifest, manifest_json, manifest_path, write_manifest
 from edge_fer_convert.recipes import SUFFIX_OF_ENGINE
 from edge_fer_convert.to_onnx import add_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from edge_fer.scores.manifest import Engine, Recipe
+    from edge_fer.inference.manifest import Engine, Recipe
     from edge_fer.types import InputSpec
 
 STAGING_PREFIX = ".edge-fer-convert-"

@@ -9,13 +9,13 @@ import numpy as np
 
 from edge_fer.errors import ConfigError
 from edge_fer.evaluation.priors import parse_shares, prior_offsets
-from edge_fer.scores.manifest import Prior
+from edge_fer.inference.manifest import Prior
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_fer.evaluation.metrics import Floats
-    from edge_fer.scores.manifest import Manifest
+    from edge_fer.inference.manifest import Manifest
     from edge_fer_convert.inputs import InputOptions
 
 _KERAS_PASSES = ("Softmax", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "Flatten", "Reshape", "Dropout")

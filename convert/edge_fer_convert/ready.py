@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_fer.errors import ConfigError, MissingExtra, ModelError
-from edge_fer.scores.decoding import first_line
-from edge_fer.scores.manifest import METADATA_KEY, manifest_path, read_manifest, read_model_bytes
-from edge_fer.scores.onnx_file import scan_onnx
-from edge_fer.scores.tensor_values import tensor_values
-from edge_fer.scores.tflite_file import complaints_of_tflite
+from edge_fer.inference.decoding import first_line
+from edge_fer.inference.manifest import METADATA_KEY, manifest_path, read_manifest, read_model_bytes
+from edge_fer.inference.onnx_file import scan_onnx
+from edge_fer.inference.tensor_values import tensor_values
+from edge_fer.inference.tflite_file import complaints_of_tflite
 from edge_fer.third_party import import_onnxruntime
 from edge_fer_convert.config_check import TRUST
 from edge_fer_convert.describe import chosen_output, describe, shapes_of
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_fer.scores.manifest import Engine, Manifest, Recipe
-    from edge_fer.scores.tensor_values import TensorValues
+    from edge_fer.inference.manifest import Engine, Manifest, Recipe
+    from edge_fer.inference.tensor_values import TensorValues
     from edge_fer.types import Batch, TensorLayout
     from edge_fer_convert.describe import Shapes
     from edge_fer_convert.endings import Structure

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge_fer.scores.manifest import Engine, Recipe
+    from edge_fer.inference.manifest import Engine, Recipe
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge_fer.scores.manifest import Manifest
+    from edge_fer.inference.manifest import Manifest
     from edge_fer_convert.conventions import Finding
     from edge_fer_convert.verify import Agreement
 

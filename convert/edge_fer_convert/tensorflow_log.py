@@ -8,7 +8,7 @@ import os
 import warnings
 from typing import TYPE_CHECKING
 
-from edge_fer.scores.quiet import quiet_stderr
+from edge_fer.inference.quiet import quiet_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge_fer.scores.notes import SIGMOIDS
+from edge_fer.inference.notes import SIGMOIDS
 from edge_fer_convert.page import counted
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from edge_fer_convert.endings import Step, Structure, structure_of_graph
 
 if TYPE_CHECKING:
-    from edge_fer.scores.manifest import Recipe
+    from edge_fer.inference.manifest import Recipe
 
 _WITH_WEIGHTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL")
 _MOST_VALUES = 100_000

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_fer.scores.loading import open_classifier
+from edge_fer.inference.open_model import open_classifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from edge_fer.errors import MissingExtra, ModelError
-from edge_fer.scores.decoding import first_line
+from edge_fer.inference.decoding import first_line
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
 if TYPE_CHECKING:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge_fer.errors import ModelError
-from edge_fer.scores.decoding import first_line
+from edge_fer.inference.decoding import first_line
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 from edge_fer_convert.tflite_ranges import with_ranges
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge_fer.scores.manifest import Recipe
+    from edge_fer.inference.manifest import Recipe
     from edge_fer.types import Batch
     from edge_fer_convert.onnx_recipes import Method
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from edge_fer.errors import ModelError
-from edge_fer.scores.model_bytes import read_model_bytes
+from edge_fer.inference.model_bytes import read_model_bytes
 from edge_fer_convert import known_layers as known
 from edge_fer_convert.config_check import TRUST, checked_config, complaints_of, is_of_keras_2, parse_config
 from edge_fer_convert.safety import (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge_fer.errors import ConfigError
 from edge_fer.evaluation.predicting import in_parts
-from edge_fer.scores.notes import SIGMOIDS
+from edge_fer.inference.notes import SIGMOIDS
 from edge_fer_convert.check_data import known_part, occurring_names
 from edge_fer_convert.contents import open_source
 from edge_fer_convert.conventions import settled
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from edge_fer.scores.manifest import AccuracyEntry
+    from edge_fer.inference.manifest import AccuracyEntry
     from edge_fer_convert.check_data import CheckSet
     from edge_fer_convert.contents import Source
     from edge_fer_convert.conventions import Finding

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_fer.evaluation.predicting import true_labels
-from edge_fer.scores.manifest import AccuracyEntry
+from edge_fer.inference.manifest import AccuracyEntry
 from edge_fer_convert.network import pictures_at_once
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from edge_fer.scores.manifest import Calibration, Engine, Manifest, Recipe
+    from edge_fer.inference.manifest import Calibration, Engine, Manifest, Recipe
     from edge_fer_convert.contents import Maker, Plan, Source
     from edge_fer_convert.drafts import Yardstick
     from edge_fer_convert.result import ConvertedFile

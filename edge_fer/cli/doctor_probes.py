@@ -71,7 +71,7 @@ def open_engine(settings: RunSettings) -> str:
     Raises:
         EdgeFerError: it does not open.
     """
-    from edge_fer.scores.loading import open_classifier
+    from edge_fer.inference.open_model import open_classifier
 
     classifier = open_classifier(settings.model, settings.backend, settings.threads)
     classifier.close()
@@ -93,8 +93,8 @@ def open_face_detector(settings: RunSettings) -> tuple[str, str | None]:
 
 def damaged_models(folder: Path | None = None) -> list[str]:
     """The bundled models whose hash is not that of their manifest, each with its reason."""
-    from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER, SUFFIX_OF_ENGINE
-    from edge_fer.scores.manifest import read_manifest
+    from edge_fer.inference.manifest import read_manifest
+    from edge_fer.inference.open_model import BUNDLED_MODELS_FOLDER, SUFFIX_OF_ENGINE
 
     folder = folder or BUNDLED_MODELS_FOLDER
     files = sorted(path for suffix in SUFFIX_OF_ENGINE.values() for path in folder.glob(f"*{suffix}"))

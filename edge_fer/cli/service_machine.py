@@ -106,7 +106,7 @@ def make_plan(machine: Machine, scope: Scope, options: Sequence[str]) -> RunPlan
         EdgeFerError: a setting or the model is unusable.
     """
     from edge_fer.cli.service_plan import plan_run
-    from edge_fer.scores.loading import open_classifier
+    from edge_fer.inference.open_model import open_classifier
 
     plan = plan_run(options, scope, surroundings_of(scope, machine.environment))
     wanted = plan.settings

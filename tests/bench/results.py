@@ -42,7 +42,7 @@ from edge_fer_bench.worker import (
 )
 
 from edge_fer.errors import EdgeFerError
-from edge_fer.scores.manifest import read_manifest
+from edge_fer.inference.manifest import read_manifest
 from tests.make_models import MODELS
 
 if TYPE_CHECKING:

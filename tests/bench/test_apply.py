@@ -15,7 +15,7 @@ from edge_fer_bench.session import Format
 
 from edge_fer.cli.configuration import settings_in_force
 from edge_fer.errors import ConfigError, EdgeFerError
-from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER, bundled_models, bundled_models_named, open_classifier
+from edge_fer.inference.open_model import BUNDLED_MODELS_FOLDER, bundled_models, bundled_models_named, open_classifier
 from tests.bench.results import ACCURACY, EFFORT, film, result, row
 from tests.make_models import MODELS
 

@@ -22,8 +22,8 @@ from edge_fer_bench.reading import Reader
 from edge_fer.errors import EdgeFerError
 from edge_fer.evaluation.disturbances import DISTURBANCES
 from edge_fer.evaluation.labelled import LabelledFaces
+from edge_fer.inference.manifest import read_manifest, write_manifest
 from edge_fer.installation import install_command
-from edge_fer.scores.manifest import read_manifest, write_manifest
 from edge_fer.types import FER_LABELS
 from tests.make_models import MODELS, brightness_model, pictures, save, save_trained
 from tests.programs import run_python

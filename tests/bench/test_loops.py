@@ -10,7 +10,7 @@ from edge_fer_bench.loops import following, plain_loop, rivalry
 from edge_fer_bench.own_cost import NativeTime, own_cost_ms
 from edge_fer_bench.scenes import ONE_FACE, THREE_FACES, scene
 
-from edge_fer.scores.loading import open_classifier
+from edge_fer.inference.open_model import open_classifier
 from edge_fer.types import Box, Frame
 from tests.fakes import FakeClock
 

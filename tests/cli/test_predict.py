@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge_fer.cli.predict import command, expand
-from edge_fer.scores.manifest import read_manifest, write_manifest
-from edge_fer.scores.notes import SIGMOIDS
+from edge_fer.inference.manifest import read_manifest, write_manifest
+from edge_fer.inference.notes import SIGMOIDS
 from edge_fer.types import FER_LABELS, Image
 from tests.fakes import picture
 from tests.unit.camera.test_files import write_video

@@ -13,9 +13,9 @@ import pytest
 
 from edge_fer.cli import main
 from edge_fer.cli.signals import StopSignals, stop_signals
-from edge_fer.scores.manifest import read_manifest, write_manifest
-from edge_fer.scores.notes import SIGMOIDS
-from edge_fer.scores.quiet import quiet_stderr
+from edge_fer.inference.manifest import read_manifest, write_manifest
+from edge_fer.inference.notes import SIGMOIDS
+from edge_fer.inference.quiet import quiet_stderr
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ import pytest
 
 from edge_fer.errors import ModelError
 from edge_fer.faces.crop import whole_to_batch
-from edge_fer.scores.loading import open_classifier
-from edge_fer.scores.manifest import manifest_path, read_manifest, write_manifest
+from edge_fer.inference.manifest import manifest_path, read_manifest, write_manifest
+from edge_fer.inference.open_model import open_classifier
 from edge_fer.types import FER_LABELS
 from tests.make_models import MODELS, SPEC, dense_bias, flat_picture
 

@@ -14,8 +14,8 @@ from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
 from edge_fer.errors import ConfigError, ModelError
 from edge_fer.evaluation.predicting import probabilities_of
-from edge_fer.scores.loading import open_classifier
-from edge_fer.scores.manifest import read_manifest, write_manifest
+from edge_fer.inference.manifest import read_manifest, write_manifest
+from edge_fer.inference.open_model import open_classifier
 from edge_fer.types import InputSpec
 from tests.make_models import MODELS, NAME, SPEC, brightness_model, calibration, check_set, pictures, save
 

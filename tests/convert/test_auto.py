@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from edge_fer_convert import calibration_set, convert
 from edge_fer_convert.cli import command
 
-from edge_fer.scores.manifest import read_manifest
+from edge_fer.inference.manifest import read_manifest
 from tests.make_models import NAME, calibration, check_set
 
 if TYPE_CHECKING:

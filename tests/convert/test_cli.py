@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from edge_fer_convert.cli import command
 
 from edge_fer.errors import ConfigError, ModelError, SourceError
-from edge_fer.scores.manifest import read_manifest
+from edge_fer.inference.manifest import read_manifest
 from tests.make_models import NAME, pictures
 from tests.programs import run_python
 

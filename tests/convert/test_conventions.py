@@ -21,7 +21,7 @@ from edge_fer_convert.conventions import (
 from edge_fer_convert.terminal import summary
 
 from edge_fer.evaluation.labelled import LabelledFaces
-from edge_fer.scores.manifest import Manifest, read_manifest
+from edge_fer.inference.manifest import Manifest, read_manifest
 from edge_fer.types import FER_LABELS, InputSpec
 from tests.make_models import SPEC, calibration, check_set, save
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_fer.scores.manifest import Assumption
+    from edge_fer.inference.manifest import Assumption
 
 ALPHABETICAL = tuple(sorted(FER_LABELS))
 

@@ -14,9 +14,9 @@ from edge_fer.errors import ConfigError, ModelError
 from edge_fer.evaluation.datasets import LabelledFaces
 from edge_fer.evaluation.multiply_adds import multiply_adds
 from edge_fer.faces.crop import whole_to_batch
-from edge_fer.scores.loading import open_classifier
-from edge_fer.scores.manifest import METADATA_KEY, manifest_path, parse_manifest, read_manifest
-from edge_fer.scores.onnx_file import scan_onnx
+from edge_fer.inference.manifest import METADATA_KEY, manifest_path, parse_manifest, read_manifest
+from edge_fer.inference.onnx_file import scan_onnx
+from edge_fer.inference.open_model import open_classifier
 from edge_fer.types import FER_LABELS, InputSpec
 from tests.make_models import NAME, SPEC, brightness_model, calibration, flat_picture, pictures, save, save_trained
 

@@ -12,7 +12,7 @@ from edge_fer_convert.load import load_trained
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
 from edge_fer.errors import ModelError
-from edge_fer.scores.call_sizes import MOST_NODES, most_nodes_of_calls
+from edge_fer.inference.call_sizes import MOST_NODES, most_nodes_of_calls
 from tests.convert.hostile_files import saved_model
 
 if TYPE_CHECKING:

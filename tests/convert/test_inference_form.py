@@ -14,7 +14,7 @@ from edge_fer_convert.network import from_keras
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
 from edge_fer.faces.crop import whole_to_batch
-from edge_fer.scores.loading import open_classifier
+from edge_fer.inference.open_model import open_classifier
 from tests.make_models import calibration, pictures, save
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import pytest
 
 from edge_fer.confined import family
 from edge_fer.errors import ModelError
-from edge_fer.scores.loading import open_classifier
-from edge_fer.scores.manifest import manifest_path
+from edge_fer.inference.manifest import manifest_path
+from edge_fer.inference.open_model import open_classifier
 from edge_fer.types import FER_LABELS
 from tests.make_models import MODELS, NAME
 

@@ -12,7 +12,7 @@ from edge_fer_convert.outputs import as_probabilities
 from edge_fer_convert.recipes import RECIPES
 
 from edge_fer.faces.crop import whole_to_batch
-from edge_fer.scores.loading import open_classifier
+from edge_fer.inference.open_model import open_classifier
 from edge_fer.types import FER_LABELS
 from tests.make_models import save
 from tests.make_networks import GOLDEN, NETWORKS, SHOWN, batch, build, shown_pictures

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edge_fer_convert import CalibrationSet
     from numpy.typing import NDArray
 
-    from edge_fer.scores.manifest import Engine
+    from edge_fer.inference.manifest import Engine
     from edge_fer.types import Image
     from tests.convert.conftest import Converted
 

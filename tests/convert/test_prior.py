@@ -14,8 +14,8 @@ from edge_fer_convert.prior import fold_into_keras, fold_into_onnx
 
 from edge_fer.errors import ConfigError
 from edge_fer.evaluation.priors import corrected, prior_offsets
-from edge_fer.scores.loading import open_classifier
-from edge_fer.scores.manifest import read_manifest
+from edge_fer.inference.manifest import read_manifest
+from edge_fer.inference.open_model import open_classifier
 from tests import make_models
 
 if TYPE_CHECKING:

@@ -15,14 +15,14 @@ from edge_fer_convert.report import is_our_report, report_facts, report_json
 
 from edge_fer.errors import ConfigError, EdgeFerError
 from edge_fer.evaluation.datasets import LabelledFaces
-from edge_fer.scores.manifest import read_manifest
+from edge_fer.inference.manifest import read_manifest
 from edge_fer.types import FER_LABELS
 from tests.make_models import NAME, calibration, pictures
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge_fer.scores.manifest import Engine
+    from edge_fer.inference.manifest import Engine
     from tests.convert.conftest import Converted
 
 FAST: dict[str, Any] = {"engines": ("litert",)}

@@ -14,8 +14,8 @@ from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
 from edge_fer.errors import ConfigError, ModelError, OutputClash
 from edge_fer.faces.crop import whole_to_batch
-from edge_fer.scores.loading import open_classifier
-from edge_fer.scores.manifest import manifest_path, read_manifest
+from edge_fer.inference.manifest import manifest_path, read_manifest
+from edge_fer.inference.open_model import open_classifier
 from edge_fer.types import FER_LABELS, InputSpec
 from tests.make_models import MODELS, NAME, SPEC, brightness_model, calibration, flat_picture, pictures, save
 

@@ -9,7 +9,7 @@ import pytest
 from edge_fer_convert.tflite_ranges import measured_ranges
 from edge_fer_convert.to_tflite import calibrated_tflite, to_tflite
 
-from edge_fer.scores.tensor_values import tensor_values
+from edge_fer.inference.tensor_values import tensor_values
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from edge_fer.faces.tracking import EachFrame
+from edge_fer.inference.smoothing import ScoreSmoother
 from edge_fer.pipeline import Pipeline, RunLimits
-from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.sinks.health import HealthMonitor
 from edge_fer.sinks.jsonl import json_line
 from edge_fer.sinks.runner import Filling, run_sink

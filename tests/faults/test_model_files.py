@@ -15,9 +15,9 @@ import pytest
 
 from edge_fer.cli.main import exit_code
 from edge_fer.errors import ModelError
+from edge_fer.inference.decoding import ScoresNotFinite, scores_from_outputs
+from edge_fer.inference.manifest import manifest_path, read_manifest, write_manifest
 from edge_fer.observing import observe, observe_whole
-from edge_fer.scores.decoding import ScoresNotFinite, scores_from_outputs
-from edge_fer.scores.manifest import manifest_path, read_manifest, write_manifest
 from edge_fer.sinks.health import HealthMonitor
 from edge_fer.sinks.jsonl import json_line
 from edge_fer.sinks.summary import Tally

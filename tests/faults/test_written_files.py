@@ -18,8 +18,8 @@ from edge_fer_convert.package import write_model
 
 from edge_fer.config.edit import write_user_config
 from edge_fer.errors import ConfigError, EdgeFerError, ModelError, SinkError
-from edge_fer.scores.loading import open_classifier
-from edge_fer.scores.manifest import manifest_path, read_manifest, write_manifest
+from edge_fer.inference.manifest import manifest_path, read_manifest, write_manifest
+from edge_fer.inference.open_model import open_classifier
 from edge_fer.sinks.annotated import AnnotatedFolder
 from edge_fer.sinks.video import VideoSink
 from edge_fer.sinks.web.token import load_token

@@ -23,9 +23,9 @@ from edge_fer.config.edit import edited_text
 from edge_fer.config.keys import by_name
 from edge_fer.config.layers import read_file
 from edge_fer.errors import ConfigError, ModelError, SourceError
-from edge_fer.scores.manifest import manifest_json, parse_manifest
-from edge_fer.scores.onnx_file import scan_onnx
-from edge_fer.scores.tflite_file import check_tflite
+from edge_fer.inference.manifest import manifest_json, parse_manifest
+from edge_fer.inference.onnx_file import scan_onnx
+from edge_fer.inference.tflite_file import check_tflite
 
 REPOSITORY = Path(__file__).parent.parent.parent
 MODELS = REPOSITORY / "tests" / "models"

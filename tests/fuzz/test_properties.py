@@ -22,8 +22,8 @@ from edge_fer.cli.configuration import run_keys
 from edge_fer.config.layers import read_settings
 from edge_fer.errors import ConfigError, EdgeFerError, ModelError, one_line
 from edge_fer.faces.crop import crop_faces
-from edge_fer.scores.decoding import scores_from_outputs
-from edge_fer.scores.manifest import Manifest, manifest_json, parse_manifest
+from edge_fer.inference.decoding import scores_from_outputs
+from edge_fer.inference.manifest import Manifest, manifest_json, parse_manifest
 from edge_fer.sinks.csv import CsvSink
 from edge_fer.sinks.jsonl import JsonLinesSink
 from edge_fer.types import FER_LABELS, Box, Face, InputSpec, Observation, ScoredFace, Scores, Timings

@@ -11,7 +11,7 @@ from edge_fer_train.settings import ARCHITECTURE_NAMES
 
 from edge_fer.errors import ConfigError, EdgeFerError
 from edge_fer.evaluation.multiply_adds import multiply_adds
-from edge_fer.scores.manifest import read_manifest
+from edge_fer.inference.manifest import read_manifest
 
 keras = pytest.importorskip("keras", reason="training needs Keras")
 
@@ -161,7 +161,7 @@ def test_a_network_begins_with_the_weights_of_an_earlier_run(tmp_path: Path) -> 
 
 
 def test_a_network_goes_on_from_an_onnx_file_as_if_it_had_batch_norm_still(tmp_path: Path) -> None:
-    from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER, open_classifier
+    from edge_fer.inference.open_model import BUNDLED_MODELS_FOLDER, open_classifier
 
     pytest.importorskip("onnx", reason="reading weights from ONNX needs onnx")
     path = BUNDLED_MODELS_FOLDER / "fer2013-nano-48x48-fp32.onnx"

@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib", reason="reports need matplotlib")
 
 from edge_fer_train.run import RunRequest, carry_out, plan_run, teacher_file
 
-from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER
+from edge_fer.inference.open_model import BUNDLED_MODELS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

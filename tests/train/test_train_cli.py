@@ -17,8 +17,8 @@ from click.testing import CliRunner, Result
 from edge_fer_train.backend import load_backend
 
 from edge_fer.errors import ConfigError, EdgeFerError, MissingExtra
+from edge_fer.inference.manifest import read_manifest
 from edge_fer.installation import install_command
-from edge_fer.scores.manifest import read_manifest
 
 pytest.importorskip("keras", reason="training needs Keras")
 pytest.importorskip("matplotlib", reason="reports need matplotlib")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import edge_fer
-from edge_fer.scores.manifest import file_sha256
+from edge_fer.inference.manifest import file_sha256
 from tests.conftest import REPOSITORY
 
 if TYPE_CHECKING:

@@ -163,7 +163,7 @@ import ctypes, errno, struct, sys
 from pathlib import Path
 from edge_fer.confined import Job, Limits, nothing, run_confined
 from edge_fer.confinement import without_memory_dumps
-from edge_fer.scores.loading import open_classifier
+from edge_fer.inference.open_model import open_classifier
 
 library, none = ctypes.CDLL(None), ctypes.c_ulong(0)
 refused = (160, 302, 444, 445, 446, 272, 126)  # limits, Landlock, namespaces, capabilities

@@ -9,8 +9,8 @@ import pytest
 
 from edge_fer.faces.crop import crop_faces
 from edge_fer.faces.tracking import EachFrame
+from edge_fer.inference.smoothing import ScoreSmoother
 from edge_fer.observing import observe, observe_all, observe_next
-from edge_fer.scores.smoothing import ScoreSmoother
 from edge_fer.types import Box, Face, Frame
 from tests.fakes import GREY_48, FakeClassifier, FakeClock, picture
 

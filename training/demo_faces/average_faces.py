@@ -44,7 +44,7 @@ from edge_fer.camera.pattern import TEXTURE_SIDE, soft_oval
 from edge_fer.errors import EdgeFerError, ModelError, SourceError
 from edge_fer.faces.crop import whole_to_batch
 from edge_fer.faces.haar import bundled_cascade
-from edge_fer.scores.loading import open_classifier
+from edge_fer.inference.open_model import open_classifier
 from edge_fer.types import FER_LABELS
 
 Score: TypeAlias = Callable[[Faces], NDArray[np.float32]]

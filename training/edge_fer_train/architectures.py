@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import keras
 
 from edge_fer.errors import ConfigError
-from edge_fer.scores.decoding import first_line
+from edge_fer.inference.decoding import first_line
 from edge_fer_train.classic import Shape, build_cnn, build_cnn4, build_mini_xception
 from edge_fer_train.onnx_weights import load_onnx_weights
 from edge_fer_train.pretrained import CAFFE_OFFSETS, Application, load_imagenet, transferred

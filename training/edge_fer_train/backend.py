@@ -9,7 +9,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from edge_fer.errors import ConfigError, MissingExtra
-from edge_fer.scores.quiet import quiet_stderr
+from edge_fer.inference.quiet import quiet_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import EdgeFerError
-from edge_fer.scores.manifest import AccuracyEntry, Manifest, Prior, write_manifest
+from edge_fer.inference.manifest import AccuracyEntry, Manifest, Prior, write_manifest
 
 if TYPE_CHECKING:
     import keras

@@ -11,7 +11,7 @@ import keras
 from keras import layers
 
 from edge_fer.errors import ConfigError, EdgeFerError
-from edge_fer.scores.decoding import first_line
+from edge_fer.inference.decoding import first_line
 
 if TYPE_CHECKING:
     from edge_fer_train.classic import Shape

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import ConfigError, EdgeFerError
-from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER
-from edge_fer.scores.manifest import manifest_path, read_manifest
+from edge_fer.inference.manifest import manifest_path, read_manifest
+from edge_fer.inference.open_model import BUNDLED_MODELS_FOLDER
 from edge_fer.third_party import isolate_keras
 from edge_fer_train.backend import load_backend, quiet_warnings
 from edge_fer_train.data import load_training_data

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 
 from edge_fer.errors import ConfigError, ModelError
-from edge_fer.scores.decoding import first_line
-from edge_fer.scores.manifest import manifest_path, read_manifest
+from edge_fer.inference.decoding import first_line
+from edge_fer.inference.manifest import manifest_path, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from edge_fer.scores.manifest import Manifest
+    from edge_fer.inference.manifest import Manifest
 
 TABLE = Path(__file__).with_name("fastest.json")
 

@@ -78,10 +78,10 @@ def _tried_here() -> set[str]:
 
 def _load(path: Path, engine: EngineName, data: bytes, say: Callable[[str], None], walls: str) -> None:
     if engine == "litert":
-        from edge_fer.scores.litert import LitertClassifier
+        from edge_fer.inference.engines.litert import LitertClassifier
 
         LitertClassifier(path, 1, data=data).close()
     else:
-        from edge_fer.scores.ort import OrtClassifier
+        from edge_fer.inference.engines.onnxruntime import OrtClassifier
 
         OrtClassifier(path, 1, data=data).close()

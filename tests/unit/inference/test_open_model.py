@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_fer.errors import ConfigError, MissingExtra, ModelError
-from edge_fer.scores.loading import bundled_models, bundled_models_named, open_classifier
-from edge_fer.scores.manifest import read_manifest, write_manifest
+from edge_fer.inference.manifest import read_manifest, write_manifest
+from edge_fer.inference.open_model import bundled_models, bundled_models_named, open_classifier
 from tests.make_models import MODELS
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_fer.scores.smoothing import KEEP_SECONDS, ScoreSmoother
+from edge_fer.inference.smoothing import KEEP_SECONDS, ScoreSmoother
 from edge_fer.types import FER_LABELS, Scores
 from tests.fakes import scores_for
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_fer.scores.decoding import ScoresNotFinite
-from edge_fer.scores.mirrored import MirroredClassifier
+from edge_fer.inference.decoding import ScoresNotFinite
+from edge_fer.inference.mirrored import MirroredClassifier
 from edge_fer.types import Batch, InputSpec, Scores
 
 LABELS = ("left", "right")

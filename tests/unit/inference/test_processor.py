@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_fer.scores.processor import read_processor
+from edge_fer.inference.processor import read_processor
 
 if TYPE_CHECKING:
     from pathlib import Path

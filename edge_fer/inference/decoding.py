@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_fer.scores.manifest import Manifest
+    from edge_fer.inference.manifest import Manifest
 
 # An int8 softmax is off by half a step (1/512); what is far below zero was never a probability.
 _LOWEST_PROBABILITY = -0.01

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from edge_fer.errors import ModelError
-from edge_fer.scores.call_sizes import MOST_NODES, most_nodes_of_calls
-from edge_fer.scores.known_operations import ONNX, ONNX_MICROSOFT
+from edge_fer.inference.call_sizes import MOST_NODES, most_nodes_of_calls
+from edge_fer.inference.known_operations import ONNX, ONNX_MICROSOFT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_fer.errors import MissingExtra, ModelError
-from edge_fer.scores.decoding import (
+from edge_fer.inference.decoding import (
     check_crops,
     check_declared_shape,
     first_line,
     scores_from_outputs,
     try_model,
 )
-from edge_fer.scores.manifest import manifest_for_engine, read_model_bytes
-from edge_fer.scores.quiet import quiet_stderr
-from edge_fer.scores.tensor_values import tensor_values
-from edge_fer.scores.tflite_file import check_tflite
+from edge_fer.inference.manifest import manifest_for_engine, read_model_bytes
+from edge_fer.inference.quiet import quiet_stderr
+from edge_fer.inference.tensor_values import tensor_values
+from edge_fer.inference.tflite_file import check_tflite
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from edge_fer.scores.first_load import FirstLoad
-    from edge_fer.scores.manifest import Manifest
+    from edge_fer.inference.first_load import FirstLoad
+    from edge_fer.inference.manifest import Manifest
     from edge_fer.types import Batch, InputSpec, Scores
 
 _FILE_IDENTIFIER = b"TFL3"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_fer.scores.quiet import quiet_stderr
+from edge_fer.inference.quiet import quiet_stderr
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edge_fer.errors import ModelError
-from edge_fer.scores.manifest import METADATA_KEY
-from edge_fer.scores.onnx_file import scan_onnx
+from edge_fer.inference.manifest import METADATA_KEY
+from edge_fer.inference.onnx_file import scan_onnx
 from tests.make_models import MODELS
 
 PATH = Path("model.onnx")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge_fer.errors import ModelError
-from edge_fer.scores.decoding import (
+from edge_fer.inference.decoding import (
     check_crops,
     check_declared_shape,
     first_line,
@@ -17,7 +17,7 @@ from edge_fer.scores.decoding import (
     scores_from_outputs,
     try_model,
 )
-from edge_fer.scores.manifest import Manifest
+from edge_fer.inference.manifest import Manifest
 from edge_fer.types import InputSpec
 
 if TYPE_CHECKING:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, get_args
 
 from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import ModelError
-from edge_fer.scores.checked_json import Fields, parse_object
-from edge_fer.scores.manifest_types import (
+from edge_fer.inference.manifest_types import (
     METADATA_KEY,
     SCHEMA,
     AccuracyEntry,
@@ -27,8 +26,9 @@ from edge_fer.scores.manifest_types import (
     Prior,
     Recipe,
 )
-from edge_fer.scores.model_bytes import read_model_bytes
-from edge_fer.scores.onnx_file import scan_onnx
+from edge_fer.inference.model_bytes import read_model_bytes
+from edge_fer.inference.onnx_file import scan_onnx
+from edge_fer.inference.strict_json import Fields, parse_object
 from edge_fer.types import ColourOrder, InputSpec, TensorLayout
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from edge_fer.errors import ModelError
-from edge_fer.scores.first_load import try_first
-from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER, open_classifier
-from edge_fer.scores.manifest import manifest_path
+from edge_fer.inference.first_load import try_first
+from edge_fer.inference.manifest import manifest_path
+from edge_fer.inference.open_model import BUNDLED_MODELS_FOLDER, open_classifier
 from tests.make_models import MODELS, NAME
 
 if TYPE_CHECKING:

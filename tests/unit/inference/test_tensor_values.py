@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge_fer.errors import ModelError
-from edge_fer.scores.tensor_values import tensor_values
+from edge_fer.inference.tensor_values import tensor_values
 from edge_fer.types import InputSpec
 
 PIXELS = np.asarray([[0.0, 1.0, 127.4, 128.0, 255.0]], np.float32)

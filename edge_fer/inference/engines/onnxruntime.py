@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_fer.errors import MissingExtra, ModelError
-from edge_fer.scores.decoding import (
+from edge_fer.inference.decoding import (
     check_crops,
     check_declared_shape,
     first_line,
     scores_from_outputs,
     try_model,
 )
-from edge_fer.scores.manifest import manifest_for_engine, read_model_bytes
-from edge_fer.scores.onnx_file import check_onnx
-from edge_fer.scores.tensor_values import TensorValues
+from edge_fer.inference.manifest import manifest_for_engine, read_model_bytes
+from edge_fer.inference.onnx_file import check_onnx
+from edge_fer.inference.tensor_values import TensorValues
 from edge_fer.third_party import import_onnxruntime
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_fer.scores.first_load import FirstLoad
-    from edge_fer.scores.manifest import Manifest, Recipe
+    from edge_fer.inference.first_load import FirstLoad
+    from edge_fer.inference.manifest import Manifest, Recipe
     from edge_fer.types import Batch, InputSpec, Scores
 
 _INPUT_TYPES: dict[str, type[np.generic]] = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_fer.scores.decoding import ScoresNotFinite
+from edge_fer.inference.decoding import ScoresNotFinite
 from edge_fer.types import Scores
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from typing import get_args
 
 import pytest
 
-from edge_fer.scores.fastest import TABLE, cost_of, fastest_table
-from edge_fer.scores.loading import bundled_models, open_classifier
-from edge_fer.scores.manifest import Recipe, read_manifest, write_manifest
-from edge_fer.scores.processor import Kind
+from edge_fer.inference.fastest import TABLE, cost_of, fastest_table
+from edge_fer.inference.manifest import Recipe, read_manifest, write_manifest
+from edge_fer.inference.open_model import bundled_models, open_classifier
+from edge_fer.inference.processor import Kind
 from tests.make_models import MODELS
-from tests.unit.scores.test_loading import engines, opened
+from tests.unit.inference.test_open_model import engines, opened
 
 SCRIPT = Path(__file__).parent.parent.parent.parent / "benchmarks" / "formats" / "fill_table.py"
 FLOAT = read_manifest(MODELS / "brightness-tiny-48x48-fp32.tflite")

@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from edge_fer.errors import ConfigError, EdgeFerError, MissingExtra, ModelError
-from edge_fer.scores.fastest import cost_of
-from edge_fer.scores.first_load import try_first
-from edge_fer.scores.litert import LitertClassifier
-from edge_fer.scores.manifest import read_manifest
-from edge_fer.scores.ort import OrtClassifier
-from edge_fer.scores.processor import read_processor
+from edge_fer.inference.engines.litert import LitertClassifier
+from edge_fer.inference.engines.onnxruntime import OrtClassifier
+from edge_fer.inference.fastest import cost_of
+from edge_fer.inference.first_load import try_first
+from edge_fer.inference.manifest import read_manifest
+from edge_fer.inference.processor import read_processor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from edge_fer.inference.first_load import FirstLoad
+    from edge_fer.inference.processor import Kind
     from edge_fer.protocols import Classifier
-    from edge_fer.scores.first_load import FirstLoad
-    from edge_fer.scores.processor import Kind
 
 Backend: TypeAlias = Literal["auto", "onnx", "litert"]
 BACKENDS: tuple[str, ...] = get_args(Backend)

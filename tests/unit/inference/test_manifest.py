@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from edge_fer.errors import ModelError
-from edge_fer.scores.manifest import (
+from edge_fer.inference.manifest import (
     AccuracyEntry,
     Calibration,
     Manifest,

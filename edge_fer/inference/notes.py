@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge_fer.scores.manifest import Manifest
+from edge_fer.inference.manifest import Manifest
 
 if TYPE_CHECKING:
     from edge_fer.protocols import Classifier

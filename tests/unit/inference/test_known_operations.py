@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from edge_fer.errors import ModelError
-from edge_fer.scores.known_operations import ONNX, TFLITE
-from edge_fer.scores.loading import BUNDLED_MODELS_FOLDER
-from edge_fer.scores.onnx_file import check_onnx, scan_onnx
-from edge_fer.scores.tflite_file import check_tflite, complaints_of_tflite
+from edge_fer.inference.known_operations import ONNX, TFLITE
+from edge_fer.inference.onnx_file import check_onnx, scan_onnx
+from edge_fer.inference.open_model import BUNDLED_MODELS_FOLDER
+from edge_fer.inference.tflite_file import check_tflite, complaints_of_tflite
 from tests.make_models import MODELS
 
 FILE = Path("model")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_fer.errors import ModelError
-from edge_fer.scores.manifest import (
+from edge_fer.inference.manifest import (
     LEAST_TEMPERATURE,
     MOST_SIDE_PX,
     MOST_TEMPERATURE,

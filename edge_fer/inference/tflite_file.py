@@ -11,7 +11,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from edge_fer.errors import ModelError
-from edge_fer.scores.known_operations import TFLITE
+from edge_fer.inference.known_operations import TFLITE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
