@@ -1,0 +1,1 @@
+"""Events: rules over what is seen, and what happens when one of them becomes true."""
