@@ -153,5 +153,14 @@ def _observation(
 ) -> Observation:
     timings = Timings((detected - start) * 1e3, (end - detected) * 1e3, (end - start) * 1e3)
     return Observation(
-        frame.seq, frame.captured_at, frame.wall_time, frame.source, frame.width, frame.height, faces, timings, unscored
+        frame.seq,
+        frame.captured_at,
+        frame.wall_time,
+        frame.source,
+        frame.width,
+        frame.height,
+        faces,
+        timings,
+        unscored,
+        frame.position,
     )

@@ -38,6 +38,8 @@ class Frame:
     """Seconds since 1970-01-01 UTC at which the frame was read; for printing only."""
     source: str
     """Name of the source as shown to people, without passwords."""
+    position: float | None = None
+    """Where it stands in its film, in seconds from the film's own timestamps; None for pictures and live sources."""
 
     @property
     def width(self) -> int:
@@ -234,17 +236,23 @@ class Observation:
     timings: Timings
     unscored: int = 0
     """Faces that were found and left out, because the model gave them NaN or infinite scores."""
+    position: float | None = None
+    """Where the frame stands in its film, in seconds from the film's own timestamps; None for pictures and live
+    sources."""
 
     def to_dict(self) -> dict[str, Any]:
         """The observation as plain data, the very content of a line of `edge-fer run --json`.
 
-        Scores are rounded to 4 decimals, milliseconds to 2; `time` is UTC as in RFC 3339.
+        Scores are rounded to 4 decimals, milliseconds to 2, and `position` to thousandths of a second;
+        `time` is UTC as in RFC 3339. `position` is absent where there is none.
         """
         timings = self.timings
+        position = {} if self.position is None else {"position": round(self.position, 3)}
         return {
             "schema": SCHEMA,
             "seq": self.seq,
             "time": rfc3339(self.wall_time),
+            **position,
             "source": self.source,
             "size": [self.width, self.height],
             "faces": [face.to_dict() for face in self.faces],

@@ -7,7 +7,7 @@ line of its own. Whoever sets OPENCV_LOG_LEVEL or OPENCV_FFMPEG_LOGLEVEL keeps t
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 # FFmpeg's level is read when the first video is opened (-8 is AV_LOG_QUIET). A camera's time-out is read when cv2 is
 # loaded, so a program that opens cameras imports this module before any other that imports cv2.
@@ -43,6 +43,17 @@ class Capture(Protocol):
         """Close the device or file."""
 
 
+@runtime_checkable
+class GrabbingCapture(Capture, Protocol):
+    """A capture that can decode a frame without making a picture of it."""
+
+    def grab(self) -> bool:
+        """Decode the next frame; False where there is none."""
+
+    def retrieve(self) -> tuple[bool, Any]:
+        """The picture of the frame that was grabbed last."""
+
+
 def use_threads(count: int) -> None:
     """Let OpenCV use so many threads, at least 1."""
     cv2.setNumThreads(count)
@@ -59,6 +70,15 @@ def read_picture_from(capture: Capture) -> Image | None:
     """Read the next frame; None where there is none or it is no picture."""
     try:
         read, value = capture.read()
+    except cv2.error:
+        return None
+    return value if read and is_picture(value) else None
+
+
+def retrieve_picture_from(capture: GrabbingCapture) -> Image | None:
+    """The frame that was grabbed last; None where it is no picture."""
+    try:
+        read, value = capture.retrieve()
     except cv2.error:
         return None
     return value if read and is_picture(value) else None

@@ -26,6 +26,7 @@ from edge_fer.types import Frame, SourceInfo
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from edge_fer.camera.film_part import FilmPart
     from edge_fer.camera.settings import CameraSettings
     from edge_fer.camera.videos import VideoFile
 
@@ -139,6 +140,7 @@ class Files:
         name: str,
         max_picture_px: int,
         skipped: LeftOut | None = None,
+        part: FilmPart | None = None,
     ) -> None:
         """Take files in the order given; they are opened one by one as they are asked for.
 
@@ -147,10 +149,11 @@ class Files:
             name: of the source, as shown to people.
             max_picture_px: pictures and videos with more pixels are left out.
             skipped: what was left out so far.
+            part: of each video that is read; None for all of it.
         """
         self._count = sum(1 if isinstance(part, Path) else len(part) for part in parts)
         self._left = _each_file(parts)
-        self._name, self._max_picture_px = name, max_picture_px
+        self._name, self._max_picture_px, self._part = name, max_picture_px, part
         self._next = 0
         self._video: VideoFile | None = None
         self._videos: set[str] = set()
@@ -222,7 +225,7 @@ class Files:
             return Frame(image, place, float(place), time.time(), str(path))
 
     def _begin_video(self, path: Path) -> VideoFile:
-        self._video = open_video(path, self._max_picture_px)
+        self._video = open_video(path, self._max_picture_px, self._part)
         self._videos.add(self._video.info.name)
         self._seen += 1
         return self._video
@@ -293,7 +296,7 @@ def open_files(paths: Iterable[Path], settings: CameraSettings, *, recursive: bo
     if not any(isinstance(part, Path) or len(part) for part in parts):
         line = skipped.line()
         raise SourceError(f"no pictures or videos in folder {name}{'; ' if line else ''}{line}")
-    files = Files(parts, name, settings.max_picture_px, skipped)
+    files = Files(parts, name, settings.max_picture_px, skipped, settings.part)
     files.begin()
     return files
 

@@ -77,4 +77,4 @@ def open_path(path: Path, settings: CameraSettings, *, recursive: bool = False) 
     is_video = is_video_file(path, start)
     if not is_video and (looks_like_picture(start) or path.suffix.lower() in PICTURE_SUFFIXES):
         return open_picture(path, settings)
-    return open_video(path, settings.max_picture_px)
+    return open_video(path, settings.max_picture_px, settings.part)

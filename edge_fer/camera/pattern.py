@@ -179,7 +179,7 @@ class DemoSource:
         if self._realtime:
             self._wait_until_due(timeout_seconds)
         seq, self._next = self._next, self._next + 1
-        return Frame(self.picture(seq), seq, seq / FPS, time.time(), "demo")
+        return Frame(self.picture(seq), seq, seq / FPS, time.time(), "demo", seq / FPS)
 
     def close(self) -> None:
         """Give out no more frames."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from edge_fer.camera.film_part import FilmPart
 from edge_fer.camera.turning import Turning
 from edge_fer.errors import ConfigError
 
@@ -33,6 +34,8 @@ class CameraSettings:
     """How long a camera or stream may give nothing, or nothing new, before it counts as lost."""
     max_picture_px: int = 51_000_000
     """Pictures with more pixels are refused before they are decoded."""
+    part: FilmPart = field(default_factory=FilmPart)
+    """Which frames of a film are read."""
     turning: Turning = field(default_factory=Turning)
     """How frames are turned before anything looks at them."""
     find_rotation: bool = False

@@ -100,7 +100,7 @@ def _from_capture(
         capture.release()
         raise SourceError(f"cannot open {name}: {hint}")
     if positive(capture.get(cv2.CAP_PROP_FRAME_COUNT)):
-        return VideoFile(capture, name, settings.max_picture_px)
+        return VideoFile(capture, name, settings.max_picture_px, settings.part)
     return _reader(capture, name, settings, wait, hint)
 
 
@@ -243,7 +243,7 @@ def _open_playlist(
         timeout_seconds=settings.open_timeout_seconds,
     )
     if not capture.live:
-        return VideoFile(capture, name, settings.max_picture_px)
+        return VideoFile(capture, name, settings.max_picture_px, settings.part)
     return _reader(capture, name, settings, wait, interrupt=capture.interrupt, silence_seconds=capture.silence_seconds)
 
 
@@ -270,6 +270,6 @@ def _open_film(
         raise problem or SourceError(f"cannot read {name}: it is damaged, cut short or no video")
     if file is not None:
         file.wait_at_most(settings.stall_seconds)
-        return VideoFile(capture, name, settings.max_picture_px)
+        return VideoFile(capture, name, settings.max_picture_px, settings.part)
     answer.wait_at_most(None)
     return _reader(capture, name, settings, wait, interrupt=client.interrupt)

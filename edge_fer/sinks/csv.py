@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 FIXED_COLUMNS = ("seq", "time", "source", "face", "id", "x", "y", "width", "height", "emotion", "score")
 """Columns before those of the labels; `face` counts the faces of a frame from 0, largest first."""
 
+POSITION = "position"
+"""The last column: where the frame stands in its film, in seconds; empty for pictures and live sources."""
+
 LONGEST_ROW_BYTES = 65_536
 """Further back nobody looks for the end of a row that was cut."""
 
@@ -32,9 +35,22 @@ class CsvSink:
     """Writes a heading and one row a face; a frame without a face has no row unless `empty_rows` is set."""
 
     def __init__(
-        self, stream: ByteStream, labels: Sequence[str], *, empty_rows: bool = False, heading: bool = True
+        self,
+        stream: ByteStream,
+        labels: Sequence[str],
+        *,
+        empty_rows: bool = False,
+        heading: bool = True,
+        positions: bool = True,
     ) -> None:
         """Write the heading, where asked.
+
+        Args:
+            stream: takes the lines.
+            labels: as the model has them.
+            empty_rows: write a row for a frame without a face, too.
+            heading: begin with one.
+            positions: end rows with the position; False goes on with a file that an earlier version began.
 
         Raises:
             SinkFinished: whoever read the stream has closed it.
@@ -42,9 +58,9 @@ class CsvSink:
         """
         self._stream = stream
         self._labels = tuple(labels)
-        self._empty_rows = empty_rows
+        self._empty_rows, self._positions = empty_rows, positions
         if heading:
-            write_line(stream, csv_line([*FIXED_COLUMNS, *labels]))
+            write_line(stream, csv_line(columns(labels) if positions else columns(labels)[:-1]))
 
     def write(self, observation: Observation) -> None:
         """Write the rows of one observation.
@@ -54,16 +70,19 @@ class CsvSink:
             SinkError: they could not be written, for example to a full disk.
         """
         start = (str(observation.seq), rfc3339(observation.wall_time), observation.source)
+        position = "" if observation.position is None else f"{observation.position:.3f}"
+        end = (position,) if self._positions else ()
         for number, scored in enumerate(observation.faces):
             box, scores = scored.face.box, scored.scores.as_dict()
             track = "" if scored.face.track_id is None else str(scored.face.track_id)
             place = (str(value) for value in (box.x, box.y, box.width, box.height))
             values = (f"{scores[label]:.4f}" for label in self._labels)
             score = f"{scores[scored.emotion]:.4f}"
-            write_line(self._stream, csv_line([*start, str(number), track, *place, scored.emotion, score, *values]))
+            row = [*start, str(number), track, *place, scored.emotion, score, *values, *end]
+            write_line(self._stream, csv_line(row))
         if self._empty_rows and not observation.faces:
             blanks = [""] * (len(FIXED_COLUMNS) - len(start) + len(self._labels))
-            write_line(self._stream, csv_line([*start, *blanks]))
+            write_line(self._stream, csv_line([*start, *blanks, *end]))
 
     def close(self) -> None:
         """Nothing is buffered here."""
@@ -88,25 +107,35 @@ class CsvFileSink(CsvSink):
         try:
             begun = open_again(path) if append else None
             self._file = begun or open_replacing(path)
-            has_heading = begun is not None and _go_to_end(begun, csv_line([*FIXED_COLUMNS, *labels]), path)
+            there = None if begun is None else _go_to_end(begun, labels, path)
         except OSError as exc:
             raise SinkError(f"cannot write {path}: {exc.strerror or exc}") from exc
-        super().__init__(self._file, labels, empty_rows=empty_rows, heading=not has_heading)
+        positions = there is None or POSITION in there
+        super().__init__(self._file, labels, empty_rows=empty_rows, heading=there is None, positions=positions)
 
     def close(self) -> None:
         """Close the file; may be called more than once."""
         self._file.close()
 
 
-def _go_to_end(file: FileIO, heading: str, path: Path) -> bool:
-    """Go behind the last whole row, cutting off what a loss of power left of another; whether there is a heading."""
-    line = heading.encode() + b"\n"
-    begin = file.read(len(line))
-    if begin != line:
-        if line.startswith(begin):  # nothing, or a heading that was cut
-            file.seek(0)
-            file.truncate()
-            return False
+def columns(labels: Sequence[str]) -> list[str]:
+    """The columns of a table, for a model with these labels."""
+    return [*FIXED_COLUMNS, *labels, POSITION]
+
+
+def _go_to_end(file: FileIO, labels: Sequence[str], path: Path) -> Sequence[str] | None:
+    """Go behind the last whole row, cutting off what a loss of power left of another; the columns that are there."""
+    present = columns(labels)
+    longest = csv_line(present).encode() + b"\n"
+    begin = file.read(len(longest))
+    if longest.startswith(begin) and begin != longest:  # nothing, or a heading that was cut
+        file.seek(0)
+        file.truncate()
+        return None
+    # Earlier versions wrote no position; a service that is started again after an update goes on with its file.
+    known = (present, present[:-1])
+    there = next((names for names in known if begin.startswith(csv_line(names).encode() + b"\n")), None)
+    if there is None:
         file.close()
         raise ConfigError(f"{path} has other columns, those of another model: move it away, or name another file")
     end = file.seek(0, os.SEEK_END)
@@ -115,7 +144,7 @@ def _go_to_end(file: FileIO, heading: str, path: Path) -> bool:
     end_of_row = begins_at + file.read().rfind(b"\n") + 1
     file.seek(end_of_row)
     file.truncate()
-    return True
+    return there
 
 
 def csv_line(fields: Sequence[str]) -> str:

@@ -154,3 +154,23 @@ def test_a_pipe_and_a_device_are_written_to(tmp_path: Path) -> None:
     finally:
         os.close(reader)
     assert pipe.is_fifo()
+
+
+def test_the_position_in_a_film_is_the_last_column() -> None:
+    stream = io.BytesIO()
+    sink = CsvSink(stream, FER_LABELS, empty_rows=True)
+    for seen in (replace(TWO, position=12.3456), TWO, replace(observation(), position=0.0)):
+        sink.write(seen)
+    assert stream.getvalue().decode().splitlines()[0].endswith(",neutral,position")
+    assert [row["position"] for row in rows(stream)] == ["12.346", "12.346", "", "", "0.000"]
+
+
+def test_a_file_that_an_earlier_version_began_is_gone_on_with_in_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "faces.csv"
+    sink = CsvFileSink(path, FER_LABELS)
+    sink.write(TWO)
+    sink.close()
+    old = "".join(line.rpartition(",")[0] + "\n" for line in path.read_text().splitlines())
+    path.write_text(old)
+
+    assert write_more(path) == [*old.splitlines(), *old.splitlines()[1:]]
