@@ -9,7 +9,7 @@ from edge_fer.cli.config import text_of
 from edge_fer.cli.configuration import run_keys
 
 if TYPE_CHECKING:
-    from edge_fer.config.keys import Key
+    from edge_fer.config.setting import Setting
 
 PAGE = Path(__file__).with_name("configuration.md")
 INTRODUCTION = """\
@@ -54,7 +54,7 @@ def configuration_page() -> str:
     return INTRODUCTION + "".join(_row(key) for key in run_keys())
 
 
-def _row(key: Key) -> str:
+def _row(key: Setting) -> str:
     default = f"`{text_of(key.default)}`" if key.default is not None else ""
     cells = (f"`{key.name}`", key.wanted, default, key.help)
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |\n"

@@ -15,8 +15,8 @@ from edge_fer.escaping import for_json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from edge_fer.config.keys import Value
-    from edge_fer.config.layers import Setting
+    from edge_fer.config.layers import SettingValue
+    from edge_fer.config.setting import Value
 
 FILE_OPTION = click.option(
     "--config",
@@ -69,15 +69,15 @@ def path(given: Path | None) -> None:
         say(f"{place}{'' if place in read else '  (does not exist)'}")
 
 
-def with_preset(settings: Mapping[str, Setting]) -> dict[str, Setting]:
+def with_preset(settings: Mapping[str, SettingValue]) -> dict[str, SettingValue]:
     """The settings, with those that nobody gave and that the preset decides as the preset has them."""
-    from edge_fer.config.layers import Setting
+    from edge_fer.config.layers import SettingValue
     from edge_fer.faces.tracking_settings import PRESETS
 
     name = settings["preset"].value
     preset = next(values for known, values in PRESETS.items() if known == name)
     return {
-        key: Setting(getattr(preset, key), f"preset {name}")
+        key: SettingValue(getattr(preset, key), f"preset {name}")
         if setting.value is None and hasattr(preset, key)
         else setting
         for key, setting in settings.items()

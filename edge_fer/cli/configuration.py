@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from edge_fer.config.keys import Key
 from edge_fer.config.layers import DEFAULT, files_to_read, read_settings
+from edge_fer.config.setting import Setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from edge_fer.cli.options import Function
-    from edge_fer.config.keys import Kind, Value
-    from edge_fer.config.layers import Setting
+    from edge_fer.config.layers import SettingValue
+    from edge_fer.config.setting import Kind, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +42,27 @@ RIVALS = {"source": "camera", "camera": "source"}
 ARGUMENT_HELP = {"source": "Video, picture, folder or address to read, or `demo`; cameras are given by `camera`."}
 
 
-def run_keys() -> tuple[Key, ...]:
+def run_keys() -> tuple[Setting, ...]:
     """The settings there are: the options of `edge-fer run`."""
     from edge_fer.cli.run import command
 
     return keys_of(command)
 
 
-def keys_of(command: click.Command) -> tuple[Key, ...]:
+def keys_of(command: click.Command) -> tuple[Setting, ...]:
     """The options and arguments of a command as keys, in its order."""
     keys = (key_of(parameter) for parameter in command.params)
     return tuple(key for key in keys if key.name not in NOT_KEYS)
 
 
-def key_of(parameter: click.Parameter) -> Key:
+def key_of(parameter: click.Parameter) -> Setting:
     """One option or argument as a key."""
     kind, parameter_type = kind_of(parameter), parameter.type
     option = max(parameter.opts, key=len)
     name = option.lstrip("-").replace("-", "_")
     text = parameter.help if isinstance(parameter, click.Option) else ARGUMENT_HELP.get(name)
     ranged = parameter_type if isinstance(parameter_type, (click.IntRange, click.FloatRange)) else None
-    return Key(
+    return Setting(
         name=name,
         kind=kind,
         help=text or "",
@@ -159,7 +159,7 @@ def configuration_files(context: click.Context) -> tuple[Path, ...]:
     return files
 
 
-def settings_in_force(given: Path | None, environment: Mapping[str, str] | None = None) -> dict[str, Setting]:
+def settings_in_force(given: Path | None, environment: Mapping[str, str] | None = None) -> dict[str, SettingValue]:
     """Every setting with its origin, as `edge-fer run` without options would take them.
 
     Raises:

@@ -172,7 +172,7 @@ def _machine(context: click.Context) -> Machine:
 
 
 def _tell_of_variables(machine: Machine) -> None:
-    from edge_fer.config.keys import ENVIRONMENT_PREFIX
+    from edge_fer.config.setting import ENVIRONMENT_PREFIX
 
     names = sorted(name for name in machine.environment if name.startswith(ENVIRONMENT_PREFIX))
     if names:

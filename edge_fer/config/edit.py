@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from edge_fer.config.keys import Value
+    from edge_fer.config.setting import Value
 
 NEW_FILE = "# Settings of edge-fer; docs/configuration.md lists them all, `edge-fer config show` those in force.\n"
 

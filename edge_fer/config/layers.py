@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_fer.config.keys import ENVIRONMENT_PREFIX, Key, Value, by_name, unknown_key
+from edge_fer.config.setting import ENVIRONMENT_PREFIX, Setting, Value, by_name, unknown_key
 from edge_fer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ DEFAULT = "default"
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class SettingValue:
     """A value and where it is from."""
 
     value: Value | None
@@ -67,11 +67,11 @@ def is_there(path: Path) -> bool:
 
 
 def read_settings(
-    keys: Iterable[Key],
+    keys: Iterable[Setting],
     environment: Mapping[str, str],
     given: Path | None = None,
     system_file: Path = SYSTEM_FILE,
-) -> dict[str, Setting]:
+) -> dict[str, SettingValue]:
     """Every key with its value and origin.
 
     Args:
@@ -84,21 +84,21 @@ def read_settings(
         ConfigError: a file cannot be read, or a file or variable has an unknown key or an unusable value.
     """
     known = by_name(keys)
-    settings = {name: Setting(key.default, DEFAULT) for name, key in known.items()}
+    settings = {name: SettingValue(key.default, DEFAULT) for name, key in known.items()}
     for path in files_to_read(environment, given, system_file):
         _lay(settings, read_file(path, known), known)
     _lay(settings, _read_environment(environment, known), known)
     return settings
 
 
-def read_file(path: Path, known: Mapping[str, Key]) -> dict[str, Setting]:
+def read_file(path: Path, known: Mapping[str, Setting]) -> dict[str, SettingValue]:
     """The settings in a TOML file.
 
     Raises:
         ConfigError: it cannot be read, is no TOML, or has an unknown key or an unusable value.
     """
     return {
-        name: Setting(_known_key(known, name, str(path)).check(value, str(path)), str(path))
+        name: SettingValue(_known_key(known, name, str(path)).check(value, str(path)), str(path))
         for name, value in parse_file(path).items()
     }
 
@@ -124,7 +124,7 @@ def parse_file(path: Path) -> dict[str, object]:
         raise ConfigError(f'{path} is no valid TOML: {error}; texts need quotes, such as camera = "0"') from error
 
 
-def _read_environment(environment: Mapping[str, str], known: Mapping[str, Key]) -> dict[str, Setting]:
+def _read_environment(environment: Mapping[str, str], known: Mapping[str, Setting]) -> dict[str, SettingValue]:
     found = {}
     for variable, text in environment.items():
         if not variable.startswith(ENVIRONMENT_PREFIX) or variable == FILE_VARIABLE or not text:
@@ -132,22 +132,22 @@ def _read_environment(environment: Mapping[str, str], known: Mapping[str, Key]) 
         name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
         if name not in known:
             raise unknown_key(name, f"environment variable {variable}", known)
-        found[name] = Setting(known[name].parse(text, variable), variable)
+        found[name] = SettingValue(known[name].parse(text, variable), variable)
     return found
 
 
-def _known_key(known: Mapping[str, Key], name: str, where: str) -> Key:
+def _known_key(known: Mapping[str, Setting], name: str, where: str) -> Setting:
     if name not in known:
         raise unknown_key(name, where, known)
     return known[name]
 
 
-def _lay(settings: dict[str, Setting], above: Mapping[str, Setting], known: Mapping[str, Key]) -> None:
+def _lay(settings: dict[str, SettingValue], above: Mapping[str, SettingValue], known: Mapping[str, Setting]) -> None:
     """Lay settings over those from lower places; one that is given there puts its rival out of force."""
     for name, setting in above.items():
         rival = known[name].rival
         if rival is not None and rival in above:
             raise ConfigError(f"{setting.origin}: {name} and {rival} exclude each other: keep one of them")
         if rival is not None and rival in settings:
-            settings[rival] = Setting(known[rival].default, DEFAULT)
+            settings[rival] = SettingValue(known[rival].default, DEFAULT)
         settings[name] = setting

@@ -20,8 +20,8 @@ from edge_fer.camera.pictures import check_size, decode_whole
 from edge_fer.camera.videos import check_start
 from edge_fer.cli.configuration import run_keys
 from edge_fer.config.edit import edited_text
-from edge_fer.config.keys import by_name
 from edge_fer.config.layers import read_file
+from edge_fer.config.setting import by_name
 from edge_fer.errors import ConfigError, ModelError, SourceError
 from edge_fer.inference.manifest import manifest_json, parse_manifest
 from edge_fer.inference.onnx_file import scan_onnx

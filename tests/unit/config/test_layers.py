@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from edge_fer.config.keys import Key
-from edge_fer.config.layers import MAX_FILE_BYTES, Setting, files_to_read, read_settings, user_file
+from edge_fer.config.layers import MAX_FILE_BYTES, SettingValue, files_to_read, read_settings, user_file
+from edge_fer.config.setting import Setting
 from edge_fer.errors import ConfigError
 
 KEYS = (
-    Key("source", "text", "what to read", rival="camera"),
-    Key("camera", "text", "camera", rival="source"),
-    Key("fps", "number", "rate", default=30, lowest=0.1, highest=1000),
-    Key("width", "integer", "width", default=640, lowest=16, highest=16384),
-    Key("json", "switch", "lines", default=False),
+    Setting("source", "text", "what to read", rival="camera"),
+    Setting("camera", "text", "camera", rival="source"),
+    Setting("fps", "number", "rate", default=30, lowest=0.1, highest=1000),
+    Setting("width", "integer", "width", default=640, lowest=16, highest=16384),
+    Setting("json", "switch", "lines", default=False),
 )
 
 
@@ -35,8 +35,8 @@ def write(path: Path, text: str) -> Path:
 
 def test_nothing_given_is_all_defaults(system: Path) -> None:
     settings = read_settings(KEYS, {}, system_file=system)
-    assert settings["fps"] == Setting(30, "default")
-    assert settings["camera"] == Setting(None, "default")
+    assert settings["fps"] == SettingValue(30, "default")
+    assert settings["camera"] == SettingValue(None, "default")
     assert list(settings) == [key.name for key in KEYS]
 
 
@@ -44,10 +44,10 @@ def test_environment_beats_the_users_file_and_that_beats_the_systems(system: Pat
     write(system, 'camera = "0"\nfps = 10\nwidth = 320\n')
     mine = write(home / ".config" / "edge-fer" / "config.toml", "fps = 20\nwidth = 800\n")
     settings = read_settings(KEYS, {"HOME": str(home), "EDGE_FER_WIDTH": "1280"}, system_file=system)
-    assert settings["camera"] == Setting("0", str(system))
-    assert settings["fps"] == Setting(20, str(mine))
-    assert settings["width"] == Setting(1280, "EDGE_FER_WIDTH")
-    assert settings["json"] == Setting(False, "default")
+    assert settings["camera"] == SettingValue("0", str(system))
+    assert settings["fps"] == SettingValue(20, str(mine))
+    assert settings["width"] == SettingValue(1280, "EDGE_FER_WIDTH")
+    assert settings["json"] == SettingValue(False, "default")
 
 
 def test_the_xdg_place_beats_home_and_a_relative_one_is_ignored(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_named_file_is_read_instead_of_the_others(system: Path, tmp_path: Path
     environment = {"EDGE_FER_CONFIG": str(named)} if by_variable else {}
     settings = read_settings(KEYS, environment, None if by_variable else named, system)
     assert settings["fps"].origin == "default"
-    assert settings["width"] == Setting(320, str(named))
+    assert settings["width"] == SettingValue(320, str(named))
 
 
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_rival_from_a_higher_place_puts_the_lower_one_out_of_force(system: Pat
     write(system, 'camera = "0"\n')
     settings = read_settings(KEYS, {"EDGE_FER_SOURCE": "demo"}, system_file=system)
     assert settings["source"].value == "demo"
-    assert settings["camera"] == Setting(None, "default")
+    assert settings["camera"] == SettingValue(None, "default")
 
 
 def test_rivals_in_one_place_are_an_error(system: Path) -> None:

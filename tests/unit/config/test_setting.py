@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from edge_fer.config.keys import Key, unknown_key
+from edge_fer.config.setting import Setting, unknown_key
 from edge_fer.errors import ConfigError
 
-FPS = Key("fps", "number", "rate", default=30, lowest=0.1, highest=1000)
-COUNT = Key("max_faces", "integer", "faces", default=20, lowest=1, highest=1000)
-ABOVE = Key("duration", "number", "end", lowest=0, lowest_excluded=True)
-PRESET = Key("preset", "text", "preset", choices=("fast", "balanced"))
-JSON = Key("json", "switch", "lines")
-TOPICS = Key("topics", "texts", "several")
+FPS = Setting("fps", "number", "rate", default=30, lowest=0.1, highest=1000)
+COUNT = Setting("max_faces", "integer", "faces", default=20, lowest=1, highest=1000)
+ABOVE = Setting("duration", "number", "end", lowest=0, lowest_excluded=True)
+PRESET = Setting("preset", "text", "preset", choices=("fast", "balanced"))
+JSON = Setting("json", "switch", "lines")
+TOPICS = Setting("topics", "texts", "several")
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ TOPICS = Key("topics", "texts", "several")
         (TOPICS, ["a", "b"], ("a", "b")),
     ],
 )
-def test_what_fits_is_taken(key: Key, value: object, expected: object) -> None:
+def test_what_fits_is_taken(key: Setting, value: object, expected: object) -> None:
     assert key.check(value, "file") == expected
 
 
@@ -48,13 +48,13 @@ def test_what_fits_is_taken(key: Key, value: object, expected: object) -> None:
         (JSON, 1, "true or false"),
         (TOPICS, "a", "a list of texts"),
         (TOPICS, ["a", 1], "a list of texts"),
-        (Key("camera", "text", ""), 0, "a text in quotes, not 0"),
-        (Key("camera", "text", ""), "", "a text"),
-        (Key("model", "path", ""), "a\0b", "a path"),
-        (Key("model", "path", ""), {"a": 1}, "a path"),
+        (Setting("camera", "text", ""), 0, "a text in quotes, not 0"),
+        (Setting("camera", "text", ""), "", "a text"),
+        (Setting("model", "path", ""), "a\0b", "a path"),
+        (Setting("model", "path", ""), {"a": 1}, "a path"),
     ],
 )
-def test_what_does_not_fit_is_told_with_place_key_and_what_is_wanted(key: Key, value: object, wanted: str) -> None:
+def test_what_does_not_fit_is_told_with_place_key_and_what_is_wanted(key: Setting, value: object, wanted: str) -> None:
     with pytest.raises(ConfigError) as caught:
         key.check(value, "/etc/some.toml")
     message = str(caught.value)
@@ -74,12 +74,12 @@ def test_what_does_not_fit_is_told_with_place_key_and_what_is_wanted(key: Key, v
         (TOPICS, "a, b,", ("a", "b")),
     ],
 )
-def test_texts_of_the_environment_become_values(key: Key, text: str, expected: object) -> None:
+def test_texts_of_the_environment_become_values(key: Setting, text: str, expected: object) -> None:
     assert key.parse(text, "EDGE_FER_X") == expected
 
 
 @pytest.mark.parametrize(("key", "text"), [(FPS, "fast"), (FPS, "nan"), (COUNT, "1.5"), (JSON, "maybe")])
-def test_texts_that_make_no_value_are_refused(key: Key, text: str) -> None:
+def test_texts_that_make_no_value_are_refused(key: Setting, text: str) -> None:
     with pytest.raises(ConfigError, match=f"EDGE_FER_X: {key.name} must be"):
         key.parse(text, "EDGE_FER_X")
 

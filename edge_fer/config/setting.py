@@ -20,7 +20,7 @@ ON, OFF = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class Setting:
     """One setting that a file or the environment can give."""
 
     name: str
@@ -122,7 +122,7 @@ def unknown_key(name: str, where: str, known: Iterable[str]) -> ConfigError:
     return ConfigError(f"{where}: unknown key {_shown(name)}: {hint}")
 
 
-def by_name(keys: Iterable[Key]) -> Mapping[str, Key]:
+def by_name(keys: Iterable[Setting]) -> Mapping[str, Setting]:
     """Keys by their names."""
     return {key.name: key for key in keys}
 
