@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_fer.cli.config import text_of
-from edge_fer.cli.configuration import run_keys
+from edge_fer.settings import FROM_FILES, keys, settings_of
 
 if TYPE_CHECKING:
     from edge_fer.config.setting import Setting
@@ -15,7 +15,7 @@ PAGE = Path(__file__).with_name("configuration.md")
 INTRODUCTION = """\
 # Configuration
 
-This page is made by `script/docs` from the options of `edge-fer run`.
+This page is made by `script/docs` from the declarations in `edge_fer/settings.py`.
 
 Each option of `edge-fer run` is also a key of a configuration file and an environment variable. `--min-face-px 64`,
 `EDGE_FER_MIN_FACE_PX=64` and the line `min_face_px = 64` say the same. What stands further up in this list wins:
@@ -39,7 +39,7 @@ min_face_px = 64
 
 A key that does not exist, a value of the wrong type and one out of range are errors that name the file and the key,
 with exit code 78; a service is not restarted on it. `source` and `camera` exclude each other: the one from the higher
-place counts. `edge-fer predict` takes `model`, `backend` and `threads` from here, and nothing else.
+place counts. All settings apply to `edge-fer run` and the service; those marked * apply to `edge-fer predict`, too.
 
 Give whole paths: others start from the folder in which the command runs. Keep passwords out of files that everybody
 may read.
@@ -51,12 +51,14 @@ may read.
 
 def configuration_page() -> str:
     """The whole page as Markdown."""
-    return INTRODUCTION + "".join(_row(key) for key in run_keys())
+    for_pictures = {setting.name for setting in settings_of(FROM_FILES["predict"])}
+    return INTRODUCTION + "".join(_row(setting, " *" if setting.name in for_pictures else "") for setting in keys())
 
 
-def _row(key: Setting) -> str:
-    default = f"`{text_of(key.default)}`" if key.default is not None else ""
-    cells = (f"`{key.name}`", key.wanted, default, key.help)
+def _row(setting: Setting, mark: str) -> str:
+    default = f"`{text_of(setting.default)}`" if setting.default is not None else ""
+    value = f"{setting.wanted}, {setting.unit}" if setting.unit else setting.wanted
+    cells = (f"`{setting.name}`{mark}", value, default, setting.help)
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |\n"
 
 

@@ -26,11 +26,12 @@ from edge_fer.faces.tracking import EachFrame
 from edge_fer.faces.verified import picture_detector
 from edge_fer.inference.mirrored import MirroredClassifier
 from edge_fer.inference.notes import classifier_notes
-from edge_fer.inference.open_model import BACKENDS, Backend, open_classifier
+from edge_fer.inference.open_model import BACKENDS, open_classifier
 from edge_fer.inference.smoothing import ScoreSmoother
 from edge_fer.observing import observe_all, observe_next, observe_whole
 from edge_fer.pipeline import READ_SECONDS
 from edge_fer.reading import ReadingSchedule
+from edge_fer.settings import FollowingOptions
 from edge_fer.sinks.runner import SystemClock
 from edge_fer.types import Frame
 from edge_fer.watching import open_watched_source
@@ -42,13 +43,14 @@ if TYPE_CHECKING:
     from edge_fer.faces.haar import HaarSettings
     from edge_fer.faces.tracking import FaceFollower
     from edge_fer.protocols import Classifier, FaceDetector, FrameSource
+    from edge_fer.settings import Backend
     from edge_fer.types import Image, Observation, ScoredFace
 
 PictureInput: TypeAlias = "Path | str | bytes | Image | Frame"
 """What can be analysed: a path, the bytes of a picture file, pixels as uint8 [height, width, 3] BGR or
 [height, width] grey, or a `Frame`."""
 
-SMOOTHING_SECONDS = 0.3
+SMOOTHING_SECONDS = FollowingOptions().smoothing
 """Time constant of the scores in `EdgeFer.stream`, that of `edge-fer run`."""
 
 _log = logging.getLogger("edge_fer.analyzer")

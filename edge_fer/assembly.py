@@ -22,12 +22,13 @@ from edge_fer.detectors import FaceSettings, build_file_follower, build_follower
 from edge_fer.errors import MissingExtra, one_line
 from edge_fer.faces.detector_settings import DetectorSettings
 from edge_fer.inference.notes import classifier_notes
-from edge_fer.inference.open_model import Backend, open_classifier
+from edge_fer.inference.open_model import open_classifier
 from edge_fer.inference.smoothing import ScoreSmoother
 from edge_fer.pipeline import Pipeline, RunLimits
 from edge_fer.reading import ReadingSchedule
 from edge_fer.registry import SINKS, create
 from edge_fer.serving import serve_metrics, serve_page
+from edge_fer.settings import FollowingOptions
 from edge_fer.sinks.csv import CsvFileSink, CsvSink
 from edge_fer.sinks.film import FILM_SUFFIXES, import_av
 from edge_fer.sinks.jsonl import JsonLinesSink
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from edge_fer.faces.tracking import FaceFollower
     from edge_fer.pipeline import Service
     from edge_fer.protocols import Classifier, Clock, FaceDetector, FrameSource, Sink
+    from edge_fer.settings import Backend
     from edge_fer.sinks.health import Health
     from edge_fer.sinks.jsonl import ByteStream
     from edge_fer.sinks.listening import Address
@@ -78,7 +80,7 @@ class RunSettings:
     """Wait for a camera or stream that is not there at the start, too."""
     faces: FaceSettings = field(default_factory=FaceSettings)
     """How faces are found and followed."""
-    smoothing_seconds: float = 0.3
+    smoothing_seconds: float = FollowingOptions().smoothing
     """Time constant over which scores are steadied; 0 leaves them as they are."""
     model: Path | None = None
     """Model file; None for the bundled one."""

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from edge_fer.faces.looking import Looker
     from edge_fer.faces.tracking import FaceFollower
-    from edge_fer.faces.tracking_settings import Preset
     from edge_fer.protocols import FaceDetector
+    from edge_fer.settings import Preset
     from edge_fer.types import Image, SourceInfo
 
 FOLLOW_FPS = 2.0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_fer.cli.options import NumberRange
 from edge_fer.cli.overwriting import Place, refuse_overwriting
 from edge_fer.cli.streams import say, tell
 from edge_fer.config.layers import user_file
@@ -122,7 +123,7 @@ def command(
 @click.argument("second", type=click.Path(path_type=Path), metavar="B.json")
 @click.option(
     "--fail-over",
-    type=click.FloatRange(min=0, min_open=True),
+    type=NumberRange(min=0, min_open=True),
     metavar="RATIO",
     help="End with exit code 1 where B takes more than so many times as long as A, or lacks a format that A has.",
 )

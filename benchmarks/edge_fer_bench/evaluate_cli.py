@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_fer.cli.options import NumberRange
 from edge_fer.cli.overwriting import refuse_overwriting
 from edge_fer_bench.progress import ProgressLine, make_folder
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--prior-correction",
     metavar="TAU",
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     help="Divide the scores by the classes' shares in training to this power, as convert can fold it in.",
 )
 @click.option(

@@ -17,6 +17,7 @@ from edge_fer.observing import observe_next
 from edge_fer.picture import in_colour
 from edge_fer.pipeline import Pipeline
 from edge_fer.reading import ReadingSchedule
+from edge_fer.settings import FollowingOptions
 from edge_fer.sinks.runner import SystemClock
 from edge_fer.types import Box
 from edge_fer_bench.judging import shown_by
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from edge_fer.faces.tracking import FaceTracker
-    from edge_fer.faces.tracking_settings import Preset
     from edge_fer.protocols import Classifier, FrameSource
+    from edge_fer.settings import Preset
     from edge_fer.sinks.runner import SinkRunner
     from edge_fer.types import Frame, Observation
     from edge_fer_bench.judging import Shown
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 Look: TypeAlias = "Callable[[Frame], list[Shown]]"
 """What a loop does with a frame."""
 
-SMOOTHING_SECONDS = 0.3
+SMOOTHING_SECONDS = FollowingOptions().smoothing
 
 
 def plain_loop(classifier: Classifier) -> Look:

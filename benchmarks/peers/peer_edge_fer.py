@@ -8,20 +8,18 @@ import sys
 import worker
 
 from edge_fer.assembly import RunSettings, Streams, build_pipeline
-from edge_fer.cli.following import following_settings
+from edge_fer.cli.run_settings import following_settings
 from edge_fer.faces.crop import whole_to_batch
 from edge_fer.inference.open_model import open_classifier
+from edge_fer.settings import DetectorOptions, FollowingOptions
 from edge_fer.types import Frame
-
-OPTIONS = dict.fromkeys(("detect_every", "detect_width", "scale_factor", "min_face_px", "cascade"))
 
 
 class Peer:
-    """Each film through a pipeline of its own, one step a frame."""
+    """Each film through a pipeline of its own, one step per frame."""
 
     def __init__(self, preset: str) -> None:
-        options = OPTIONS | {"preset": preset, "max_faces": 20, "forget_seconds": 2.0, "idle_fps": 1.0}
-        self._faces, self._tracking = following_settings(options)
+        self._faces = following_settings(FollowingOptions(preset=preset), DetectorOptions())
         self._pipeline, self._frame = None, 0
         self.begin()
 
@@ -29,7 +27,7 @@ class Peer:
         """A new film begins."""
         if self._pipeline is not None:
             self._pipeline.close()
-        settings = RunSettings(faces=self._faces, tracking=self._tracking)
+        settings = RunSettings(faces=self._faces)
         self._pipeline, self._frame = build_pipeline(settings, Streams(io.BytesIO(), sys.stderr)), 0
 
     def look(self, frame, seconds):

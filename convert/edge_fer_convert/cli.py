@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_fer.cli.options import NumberRange
 from edge_fer.cli.overwriting import refuse_overwriting
 from edge_fer.cli.streams import say
 from edge_fer.errors import ConfigError
@@ -100,7 +101,7 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option(
     "--prior-correction",
     metavar="TAU",
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     help="Fold in how far the classes' frequencies in training are divided out: 0 not at all, 1 wholly.",
 )
 @click.option(
@@ -119,21 +120,21 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option(
     "--max-loss",
     metavar="POINTS",
-    type=click.FloatRange(min=0.0),
+    type=NumberRange(min=0.0),
     help="Fail where a file loses more points of accuracy on --check (without it: of agreement).",
 )
 @click.option(
     "--timeout",
     "timeout_seconds",
     metavar="SECONDS",
-    type=click.FloatRange(min=0.0, min_open=True),
+    type=NumberRange(min=0.0, min_open=True),
     help="End the work after this time.  [default: by the size of MODEL and what is to be made, at most 1800]",
 )
 @click.option(
     "--memory-limit",
     "most_gigabytes",
     metavar="GB",
-    type=click.FloatRange(min=0.0, min_open=True),
+    type=NumberRange(min=0.0, min_open=True),
     default=8.0,
     show_default=True,
     help="End the work where it takes more memory.",

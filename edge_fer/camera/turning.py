@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import cv2
 
 from edge_fer.errors import ConfigError
+from edge_fer.settings import Flip
 from edge_fer.types import Box
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 Rotation: TypeAlias = Literal[0, 90, 180, 270]
 """Degrees clockwise."""
-Flip: TypeAlias = Literal["none", "horizontal", "vertical", "both"]
-"""`horizontal` exchanges left and right, `vertical` top and bottom."""
 
 ROTATIONS: tuple[Rotation, ...] = get_args(Rotation)
 FLIPS: tuple[str, ...] = get_args(Flip)

@@ -9,15 +9,14 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from edge_fer.cli.options import Function, add_options
 from edge_fer.cli.streams import tell
 from edge_fer.errors import one_line
 from edge_fer.escaping import for_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from edge_fer.settings import LogOptions
 
 ROOT = "edge_fer"
 PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.DEBUG, 7))
@@ -69,34 +68,18 @@ def priority(level: int) -> int:
     return next((found for lowest, found in PRIORITIES if level >= lowest), PRIORITIES[-1][1])
 
 
-def log_options(function: Function) -> Function:
-    """Add --verbose, --quiet and --log-format."""
-    options = (
-        click.option("--verbose", "-v", is_flag=True, help="Log details as well, such as every attempt to connect."),
-        click.option("--quiet", "-q", is_flag=True, help="Log warnings and errors only."),
-        click.option(
-            "--log-format",
-            type=click.Choice(["text", "json"]),
-            default="text",
-            show_default=True,
-            help="Form of the messages on standard error: lines of text, or one JSON object per line.",
-        ),
-    )
-    return add_options(function, *options)
-
-
-def show_messages(options: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+def show_messages(options: LogOptions, environment: Mapping[str, str]) -> None:
     """Write messages of the parts to standard error from now on; a later call replaces an earlier one.
 
     Args:
-        options: those of `log_options`; `verbose` goes before `quiet`.
-        environment: tells whether standard error is systemd's journal.
+        options: `verbose` wins over `quiet`.
+        environment: says whether standard error is systemd's journal.
     """
     logger = logging.getLogger(ROOT)
-    level = logging.DEBUG if options["verbose"] else logging.WARNING if options["quiet"] else logging.INFO
+    level = logging.DEBUG if options.verbose else logging.WARNING if options.quiet else logging.INFO
     logger.setLevel(level)
     logger.handlers = [handler for handler in logger.handlers if not isinstance(handler, MessageLines)]
-    as_json = options["log_format"] == "json"
+    as_json = options.log_format == "json"
     logger.addHandler(MessageLines(as_json=as_json, for_journal=is_journal(environment)))
 
 

@@ -1,8 +1,9 @@
 """No output of a command may be one of its inputs, or another output of it: seen before anything is opened.
 
-What each option does to files stands in `USES`, for all commands; a test fails where an option that names a file is
-missing. Two names are one file whatever they are called: relative, behind links of either kind, written in capital
-letters where the file system knows no difference, or not there yet and in the same folder.
+What each option does to files stands in `USES`, for all commands; that of `run` and `predict` is declared with their
+settings. A test fails where an option that names a file is missing. Two names are one file whatever they are called:
+relative, behind links of either kind, written in capital letters where the file system makes no difference, or not
+there yet and in the same folder.
 """
 
 from __future__ import annotations
@@ -11,52 +12,22 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge_fer.errors import SourceError
+from edge_fer.settings import PREDICT, RUN, settings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-Use: TypeAlias = Literal["reads", "reads model", "reads data", "writes", "writes video", "fills", "nothing"]
-"""What is done to the file or folder that an option names.
+    from edge_fer.config.setting import FileUse
 
-| use | meaning |
-|---|---|
-| reads | a file, or a folder with all that is in it |
-| reads model | the same, with the description beside it; results may be put beside it |
-| reads data | the same; results may not be put beside it |
-| writes | one file |
-| writes video | one file that would be read if it lay in a folder that is read |
-| fills | files in a folder |
-| nothing | it names no file |
-"""
-
-USES: dict[str, dict[str, Use]] = {
-    "run": {
-        "source": "reads",
-        "csv": "writes",
-        "save": "writes video",
-        "sinks": "writes",
-        "model": "reads model",
-        "cascade": "reads",
-        "detector_model": "reads",
-        "source_password_file": "reads",
-        "mqtt_password_file": "reads",
-        "mqtt_ca": "reads",
-        "config": "reads",
-    },
-    "predict": {
-        "pictures": "reads data",
-        "csv": "writes",
-        "annotate": "fills",
-        "model": "reads model",
-        "cascade": "reads",
-        "detector_model": "reads",
-        "config": "reads",
-    },
+USES: Mapping[str, Mapping[str, FileUse]] = {
+    "run": {setting.name: setting.use for setting in settings_of(RUN) if setting.use is not None} | {"config": "reads"},
+    "predict": {setting.name: setting.use for setting in settings_of(PREDICT) if setting.use is not None}
+    | {"pictures": "reads data", "config": "reads"},
     "convert": {
         "model": "reads model",
         "calibration_data": "reads",
@@ -108,7 +79,7 @@ class Place:
 
     option: str
     path: Path
-    use: Use
+    use: FileUse
 
     def __str__(self) -> str:
         return f"{self.option} {self.path}"
@@ -236,14 +207,14 @@ def _check_folder(folder: Place, read: Place, *, recursive: bool) -> None:
 
 def _places(command: str, parameter: click.Parameter, values: dict[str, Any]) -> list[Place]:
     name = parameter.name or ""
-    use, value = USES.get(command, {}).get(name, "nothing"), values.get(name)
-    if use == "nothing" or not value:
+    use, value = USES.get(command, {}).get(name), values.get(name)
+    if use is None or not value:
         return []
     option = parameter.opts[0] if isinstance(parameter, click.Option) else name.upper().removesuffix("S")
     given = value if isinstance(value, (tuple, list)) else (value,)
     places = []
     for one in given:
-        if name == "sinks":
+        if name == "sink":
             value = str(one).partition("=")[2]
             places += [Place(option, Path(value), use)] if value else []
             continue

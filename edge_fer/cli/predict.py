@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -11,22 +13,34 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_fer.cli.camera_options import AUTO, turning, turning_options
 from edge_fer.cli.configuration import config_option
-from edge_fer.cli.following import detector_options
-from edge_fer.cli.options import engine_options, max_megapixels_option
+from edge_fer.cli.logs import show_messages
+from edge_fer.cli.options import settings_options
 from edge_fer.cli.overwriting import Place, check_standard_output, is_standard_output, refuse_copies, refuse_overwriting
+from edge_fer.cli.run_settings import AUTO, turning
 from edge_fer.cli.streams import on_terminal, open_output, tell
 from edge_fer.errors import lacks_memory, one_line
+from edge_fer.settings import (
+    PREDICT,
+    DetectorOptions,
+    EngineOptions,
+    FolderOptions,
+    LimitOptions,
+    LogOptions,
+    PredictOptions,
+    TableOptions,
+    TurningOptions,
+    chosen,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from edge_fer.analyzer import EdgeFer
     from edge_fer.camera.left_out import LeftOut
     from edge_fer.types import Frame, Image, Observation, ScoredFace
 
-CSV_FILE = click.Path(dir_okay=False, path_type=Path)
+log = logging.getLogger("edge_fer.predict")
+
 EXIT_SOME_FAILED = 1
 EXIT_NONE_OPENED = 3
 
@@ -67,34 +81,10 @@ def _is_no_csv_file(word: str) -> bool:
 
 @click.command("predict", cls=PredictCommand, short_help="Read every face in pictures.")
 @click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
-@click.option("--top", type=click.IntRange(1, 100), default=1, show_default=True, help="Emotions shown a face.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON line a picture.")
-@click.option("--csv", type=CSV_FILE, metavar="FILE", help="Write one row per face to a file; - is standard output.")
-@click.option("--recursive", is_flag=True, help="Look into folders within folders, too.")
-@click.option(
-    "--annotate",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Write annotated copies of the pictures into this folder.",
-)
-@click.option(
-    "--mirror", is_flag=True, help="Read each face mirrored too and average the scores; takes the model twice the time."
-)
-@click.option("--whole", is_flag=True, help="Take each picture as one face that is already cropped.")
-@engine_options
-@click.option(
-    "--min-face-px",
-    type=click.IntRange(1, 10_000),
-    default=16,
-    show_default=True,
-    help="Ignore faces smaller than this, in pixels of the picture.",
-)
-@detector_options
-@max_megapixels_option
-@turning_options
-@config_option("model", "backend", "threads", "max_megapixels", "rotate", "flip", "detector", "detector_model")
+@settings_options(*PREDICT)
+@config_option("predict")
 @click.pass_context
-def command(context: click.Context, /, pictures: tuple[str, ...], **options: Any) -> None:
+def command(context: click.Context, /, pictures: tuple[str, ...], **values: Any) -> None:
     """Read the facial expression of every face in PICTURE...: files, folders, or patterns such as 'party/*.jpg'.
 
     What a file is read as is decided by its content, not by its name; what a folder holds beside pictures is counted.
@@ -106,26 +96,28 @@ def command(context: click.Context, /, pictures: tuple[str, ...], **options: Any
       edge-fer predict photos/ --json > faces.jsonl
       edge-fer predict *.jpg --annotate annotated/
     """
-    check_standard_output(as_json=options["as_json"], csv=options["csv"])
+    show_messages(chosen(LogOptions, values), os.environ)
+    options, table = chosen(PredictOptions, values), chosen(TableOptions, values)
+    check_standard_output(as_json=options.json, csv=table.csv)
     found = [Place("PICTURE", Path(name), "reads data") for name, is_given in matching(pictures) if not is_given]
     refuse_overwriting(context, "predict", found)
     from edge_fer.sinks.runner import SinkFinished
 
-    names, skipped = expand(pictures, recursive=options["recursive"])
-    if options["annotate"] is not None:
-        refuse_copies(*_copies(names, options["annotate"]), "--annotate")
+    names, skipped = expand(pictures, recursive=chosen(FolderOptions, values).recursive)
+    if options.annotate is not None:
+        refuse_copies(*_copies(names, options.annotate), "--annotate")
     try:
-        outcome = _predict(names, skipped, options)
+        outcome = _predict(names, skipped, values)
     except SinkFinished:  # the reader, such as head, has seen enough
         context.exit(0)
     line = outcome.skipped.line()
     if line:
-        tell(line)
+        log.info("%s", line)
     if outcome.failed and outcome.failed + outcome.read > 1:
-        tell(f"{outcome.failed} of {outcome.failed + outcome.read} pictures could not be done")
+        log.error("%s of %s pictures could not be processed", outcome.failed, outcome.failed + outcome.read)
     if not outcome.read:
         if not outcome.failed:
-            tell(f"no pictures in {', '.join(pictures)}")
+            log.error("no pictures in %s", ", ".join(pictures))
         context.exit(EXIT_NONE_OPENED)
     context.exit(EXIT_SOME_FAILED if outcome.failed else 0)
 
@@ -197,7 +189,7 @@ def face_text(scored: ScoredFace, top: int) -> str:
     return f"{box.x},{box.y} {box.width}x{box.height}: {emotions}"
 
 
-def _predict(names: Sequence[tuple[str, bool]], skipped: LeftOut, options: dict[str, Any]) -> Outcome:
+def _predict(names: Sequence[tuple[str, bool]], skipped: LeftOut, values: Mapping[str, Any]) -> Outcome:
     from edge_fer.analyzer import EdgeFer
     from edge_fer.camera.auto_turning import best_rotation
     from edge_fer.camera.left_out import Reason
@@ -205,45 +197,49 @@ def _predict(names: Sequence[tuple[str, bool]], skipped: LeftOut, options: dict[
     from edge_fer.errors import NotAPicture, SinkError, SourceError
     from edge_fer.faces.detector_settings import DetectorSettings
     from edge_fer.sinks.annotated import AnnotatedFolder, folders_below
-    from edge_fer.sinks.progress import progress_bar
 
-    outcome, turn, find = Outcome(skipped), turning(options), options["rotate"] == AUTO
-    folder = AnnotatedFolder(options["annotate"], top=options["top"]) if options["annotate"] else None
+    options, table, turn_options = (
+        chosen(PredictOptions, values),
+        chosen(TableOptions, values),
+        chosen(TurningOptions, values),
+    )
+    engine, detector = chosen(EngineOptions, values), chosen(DetectorOptions, values)
+    max_picture_px = round(chosen(LimitOptions, values).max_megapixels * 1e6)
+    outcome, turn = Outcome(skipped), turning(turn_options)
+    folder = AnnotatedFolder(options.annotate, top=table.top) if options.annotate else None
     below = folders_below(Path(name) for name, _ in names) if folder else {}
     search = DetectorSettings.for_pictures(
-        model=options["detector_model"], cascade=options["cascade"], min_face_px=options["min_face_px"]
+        model=detector.detector_model, cascade=detector.cascade, min_face_px=options.min_face_px
     )
-    bar = len(names) > 1 and on_terminal(sys.stderr) and not on_terminal(sys.stdout)
     with (
         EdgeFer(
-            options["model"],
-            engine=options["backend"],
-            threads=options["threads"],
-            detector=options["detector"],
+            engine.model,
+            engine=engine.backend,
+            threads=engine.threads,
+            detector=detector.detector,
             search=search,
-            mirror=options["mirror"],
+            mirror=options.mirror,
         ) as fer,
-        _writers(fer.labels, options) as write,
+        _writers(fer.labels, table, as_json=options.json) as write,
+        _with_bar(names) as shown_names,
     ):
         if fer.warning is not None:
-            tell(fer.warning)
+            log.warning("%s", fer.warning)
         for note in fer.model_notes:
-            tell(f"model: {note}")
-        judge = upright_judge(options["detector"], search) if find else None
+            log.info("model: %s", note)
+        judge = upright_judge(detector.detector, search) if turn_options.rotate == AUTO else None
 
         def turned(image: Image) -> Image:
             best = None if judge is None else best_rotation(image, turn, judge)
             return (best or turn).apply(image)
 
-        for number, (name, is_given) in enumerate(names):
-            if bar:
-                click.echo("\r" + progress_bar(number, len(names)), nl=False, err=True)
+        for name, is_given in shown_names:
             try:
-                frame = _read(name, outcome.read + outcome.failed, round(options["max_megapixels"] * 1e6))
+                frame = _read(name, outcome.read + outcome.failed, max_picture_px)
                 frame = replace(frame, image=turned(frame.image))
-                seen = _observe(fer, frame, options["whole"])
+                seen = fer.analyze(frame, whole=options.whole)
                 if seen.unscored:
-                    tell(f"{name}: {seen.unscored} left out of the faces, the model gave no finite scores")
+                    log.warning("%s: %s faces left out: the model gave no finite scores", name, seen.unscored)
             except Exception as exc:
                 if not isinstance(exc, SourceError) and not lacks_memory(exc):
                     raise
@@ -251,7 +247,7 @@ def _predict(names: Sequence[tuple[str, bool]], skipped: LeftOut, options: dict[
                     skipped.add(exc.reason)
                     continue
                 outcome.failed += 1
-                tell(_refusal(name, exc))
+                log.error("%s", _refusal(name, exc))
                 continue
             # Outside of any `try`: an output that fails once will fail for every picture.
             write(seen)
@@ -261,10 +257,18 @@ def _predict(names: Sequence[tuple[str, bool]], skipped: LeftOut, options: dict[
                     folder.save(Path(name), frame.image, seen, below.get(name))
             except SinkError as exc:
                 outcome.failed, outcome.read = outcome.failed + 1, outcome.read - 1
-                tell(str(exc))
-    if bar:
-        tell(progress_bar(len(names), len(names)))
+                log.error("%s", exc)
     return outcome
+
+
+@contextlib.contextmanager
+def _with_bar(names: Sequence[tuple[str, bool]]) -> Iterator[Iterable[tuple[str, bool]]]:
+    """The names, with a progress bar on the terminal where results go elsewhere."""
+    if len(names) < 2 or not on_terminal(sys.stderr) or on_terminal(sys.stdout):
+        yield names
+        return
+    with click.progressbar(names, show_pos=True, file=sys.stderr) as bar:
+        yield bar
 
 
 def _refusal(name: str, error: Exception) -> str:
@@ -287,37 +291,33 @@ def _read(name: str, seq: int, max_picture_px: int) -> Frame:
     return Frame(read_picture(Path(name), max_picture_px), seq, 0.0, time.time(), name)
 
 
-def _observe(fer: EdgeFer, frame: Frame, whole: bool) -> Observation:
-    return fer.analyze(frame, whole=whole)
-
-
 @contextlib.contextmanager
-def _writers(labels: Sequence[str], options: dict[str, Any]) -> Iterator[Callable[[Observation], None]]:
+def _writers(labels: Sequence[str], table: TableOptions, *, as_json: bool) -> Iterator[Callable[[Observation], None]]:
     """What writes each result where it was asked for: a table into its file, the rest to standard output."""
     from edge_fer.sinks.csv import CsvFileSink, CsvSink
     from edge_fer.sinks.jsonl import JsonLinesSink, write_line
 
-    output, csv = open_output(), options["csv"]
+    output, csv = open_output(), table.csv
 
     def write_text(seen: Observation) -> None:
-        texts = [face_text(scored, options["top"]) for scored in seen.faces] or ["no face"]
+        texts = [face_text(scored, table.top) for scored in seen.faces] or ["no face"]
         for text in texts:
             write_line(output, one_line(f"{seen.source}: {text}"))
 
     if is_standard_output(csv):
         yield CsvSink(output, labels, empty_rows=True).write
         return
-    to_output = JsonLinesSink(output).write if options["as_json"] else write_text
+    to_output = JsonLinesSink(output).write if as_json else write_text
     if csv is None:
         yield to_output
         return
-    table = CsvFileSink(csv, labels, empty_rows=True)
+    file = CsvFileSink(csv, labels, empty_rows=True)
 
     def write_both(seen: Observation) -> None:
-        table.write(seen)
+        file.write(seen)
         to_output(seen)
 
     try:
         yield write_both
     finally:
-        table.close()
+        file.close()

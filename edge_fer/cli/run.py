@@ -7,23 +7,20 @@ import logging
 import os
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_fer.cli.camera_options import camera_name, camera_options, camera_settings
-from edge_fer.cli.configuration import RereadableCommand, config_option, parsed_anew, prefer_given
-from edge_fer.cli.following import detector_options, following_options, following_settings
-from edge_fer.cli.logs import log_options, show_messages
-from edge_fer.cli.options import engine_options, max_megapixels_option
-from edge_fer.cli.output_options import metrics_address, mqtt_settings, output_options, plugin_sinks
+from edge_fer.cli.configuration import RereadableCommand, config_option, parsed_again, prefer_given
+from edge_fer.cli.logs import show_messages
+from edge_fer.cli.options import settings_options
 from edge_fer.cli.overwriting import check_standard_output, is_standard_output, names_file, refuse_overwriting
+from edge_fer.cli.run_settings import camera_name, run_settings
 from edge_fer.cli.signals import stop_signals
-from edge_fer.cli.streams import on_terminal, open_output
-from edge_fer.cli.web_options import web_options, web_settings
+from edge_fer.cli.streams import open_output
 from edge_fer.confinement import without_memory_dumps
 from edge_fer.errors import EdgeFerError
+from edge_fer.settings import RUN, LogOptions, chosen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,29 +32,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("edge_fer.run")
 
-OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
-
 
 @click.command("run", cls=RereadableCommand, short_help="Read faces from a camera, video, stream, folder or the demo.")
-@click.argument("source", nargs=-1, metavar="[SOURCE]...")
-@click.option("--recursive", is_flag=True, help="Look into folders within folders, too.")
-@camera_options
-@click.option("--json/--no-json", "as_json", default=False, help="Print one JSON line a frame on standard output.")
-@click.option("--csv", type=OUTPUT_FILE, metavar="FILE", help="Write one row per face to a file; - is standard output.")
-@click.option("--save", type=OUTPUT_FILE, metavar="FILE", help="Write the annotated video, such as out.mp4.")
-@click.option("--show/--no-show", default=None, help="Show a window; by default where there is a screen.")
-@click.option("--headless", is_flag=True, help="Never show a window; the same as --no-show.")
-@click.option("--top", type=click.IntRange(1, 100), default=1, show_default=True, help="Emotions shown a face.")
-@click.option("--max-frames", type=click.IntRange(min=1), metavar="N", help="End after this many frames.")
-@click.option("--duration", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End after this long.")
-@engine_options
-@following_options
-@detector_options
-@max_megapixels_option
-@output_options
-@web_options
-@log_options
-@config_option()
+@settings_options(*RUN)
+@config_option("run")
 @click.pass_context
 def command(context: click.Context, /, **_options: Any) -> None:
     """Read the facial expressions in SOURCE, frame by frame.
@@ -66,8 +44,8 @@ def command(context: click.Context, /, **_options: Any) -> None:
     ends by itself, or goes round for ever with --serve. A camera is given with --camera 0. Several files and folders
     are read one after the other; what a file is read as is decided by its content, not by its name.
 
-    q in the window, Ctrl-C and SIGTERM end the run; SIGHUP lets a run without a terminal read its settings anew. JSON
-    goes to standard output, all else to standard error.
+    q in the window, Ctrl-C and SIGTERM end the run; on SIGHUP a run without a terminal reads its settings again.
+    JSON goes to standard output, all else to standard error.
 
     \b
     Examples:
@@ -80,10 +58,10 @@ def command(context: click.Context, /, **_options: Any) -> None:
     from edge_fer.assembly import Streams, build_pipeline
     from edge_fer.device.notify import service_manager
 
-    show_messages(context.params, os.environ)
+    show_messages(chosen(LogOptions, context.params), os.environ)
     settings = settings_of(context)
     warn_of_password(settings.source)
-    # Who is started again and again, as a service is, must not begin a file anew; and a video cannot go on.
+    # A service is started again and again and must not begin a file from the start each time; a video cannot go on.
     settings = replace(settings, append="NOTIFY_SOCKET" in os.environ)
     without_memory_dumps()
     with stop_signals(may_begin_anew=settings.save is None) as signals:
@@ -96,7 +74,7 @@ def command(context: click.Context, /, **_options: Any) -> None:
 
         report = _work(open_run(settings), signals)
         while signals.begin_again():
-            settings, pipeline = _open_anew(context, settings, open_run)
+            settings, pipeline = _open_again(context, settings, open_run)
             report = _work(pipeline, signals)
     context.exit(130 if signals.interrupted else 1 if report.failures else 0)
 
@@ -117,9 +95,9 @@ def settings_of(context: click.Context) -> RunSettings:
         alone = next((name for name in names if not names_file(name)), None)
         if alone is not None:
             raise click.UsageError(f"several sources must be files and folders: give {alone} alone", context)
-    check_standard_output(as_json=context.params["as_json"], csv=context.params["csv"])
+    check_standard_output(as_json=context.params["json"], csv=context.params["csv"])
     refuse_overwriting(context, "run")
-    return _settings(names, context.params)
+    return run_settings(names, context.params)
 
 
 def warn_of_password(source: str) -> None:
@@ -146,19 +124,19 @@ def _work(pipeline: Pipeline, signals: StopSignals) -> RunReport:
     return report
 
 
-def _open_anew(
+def _open_again(
     context: click.Context, before: RunSettings, open_run: Callable[[RunSettings], Pipeline]
 ) -> tuple[RunSettings, Pipeline]:
     """The run with its settings as they are now; with those from before where the new ones cannot be used."""
     try:
-        fresh = parsed_anew(context)
+        fresh = parsed_again(context)
         settings = replace(settings_of(fresh), append=True)
         pipeline = open_run(settings)
     except (EdgeFerError, click.UsageError) as error:
         why = error.format_message() if isinstance(error, click.UsageError) else str(error)
         log.error("%s; going on with the settings as they were", why)
         return before, open_run(replace(before, append=True))
-    show_messages(fresh.params, os.environ)
+    show_messages(chosen(LogOptions, fresh.params), os.environ)
     log.info("the settings were read again")
     return settings, pipeline
 
@@ -185,50 +163,6 @@ def report_lines(report: RunReport) -> list[str]:
     lines += [f"{name}: {count} not written, it was too slow" for name, count in report.dropped.items()]
     lines += [f"{name}: {count} failed" for name, count in report.failures.items()]
     return lines
-
-
-def _settings(names: tuple[str, ...], options: dict[str, Any]) -> RunSettings:
-    from edge_fer.assembly import RunSettings
-    from edge_fer.pipeline import RunLimits
-    from edge_fer.sinks.window import screen_attached
-
-    as_json, show = options["as_json"], options["show"]
-    prints = as_json or is_standard_output(options["csv"])
-    if options["headless"]:
-        show = False
-    elif show is None:
-        # Lines that go to another program are not meant for eyes.
-        show = screen_attached(os.environ) and not prints
-    serve = web_settings(options)
-    return RunSettings(
-        source=names[0],
-        more_sources=names[1:],
-        recursive=options["recursive"],
-        wait=options["wait"],
-        camera=camera_settings(names[0], options, realtime=bool(show) or serve is not None, repeat=serve is not None),
-        faces=following_settings(options),
-        smoothing_seconds=options["smoothing"],
-        model=options["model"],
-        backend=options["backend"],
-        threads=options["threads"],
-        limits=RunLimits(options["max_frames"], options["duration"]),
-        json=as_json,
-        csv=options["csv"],
-        mqtt=mqtt_settings(options),
-        metrics=metrics_address(options),
-        metrics_names=tuple(options["metrics_name"]),
-        plugin_sinks=plugin_sinks(options),
-        save=options["save"],
-        serve=serve,
-        show=bool(show),
-        status=shows_status(options) and not (prints and on_terminal(sys.stdout)),
-        top=options["top"],
-    )
-
-
-def shows_status(options: dict[str, Any]) -> bool:
-    """Whether people look at standard error and want to see how it goes."""
-    return on_terminal(sys.stderr) and not options["quiet"] and options["log_format"] == "text"
 
 
 def _size_and_rate(width: int | None, height: int | None, fps: float | None) -> str:

@@ -11,8 +11,10 @@ import click
 from click.core import ParameterSource
 
 from edge_fer.cli.configuration import Surroundings
+from edge_fer.config.setting import WRITES, by_name
 from edge_fer.device.unit import Credential
 from edge_fer.errors import ConfigError
+from edge_fer.settings import RUN, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,11 +22,9 @@ if TYPE_CHECKING:
     from edge_fer.assembly import RunSettings
     from edge_fer.device.unit import Scope
 
-WRITTEN = ("csv", "save")
+SETTINGS = by_name(settings_of(RUN))
+WRITTEN = frozenset(name for name, one in SETTINGS.items() if one.kind == "path" and one.use in WRITES)
 """Options for files that a run writes."""
-SECRET_ENDINGS = ("_password_file", "_token_file")
-NETWORK_WORDS = ("URL", "HOST", "PORT", "ADDRESS")
-"""An option whose value is one of these, by its metavar, needs the network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +71,19 @@ def plan_run(given: Sequence[str], scope: Scope, environment: Mapping[str, str])
             "the password in the address would stand in the unit for everybody to read: leave it out, put it in a file "
             "and give --source-password-file FILE; in an address that takes it as a parameter, write {password} there"
         )
-    parameters = {parameter.name: parameter for parameter in command.params}
     values = {name: value for name, value in context.params.items() if value is not None}
     credentials = tuple(
-        Credential(parameters[name].opts[0], Path(os.path.abspath(value)))  # noqa: PTH100 - no link is followed
+        Credential(SETTINGS[name].option, Path(os.path.abspath(value)))  # noqa: PTH100 - no link is followed
         for name, value in values.items()
-        if scope == "system" and name.endswith(SECRET_ENDINGS)
+        if scope == "system" and SETTINGS[name].secret
     )
     secret = {credential.option for credential in credentials}
     arguments = [word for parameter, words in options if parameter.opts[0] not in secret for word in words]
-    waits = parameters.get("wait")
-    if waits is not None and context.get_parameter_source("wait") is ParameterSource.DEFAULT:
-        arguments.insert(0, waits.opts[0])
-    network = "://" in settings.source or any(
-        value and _needs_network(parameters[name]) for name, value in values.items()
-    )
+    if context.get_parameter_source("wait") is ParameterSource.DEFAULT:
+        arguments.insert(0, SETTINGS["wait"].option)
+    network = "://" in settings.source or any(value and SETTINGS[name].network for name, value in values.items())
     csi = settings.source.partition(":")[0] == "rpicam"
-    reads = _check_places(parameters, values, scope)
+    reads = _check_places(values, scope)
     # The file of --config is no value of the run.
     reads += [Path(words[-1]) for parameter, words in options if parameter.name == "config"]
     sources = map(Path, (settings.source, *settings.more_sources))
@@ -134,13 +130,14 @@ def _whole(text: str, *, must_exist: bool) -> str:
     return os.path.abspath(text)  # noqa: PTH100 - links stay as they are named
 
 
-def _check_places(parameters: Mapping[str, click.Parameter], values: Mapping[str, Any], scope: Scope) -> list[Path]:
+def _check_places(values: Mapping[str, Any], scope: Scope) -> list[Path]:
     """The files that are read; one that is written elsewhere than allowed, or named by half a path, is an error."""
     reads = []
     for name, value in values.items():
-        if not isinstance(parameters[name].type, click.Path) or name.endswith(SECRET_ENDINGS):
+        setting = SETTINGS[name]
+        if setting.kind != "path" or setting.secret:
             continue
-        path, option = Path(value), parameters[name].opts[0]
+        path, option = Path(value), setting.option
         if name in WRITTEN:
             if scope == "system" and (path.is_absolute() or ".." in path.parts):
                 raise ConfigError(
@@ -157,8 +154,3 @@ def _check_places(parameters: Mapping[str, click.Parameter], values: Mapping[str
 
 def _half_a_path(option: str, path: Path) -> ConfigError:
     return ConfigError(f"{option}: a service has no folder that it starts from: give the whole path of {path}")
-
-
-def _needs_network(parameter: click.Parameter) -> bool:
-    metavar = getattr(parameter, "metavar", None) or ""
-    return any(word in metavar for word in NETWORK_WORDS)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from dataclasses import dataclass, fields, replace
+from dataclasses import field as dataclass_field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from edge_fer.errors import ConfigError
 
@@ -16,32 +17,75 @@ Kind: TypeAlias = Literal["text", "texts", "path", "integer", "number", "switch"
 Value: TypeAlias = "str | int | float | bool | tuple[str, ...]"
 
 ENVIRONMENT_PREFIX = "EDGE_FER_"
+DECLARATION = "setting"
+"""Where a field of a dataclass keeps its declaration."""
 ON, OFF = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+FileUse: TypeAlias = Literal["reads", "reads model", "reads data", "writes", "writes video", "fills"]
+"""What is done to the file or folder that an option names.
+
+| use | meaning |
+|---|---|
+| reads | a file, or a folder with all that is in it |
+| reads model | the same, with the description beside it; results may be put beside it |
+| reads data | the same; results may not be put beside it |
+| writes | one file |
+| writes video | one file that would be read if it lay in a folder that is read |
+| fills | files in a folder |
+"""
+WRITES: tuple[FileUse, ...] = ("writes", "writes video", "fills")
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting that a file or the environment can give."""
+    """The declaration of one setting: command line, files, environment, documentation and service follow from it."""
 
-    name: str
-    """As a file writes it, such as `min_face_px`."""
     kind: Kind
     help: str
-    """What it does, in one line."""
+    """What it does, in one or two sentences."""
     default: Value | None = None
     """None where nothing is set, or where another setting decides."""
+    name: str = ""
+    """As a file writes it, such as `min_face_px`; a field of a dataclass gives it its own, see `declared`."""
+    unit: str = ""
+    """Of a number, such as `pixels`."""
+    metavar: str = ""
+    """What the help shows for the value where its unit does not."""
     choices: tuple[str, ...] = ()
     """The only texts allowed; empty for any."""
     lowest: float | None = None
     highest: float | None = None
     lowest_excluded: bool = False
     """True where the value must be above `lowest`."""
-    option: str = ""
-    """The option of the command line, such as `--min-face-px`; empty for an argument."""
-    parameter: str = ""
-    """The name under which the command takes it."""
+    may_be_empty: bool = False
+    """Whether an empty text means something."""
+    argument: bool = False
+    """True for what the command line takes without an option, and there several times."""
+    short: str = ""
+    """A second option of one letter, such as `-v`."""
+    negatable: bool = False
+    """True for a switch with an option for each side, such as `--show` and `--no-show`."""
+    in_files: bool = True
+    """Whether files and the environment can give it."""
     rival: str | None = None
-    """The name of a key that asks for the same in another way; of the two, the one from the higher place counts."""
+    """The name of a setting that asks for the same in another way; the one from the higher place counts."""
+    use: FileUse | None = None
+    """What is done to the file that it names; None where it names none."""
+    secret: bool = False
+    """Whether a service is handed the file that it names as a credential, which nobody else can read."""
+    network: bool = False
+    """Whether a service needs the network for it."""
+
+    def field(self) -> Any:
+        """A field of a frozen dataclass with this declaration and its default."""
+        default = () if self.kind == "texts" or self.argument else self.default
+        return dataclass_field(default=default, metadata={DECLARATION: self})
+
+    @property
+    def option(self) -> str:
+        """The option of the command line, such as `--min-face-px`; empty for an argument."""
+        return "" if self.argument else "--" + self.name.replace("_", "-")
 
     @property
     def variable(self) -> str:
@@ -67,19 +111,19 @@ class Setting:
         return f"{noun} {'above' if self.lowest_excluded else 'from'} {self.lowest:.15g} to {self.highest:.15g}"
 
     def check(self, value: object, where: str) -> Value:
-        """The value as this key takes it.
+        """The value as this setting takes it.
 
         Args:
             value: as TOML gives it.
             where: the file or variable that it is from, for messages.
 
         Raises:
-            ConfigError: it is of the wrong type or out of range; the message names where, key and what is allowed.
+            ConfigError: it is of the wrong type or out of range; the message names where, setting and what is allowed.
         """
         if self.choices and isinstance(value, int) and not isinstance(value, bool):
             value = str(value)  # a choice between numbers is written without quotes by most
         fitting = _typed(self.kind, value)
-        if fitting is None or not self._allows(fitting):
+        if fitting is None or not self.allows(fitting):
             raise ConfigError(f"{where}: {self.name} must be {self.wanted}, not {_shown(value)}")
         return fitting
 
@@ -101,9 +145,12 @@ class Setting:
                 parsed = text
         return self.check(parsed, where)
 
-    def _allows(self, value: Value) -> bool:
+    def allows(self, value: Value) -> bool:
+        """Whether a value of the right type is one of those allowed."""
         if isinstance(value, str):
-            return value in self.choices if self.choices else bool(value) and "\0" not in value
+            if self.choices:
+                return value in self.choices
+            return (bool(value) or self.may_be_empty) and "\0" not in value
         if isinstance(value, (bool, tuple)):
             return True
         if isinstance(value, float) and not math.isfinite(value):
@@ -122,9 +169,26 @@ def unknown_key(name: str, where: str, known: Iterable[str]) -> ConfigError:
     return ConfigError(f"{where}: unknown key {_shown(name)}: {hint}")
 
 
-def by_name(keys: Iterable[Setting]) -> Mapping[str, Setting]:
-    """Keys by their names."""
-    return {key.name: key for key in keys}
+def declared(group: type) -> tuple[Setting, ...]:
+    """The settings that the fields of a dataclass declare, in their order."""
+    return tuple(replace(one.metadata[DECLARATION], name=one.name) for one in fields(group))
+
+
+def by_name(settings: Iterable[Setting]) -> Mapping[str, Setting]:
+    """Settings by their names."""
+    return {setting.name: setting for setting in settings}
+
+
+def check_ranges(values: object, settings: Iterable[Setting]) -> None:
+    """Refuse attributes of an object that are not what the settings of their names allow; None is always allowed.
+
+    Raises:
+        ConfigError: naming the first, and what is allowed.
+    """
+    for setting in settings:
+        value = getattr(values, setting.name)
+        if value is not None and not setting.allows(value):
+            raise ConfigError(f"{setting.name} must be {setting.wanted}, not {value}")
 
 
 def _typed(kind: Kind, value: object) -> Value | None:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import cv2
 
+from edge_fer.config.setting import Setting, check_ranges
 from edge_fer.errors import ConfigError
 from edge_fer.faces.schedule import SearchPlan
+from edge_fer.settings import FollowingOptions, ranges
 from edge_fer.types import Box, Face
 
 if TYPE_CHECKING:
@@ -44,6 +46,11 @@ FINER = 1.5
 
 TURNS = (-25.0, 25.0)
 """Turns of the steps that look for tilted heads; the cascade finds those tilted by up to 15 degrees from there."""
+
+_RANGES = (
+    *ranges(FollowingOptions, "detect_width", "scale_factor", "min_face_px", "max_faces"),
+    Setting("integer", "", name="min_neighbors", lowest=0, highest=1000),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +114,7 @@ class HaarSettings:
         Raises:
             ConfigError: a value is out of range; the message names it.
         """
-        limits: tuple[tuple[str, float | None, float, float], ...] = (
-            ("detect_width", self.detect_width, 24, 10_000),
-            ("scale_factor", self.scale_factor, 1.01, 3.0),
-            ("min_neighbors", self.min_neighbors, 0, 1000),
-            ("min_face_px", self.min_face_px, 1, 10_000),
-            ("max_faces", self.max_faces, 1, 1000),
-        )
-        for name, value, low, high in limits:
-            if value is not None and not low <= value <= high:
-                raise ConfigError(f"{name} must be from {low:g} to {high:g}, not {value:g}")
+        check_ranges(self, _RANGES)
 
 
 class HaarFaceDetector:

@@ -2,63 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from edge_fer.errors import ConfigError
+from edge_fer.config.setting import Setting, check_ranges
+from edge_fer.settings import FollowingOptions, ranges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Preset: TypeAlias = Literal["fast", "balanced", "thorough"]
-
-
-@dataclass(frozen=True, slots=True)
-class TrackingSettings:
-    """How faces are followed; the defaults are those of the preset `balanced`."""
-
-    detect_every: int = 12
-    """The whole frame is searched every so many frames while all faces are in sight; at least 1."""
-    search_every: int = 3
-    """The same while no face is in sight, or shortly after one was lost; at least 1."""
-    look_every: int = 4
-    """A cascade looks at each face again every so many frames; in between its template is followed."""
-    looks_a_frame: int = 3
-    """At most so many faces are looked at by a cascade in one frame, the longest unseen first."""
-    bridge_seconds: float = 1.0
-    """A face on which all cascades are silent is shown for so long by its template alone."""
-    forget_seconds: float = 2.0
-    """A face that was out of sight for longer gets a new id."""
-    idle_fps: float = 1.0
-    """Searches a second while nothing moves and no face is in sight; 0 searches only when something moves."""
-    idle_after_seconds: float = 2.0
-    """How long nothing must move, with no face in sight, before the scene counts as idle."""
-    read_every: int = 3
-    """A face that neither moves nor changes is read in one of so many frames; at least 1."""
-    max_faces: int = 20
-    """At most this many faces are followed."""
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no sense.
-
-        Raises:
-            ConfigError: a value is out of range; the message names it.
-        """
-        limits: tuple[tuple[str, float, float, float], ...] = (
-            ("detect_every", self.detect_every, 1, 10_000),
-            ("search_every", self.search_every, 1, 10_000),
-            ("look_every", self.look_every, 1, 100),
-            ("looks_a_frame", self.looks_a_frame, 1, 1000),
-            ("bridge_seconds", self.bridge_seconds, 0, 60),
-            ("forget_seconds", self.forget_seconds, 0, 3600),
-            ("idle_fps", self.idle_fps, 0, 1000),
-            ("idle_after_seconds", self.idle_after_seconds, 0, 3600),
-            ("read_every", self.read_every, 1, 100),
-            ("max_faces", self.max_faces, 1, 1000),
-        )
-        for name, value, low, high in limits:
-            if not low <= value <= high:
-                raise ConfigError(f"{name} must be from {low:g} to {high:g}, not {value:g}")
+    from edge_fer.settings import Preset
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +33,50 @@ PRESETS: Mapping[Preset, PresetValues] = {
     "thorough": PresetValues(5, 2, 2, 20, 1, 1.1, 16),
 }
 """From least work to most; figures for each are in docs/tuning.md."""
+
+_BALANCED, _ASKED = PRESETS["balanced"], FollowingOptions()
+_DETECT_EVERY, *_OTHERS = ranges(FollowingOptions, "detect_every", "forget_seconds", "idle_fps", "max_faces")
+_RANGES = (
+    _DETECT_EVERY,
+    *_OTHERS,
+    replace(_DETECT_EVERY, name="search_every"),
+    Setting("integer", "", name="look_every", lowest=1, highest=100),
+    Setting("integer", "", name="read_every", lowest=1, highest=100),
+    Setting("integer", "", name="looks_a_frame", lowest=1, highest=1000),
+    Setting("number", "", name="bridge_seconds", lowest=0, highest=60),
+    Setting("number", "", name="idle_after_seconds", lowest=0, highest=3600),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingSettings:
+    """How faces are followed; the defaults are those of the preset `balanced`."""
+
+    detect_every: int = _BALANCED.detect_every
+    """The whole frame is searched once in this many frames while all faces are in sight; at least 1."""
+    search_every: int = _BALANCED.search_every
+    """The same while no face is in sight, or shortly after one was lost; at least 1."""
+    look_every: int = _BALANCED.look_every
+    """A cascade looks at each face again once in this many frames; in between its template is followed."""
+    looks_a_frame: int = _BALANCED.looks_a_frame
+    """At most this many faces are looked at by a cascade in one frame, the longest unseen first."""
+    bridge_seconds: float = 1.0
+    """A face on which all cascades are silent is shown for this long by its template alone."""
+    forget_seconds: float = _ASKED.forget_seconds
+    """A face that was out of sight for longer gets a new id."""
+    idle_fps: float = _ASKED.idle_fps
+    """Searches per second while nothing moves and no face is in sight; 0 searches only when something moves."""
+    idle_after_seconds: float = 2.0
+    """How long nothing must move, with no face in sight, before the scene counts as idle."""
+    read_every: int = _BALANCED.read_every
+    """A face that neither moves nor changes is read once in this many frames; at least 1."""
+    max_faces: int = _ASKED.max_faces
+    """At most this many faces are followed."""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense.
+
+        Raises:
+            ConfigError: a value is out of range; the message names it.
+        """
+        check_ranges(self, _RANGES)

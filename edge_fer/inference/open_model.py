@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from edge_fer.errors import ConfigError, EdgeFerError, MissingExtra, ModelError
 from edge_fer.inference.engines.litert import LitertClassifier
@@ -18,6 +18,7 @@ from edge_fer.inference.fastest import cost_of
 from edge_fer.inference.first_load import try_first
 from edge_fer.inference.manifest import read_manifest
 from edge_fer.inference.processor import read_processor
+from edge_fer.settings import Backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from edge_fer.inference.processor import Kind
     from edge_fer.protocols import Classifier
 
-Backend: TypeAlias = Literal["auto", "onnx", "litert"]
 BACKENDS: tuple[str, ...] = get_args(Backend)
 
 BUNDLED_MODELS_FOLDER = Path(__file__).parent.parent / "models"

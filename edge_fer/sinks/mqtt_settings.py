@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from edge_fer import passwords
 from edge_fer.errors import ConfigError
 from edge_fer.escaping import for_terminal
+from edge_fer.settings import MqttOptions
 from edge_fer.sinks.listening import Address, is_loopback
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ class MqttSettings:
     """First levels of the topics of all devices."""
     ca: Path | None = None
     """Certificates that are trusted instead of the system's; only with TLS."""
-    interval_seconds: float = 1.0
+    interval_seconds: float = MqttOptions().mqtt_interval
     """Shortest time between two states."""
-    discovery_prefix: str = "homeassistant"
+    discovery_prefix: str = MqttOptions().mqtt_discovery
     """Where Home Assistant looks for devices; empty for no discovery."""
     name: str | None = None
     """What people call the device; None for its identity where that is chosen, else for the host and the camera."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_fer.cli.configuration import NOT_KEYS, run_keys
 from edge_fer.cli.main import exit_code
 from edge_fer.cli.run import command as run_command
+from edge_fer.settings import keys
 from tests.conftest import REPOSITORY
 from tests.programs import run_edge_fer, run_python, without_screen
 
@@ -49,14 +49,15 @@ def run(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[st
 
 
 def test_every_option_of_run_is_a_key_under_its_own_name() -> None:
-    keys = {key.option: key.name for key in run_keys() if key.option}
     options = [max(one.opts, key=len) for one in run_command.params if one.param_type_name == "option"]
-    expected = {option: option[2:].replace("-", "_") for option in options}
-    assert keys == {option: name for option, name in expected.items() if name not in NOT_KEYS}
+    assert [setting.option for setting in keys() if setting.option] == [
+        option for option in options if option not in ("--headless", "--config")
+    ]
+    assert all(setting.option in ("", "--" + setting.name.replace("_", "-")) for setting in keys())
 
 
 def test_every_key_says_what_it_does() -> None:
-    assert [key.name for key in run_keys() if not key.help] == []
+    assert [setting.name for setting in keys() if not setting.help] == []
 
 
 def test_show_tells_values_and_origins(
@@ -75,7 +76,7 @@ def test_show_prints_a_line_for_each_key(home: Path, capsys: pytest.CaptureFixtu
     configure(home, "json = true\n")
     assert exit_code(["config", "show"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(run_keys())
+    assert len(lines) == len(keys())
     assert any(line.split()[:2] == ["json", "true"] for line in lines)
 
 
@@ -136,6 +137,16 @@ def test_predict_takes_the_engine_from_the_file_and_nothing_else(home: Path, sha
     result = run("predict", shared_picture)
     assert result.stdout.startswith(f"{shared_picture}: ")
     assert len(result.stdout.split(",")) == 2  # one face with one emotion: the only comma is that of x,y
+
+
+def test_predict_takes_the_cascade_of_the_detector_from_the_file_too(home: Path, shared_picture: Path) -> None:
+    configure(home, 'detector = "haar"\ncascade = "gone.xml"\n')
+    assert "gone.xml" in run("predict", shared_picture, code=78).stderr
+
+
+def test_an_empty_prefix_in_a_file_turns_discovery_off(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    configure(home, 'mqtt_discovery = ""\n')
+    assert shown(capsys)["mqtt_discovery"]["value"] == ""
 
 
 @pytest.fixture

@@ -6,32 +6,34 @@ from typing import TYPE_CHECKING, Any
 import click
 import pytest
 
-from edge_fer.cli.following import detector_options, following_options, following_settings
+from edge_fer.cli.options import settings_options
+from edge_fer.cli.run_settings import following_settings
 from edge_fer.detectors import FaceSettings
 from edge_fer.faces.tracking_settings import PRESETS
+from edge_fer.settings import DetectorOptions, FollowingOptions, chosen
 from tests.programs import run_edge_fer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def parsed(*arguments: str) -> dict[str, Any]:
+def faces_of(*arguments: str) -> FaceSettings:
     @click.command()
-    @following_options
-    @detector_options
-    def command(**options: Any) -> dict[str, Any]:
-        return options
+    @settings_options(FollowingOptions, DetectorOptions)
+    def command(**values: Any) -> FaceSettings:
+        return following_settings(chosen(FollowingOptions, values), chosen(DetectorOptions, values))
 
-    return command.main(list(arguments), standalone_mode=False)
+    faces: FaceSettings = command.main(list(arguments), standalone_mode=False)
+    return faces
 
 
 def test_without_options_the_settings_are_the_defaults() -> None:
-    assert following_settings(parsed()) == FaceSettings()
+    assert faces_of() == FaceSettings()
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 def test_a_preset_sets_everything_that_is_not_given(preset: str) -> None:
-    faces = following_settings(parsed("--preset", preset, "--min-face-px", "77"))
+    faces = faces_of("--preset", preset, "--min-face-px", "77")
     values, tracking = PRESETS[preset], faces.tracking  # type: ignore[index]
     assert faces.search.min_face_px == 77
     assert (faces.search.detect_width, faces.search.scale_factor) == (None, values.scale_factor)
@@ -39,9 +41,7 @@ def test_a_preset_sets_everything_that_is_not_given(preset: str) -> None:
 
 
 def test_options_reach_both_search_and_following() -> None:
-    faces = following_settings(
-        parsed("--detect-every", "2", "--max-faces", "3", "--forget-seconds", "5", "--idle-fps", "0")
-    )
+    faces = faces_of("--detect-every", "2", "--max-faces", "3", "--forget-seconds", "5", "--idle-fps", "0")
     tracking = faces.tracking
     assert (faces.search.max_faces, tracking.max_faces) == (3, 3)
     # With nobody in sight the search is never rarer than with somebody.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_fer.cli.logs import MessageLines, is_journal, priority, show_messages
+from edge_fer.settings import LogOptions
 from tests.mosquitto import free_port
 from tests.programs import command_line, run_edge_fer
 
@@ -98,15 +99,30 @@ def test_under_systemd_each_line_begins_with_its_priority(tiny_model: Path) -> N
     os.close(writing)
 
 
+def test_predict_says_as_much_as_it_is_asked_for_and_in_that_form(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "gone.txt").write_text("no picture")
+    words = ["predict", tmp_path, tmp_path / "none.jpg", "--model", tiny_model]
+    spoken = run_edge_fer(*words)
+    assert len(spoken.stderr.splitlines()) == 2
+    quiet = run_edge_fer(*words, "--quiet")
+    assert "none.jpg" in quiet.stderr
+    assert len(quiet.stderr.splitlines()) == 1
+    records = [json.loads(line) for line in run_edge_fer(*words, "--log-format", "json").stderr.splitlines()]
+    assert [(one["level"], one["logger"]) for one in records] == [
+        ("error", "edge_fer.predict"),
+        ("info", "edge_fer.predict"),
+    ]
+
+
 def test_details_are_shown_where_they_are_asked_for() -> None:
     logger = logging.getLogger("edge_fer")
     before = logger.level, list(logger.handlers)
     try:
         for options, level in (
-            ({"verbose": True, "quiet": False, "log_format": "text"}, logging.DEBUG),
-            ({"verbose": True, "quiet": True, "log_format": "text"}, logging.DEBUG),
-            ({"verbose": False, "quiet": True, "log_format": "json"}, logging.WARNING),
-            ({"verbose": False, "quiet": False, "log_format": "text"}, logging.INFO),
+            (LogOptions(True, False, "text"), logging.DEBUG),
+            (LogOptions(True, True, "text"), logging.DEBUG),
+            (LogOptions(False, True, "json"), logging.WARNING),
+            (LogOptions(False, False, "text"), logging.INFO),
         ):
             show_messages(options, {})
             assert logger.level == level

@@ -96,6 +96,23 @@ def test_every_command_and_option_has_help(name: str) -> None:
                 assert parameter.help, f"{name} {parameter.opts[0]} has no help"
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_option_of_any_command_takes_nan(name: str) -> None:
+    with click.Context(cli) as context:
+        command = cli.get_command(context, name)
+        commands = [command, *command.commands.values()] if isinstance(command, click.Group) else [command]
+        numbers = [
+            parameter.type
+            for one in commands
+            if one is not None
+            for parameter in one.params
+            if isinstance(parameter.type, click.types.FloatParamType)
+        ]
+        for number in numbers:
+            with pytest.raises(click.BadParameter):
+                number.convert("nan", None, context)
+
+
 def test_an_unknown_command_is_told_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(["predcit"]) == 2
     assert "No such command 'predcit': did you mean 'predict'?" in capsys.readouterr().err

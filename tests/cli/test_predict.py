@@ -100,7 +100,7 @@ def test_bad_pictures_are_told_and_counted_and_the_others_done(folder: Path, tin
     assert len(lines) == 5
     for name, line in zip(bad, lines, strict=False):
         assert name in line
-    assert lines[-1] == "4 of 6 pictures could not be done"
+    assert lines[-1] == "4 of 6 pictures could not be processed"
 
 
 def test_when_no_picture_can_be_opened_the_exit_code_is_3(folder: Path, tiny_model: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from edge_fer.cli.camera_options import camera_name
 from edge_fer.cli.run import report_lines, source_text
+from edge_fer.cli.run_settings import camera_name
 from edge_fer.pipeline import RunReport
 from edge_fer.sinks.summary import Tally, TruthCheck
 from edge_fer.types import Image, SourceInfo

@@ -18,7 +18,6 @@ from PIL import Image as Pillow
 from edge_fer.camera.picture_headers import looks_like_picture, read_header
 from edge_fer.camera.pictures import check_size, decode_whole
 from edge_fer.camera.videos import check_start
-from edge_fer.cli.configuration import run_keys
 from edge_fer.config.edit import edited_text
 from edge_fer.config.layers import read_file
 from edge_fer.config.setting import by_name
@@ -26,13 +25,14 @@ from edge_fer.errors import ConfigError, ModelError, SourceError
 from edge_fer.inference.manifest import manifest_json, parse_manifest
 from edge_fer.inference.onnx_file import scan_onnx
 from edge_fer.inference.tflite_file import check_tflite
+from edge_fer.settings import keys
 
 REPOSITORY = Path(__file__).parent.parent.parent
 MODELS = REPOSITORY / "tests" / "models"
 NAME = Path("fuzzed")
 MOST_PX = 100_000
 LENGTHS = (b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x80\0\0\0", b"\x7f\xff\xff\xff")
-KEYS = by_name(run_keys())
+KEYS = by_name(keys())
 
 
 def picture_header(data: bytes) -> None:

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from edge_fer.camera.picture_headers import looks_like_picture, read_header
-from edge_fer.cli.configuration import run_keys
 from edge_fer.config.layers import read_settings
 from edge_fer.errors import ConfigError, EdgeFerError, ModelError, one_line
 from edge_fer.faces.crop import crop_faces
 from edge_fer.inference.decoding import scores_from_outputs
 from edge_fer.inference.manifest import Manifest, manifest_json, parse_manifest
+from edge_fer.settings import keys
 from edge_fer.sinks.csv import CsvSink
 from edge_fer.sinks.jsonl import JsonLinesSink
 from edge_fer.types import FER_LABELS, Box, Face, InputSpec, Observation, ScoredFace, Scores, Timings
@@ -107,7 +107,7 @@ def test_scores_are_probabilities_or_an_error(values: Any, kind: Any, temperatur
 
 # Settings.
 
-KEYS = run_keys()
+KEYS = keys()
 NAMES = [key.name for key in KEYS]
 toml_values = st.one_of(
     st.booleans().map(lambda value: str(value).lower()),

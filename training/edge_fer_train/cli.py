@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_fer.cli.options import NumberRange
 from edge_fer.cli.overwriting import refuse_overwriting
 from edge_fer.errors import ConfigError
 from edge_fer_train.settings import (
@@ -37,15 +38,15 @@ def _whole(key: str) -> click.IntRange:
     return click.IntRange(int(low), int(high))
 
 
-def _number(key: str) -> click.FloatRange:
-    return click.FloatRange(*RANGES[key])
+def _number(key: str) -> NumberRange:
+    return NumberRange(*RANGES[key])
 
 
 def _share_or_auto(context: click.Context, parameter: click.Parameter, value: str | None) -> float | str | None:
     """A number of 0 to 1, or the word auto."""
     if value in (None, "auto"):
         return value
-    return float(click.FloatRange(0, 1).convert(value, parameter, context))  # type: ignore[arg-type]
+    return float(NumberRange(0, 1).convert(value, parameter, context))
 
 
 @contextlib.contextmanager

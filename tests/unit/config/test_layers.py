@@ -9,11 +9,11 @@ from edge_fer.config.setting import Setting
 from edge_fer.errors import ConfigError
 
 KEYS = (
-    Setting("source", "text", "what to read", rival="camera"),
-    Setting("camera", "text", "camera", rival="source"),
-    Setting("fps", "number", "rate", default=30, lowest=0.1, highest=1000),
-    Setting("width", "integer", "width", default=640, lowest=16, highest=16384),
-    Setting("json", "switch", "lines", default=False),
+    Setting("text", "what to read", name="source", rival="camera"),
+    Setting("text", "camera", name="camera", rival="source"),
+    Setting("number", "rate", name="fps", default=30, lowest=0.1, highest=1000),
+    Setting("integer", "width", name="width", default=640, lowest=16, highest=16384),
+    Setting("switch", "lines", name="json", default=False),
 )
 
 

@@ -5,12 +5,12 @@ import pytest
 from edge_fer.config.setting import Setting, unknown_key
 from edge_fer.errors import ConfigError
 
-FPS = Setting("fps", "number", "rate", default=30, lowest=0.1, highest=1000)
-COUNT = Setting("max_faces", "integer", "faces", default=20, lowest=1, highest=1000)
-ABOVE = Setting("duration", "number", "end", lowest=0, lowest_excluded=True)
-PRESET = Setting("preset", "text", "preset", choices=("fast", "balanced"))
-JSON = Setting("json", "switch", "lines")
-TOPICS = Setting("topics", "texts", "several")
+FPS = Setting("number", "rate", name="fps", default=30, lowest=0.1, highest=1000)
+COUNT = Setting("integer", "faces", name="max_faces", default=20, lowest=1, highest=1000)
+ABOVE = Setting("number", "end", name="duration", lowest=0, lowest_excluded=True)
+PRESET = Setting("text", "preset", name="preset", choices=("fast", "balanced"))
+JSON = Setting("switch", "lines", name="json")
+TOPICS = Setting("texts", "several", name="topics")
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,10 @@ def test_what_fits_is_taken(key: Setting, value: object, expected: object) -> No
         (JSON, 1, "true or false"),
         (TOPICS, "a", "a list of texts"),
         (TOPICS, ["a", 1], "a list of texts"),
-        (Setting("camera", "text", ""), 0, "a text in quotes, not 0"),
-        (Setting("camera", "text", ""), "", "a text"),
-        (Setting("model", "path", ""), "a\0b", "a path"),
-        (Setting("model", "path", ""), {"a": 1}, "a path"),
+        (Setting("text", "", name="camera"), 0, "a text in quotes, not 0"),
+        (Setting("text", "", name="camera"), "", "a text"),
+        (Setting("path", "", name="model"), "a\0b", "a path"),
+        (Setting("path", "", name="model"), {"a": 1}, "a path"),
     ],
 )
 def test_what_does_not_fit_is_told_with_place_key_and_what_is_wanted(key: Setting, value: object, wanted: str) -> None:
@@ -82,6 +82,10 @@ def test_texts_of_the_environment_become_values(key: Setting, text: str, expecte
 def test_texts_that_make_no_value_are_refused(key: Setting, text: str) -> None:
     with pytest.raises(ConfigError, match=f"EDGE_FER_X: {key.name} must be"):
         key.parse(text, "EDGE_FER_X")
+
+
+def test_an_empty_text_is_taken_only_where_it_means_something() -> None:
+    assert Setting("text", "", name="mqtt_discovery", may_be_empty=True).check("", "file") == ""
 
 
 def test_variables_are_named_after_keys() -> None:
