@@ -35,6 +35,8 @@ class Device:
     """Whether the state tells the processor's temperature."""
     page: str | None = None
     """Address of the page in the browser; None where there is none that others can open."""
+    events: Sequence[str] = ()
+    """Names of the events that it reports."""
 
 
 def discovery_topic(prefix: str, device: Device) -> str:
@@ -47,12 +49,15 @@ def birth_topic(prefix: str) -> str:
     return f"{prefix}/status"
 
 
-def discovery(device: Device, state_topic: str, availability_topic: str, expire_seconds: int) -> dict[str, Any]:
+def discovery(
+    device: Device, state_topic: str, event_topic: str, availability_topic: str, expire_seconds: int
+) -> dict[str, Any]:
     """The configuration as plain data.
 
     Args:
         device: what is announced.
         state_topic: where the state is published as JSON.
+        event_topic: where events are published as JSON.
         availability_topic: where `online`, `offline` and `stopped` are published.
         expire_seconds: a state that is older is worth nothing.
     """
@@ -123,6 +128,8 @@ def discovery(device: Device, state_topic: str, availability_topic: str, expire_
             **measured,
             **diagnostic,
         )
+    if device.events:
+        components |= _event_components(device, event_topic)
     about = {"ids": [device.id], "name": device.name, "mf": "edge-fer", "mdl": device.model, "sw": device.version}
     if device.page is not None:
         about["configuration_url"] = device.page
@@ -135,3 +142,28 @@ def discovery(device: Device, state_topic: str, availability_topic: str, expire_
         # A run that ended in order says `stopped`, which Home Assistant has no word for.
         "availability_template": "{{ 'online' if value == 'online' else 'offline' }}",
     }
+
+
+def _event_components(device: Device, topic: str) -> dict[str, Any]:
+    """An entity that shows the newest event, and for each event a trigger that automations are made of by clicking."""
+    entity = {
+        "p": "event",
+        "unique_id": f"{device.id}_event",
+        "name": "Event",
+        "event_types": list(device.events),
+        "state_topic": topic,
+        "icon": "mdi:emoticon-happy-outline",
+    }
+    triggers = {
+        f"event_{name}": {
+            "p": "device_automation",
+            "automation_type": "trigger",
+            "type": "event",
+            "subtype": name,
+            "topic": topic,
+            "value_template": "{{ value_json.event_type }}",
+            "payload": name,
+        }
+        for name in device.events
+    }
+    return {"event": entity, **triggers}

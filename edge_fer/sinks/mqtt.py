@@ -1,7 +1,8 @@
 """What a camera sees, told to an MQTT broker: when it changes, at most so often, and never a picture.
 
 Topics, below the prefix and the device's id: `availability` (retained: `online`, `stopped` after a run that ended in
-order, `offline` from the broker when the device is gone) and `state` (JSON, not retained: old news is no news).
+order, `offline` from the broker when the device is gone), `state` and `event` (JSON, not retained: old news is no
+news).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from edge_fer.errors import SinkError
 from edge_fer.escaping import for_terminal
 from edge_fer.sinks.homeassistant import BIRTH, NO_FACE, Device, birth_topic, discovery, discovery_topic
 from edge_fer.sinks.jsonl import compact_json
@@ -103,6 +105,7 @@ class MqttSink:
         clock: Clock,
         connect: Callable[[MqttTopics, Callable[[str], None]], Link],
         page: str | None = None,
+        events: Sequence[str] = (),
     ) -> None:
         """Begin to connect.
 
@@ -113,12 +116,14 @@ class MqttSink:
             clock: for the intervals.
             connect: makes the link, given the topics and who takes Home Assistant's word that it has started.
             page: address of the page in the browser, to which Home Assistant links.
+            events: names of the events that `publish_event` will be given.
         """
         self._settings, self._health, self._clock = settings, health, clock
         now = health()
         identity = settings.identity or device_id(now.camera.name)
         self.topics = MqttTopics(
             state=f"{settings.prefix}/{identity}/state",
+            event=f"{settings.prefix}/{identity}/event",
             availability=f"{settings.prefix}/{identity}/availability",
             birth=birth_topic(settings.discovery_prefix) if settings.discovery_prefix else None,
         )
@@ -131,6 +136,7 @@ class MqttSink:
             tuple(labels),
             has_temperature=now.board.temperature_celsius is not None,
             page=page,
+            events=tuple(events),
         )
         self._heartbeat_seconds = max(HEARTBEAT_SECONDS, settings.interval_seconds)
         self._mood, self._told_mood = Mood(), UNKNOWN
@@ -161,6 +167,20 @@ class MqttSink:
         self._link.publish(self.topics.availability, "stopped", retain=True)
         self._link.close()
 
+    def publish_event(self, name: str, record: dict[str, Any]) -> None:
+        """Publish an event at once; from any thread.
+
+        Args:
+            name: of the event, one of those that were announced.
+            record: of it, as plain data.
+
+        Raises:
+            SinkError: the broker is away, and the event is lost: hours later it would be no news.
+        """
+        if not self._link.connected:
+            raise SinkError("the broker is away, and an event is lost")
+        self._link.publish(self.topics.event, compact_json({"event_type": name, **record}))
+
     def _hear(self, text: str) -> None:
         if text == BIRTH:
             self._born = True
@@ -189,7 +209,7 @@ class MqttSink:
         settings, topics = self._settings, self.topics
         if settings.discovery_prefix:
             expire = int(self._heartbeat_seconds * EXPIRE_HEARTBEATS)
-            config = discovery(self._device, topics.state, topics.availability, expire)
+            config = discovery(self._device, topics.state, topics.event, topics.availability, expire)
             topic = discovery_topic(settings.discovery_prefix, self._device)
             self._link.publish(topic, compact_json(config), retain=True)
         self._link.publish(topics.availability, "online", retain=True)
@@ -227,6 +247,7 @@ class MqttTopics:
     """Where a device publishes, and what it listens to."""
 
     state: str
+    event: str
     availability: str
     birth: str | None
     """Where Home Assistant tells that it has started; None without discovery."""
@@ -256,6 +277,7 @@ def open_mqtt(
     health: Callable[[], Health],
     clock: Clock,
     page: str | None = None,
+    events: Sequence[str] = (),
 ) -> MqttSink:
     """A sink that is connected by paho-mqtt; a broker that is not there yet is no fault.
 
@@ -271,4 +293,4 @@ def open_mqtt(
         will = (topics.availability, "offline")
         return MqttLink(settings, name, will=will, listen=topics.birth, heard=hear)
 
-    return MqttSink(settings, labels, health, clock, connect, page)
+    return MqttSink(settings, labels, health, clock, connect, page, events)

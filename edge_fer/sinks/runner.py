@@ -93,6 +93,8 @@ class SinkRunner(Generic[Item]):
         capacity: int = 4,
         idle: Callable[[], None] | None = None,
         connection: Connection | None = None,
+        pauses: bool = True,
+        wakes_at_once: bool = False,
     ) -> None:
         """Make a runner; nothing runs before `start`.
 
@@ -105,6 +107,8 @@ class SinkRunner(Generic[Item]):
             capacity: items that the mailbox holds, at least 1; always 1 with `Filling.NEWEST`.
             idle: called in the thread, at most every `IDLE_SECONDS`, while no item waits.
             connection: what the sink says of its connection, where it has one; its counts go before the runner's own.
+            pauses: whether items are dropped for a while after a failed write; False where each is worth an attempt.
+            wakes_at_once: whether the thread is woken for each item; else for several where that costs less.
         """
         self.name = name
         self._written = 0
@@ -115,7 +119,9 @@ class SinkRunner(Generic[Item]):
         self._write, self._close, self._idle, self._connection = write, close, idle, connection
         self._filling, self._clock = filling, clock
         self._capacity = 1 if filling is Filling.NEWEST else max(1, capacity)
-        self._wake_at, self._look_seconds = _waking(filling, self._capacity, idle is not None)
+        wakes_late = not wakes_at_once
+        self._wake_at, self._look_seconds = _waking(filling, self._capacity if wakes_late else 1, idle is not None)
+        self._pauses = pauses and filling is not Filling.WAIT
         self._mailbox: deque[Item] = deque()
         self._changed = threading.Condition()
         self._closing = False
@@ -220,7 +226,7 @@ class SinkRunner(Generic[Item]):
             self._written += 1
             self._outages.works(f"{self.name}: works again")
             self._pause_seconds = 0.0
-        elif self._filling is not Filling.WAIT:
+        elif self._pauses:
             first, longest = BACKOFF_SECONDS
             self._pause_seconds = min(longest, self._pause_seconds * 2 or first)
             self._paused_until = self._clock.monotonic() + self._pause_seconds

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 from edge_fer.sinks.homeassistant import Device, birth_topic, discovery, discovery_topic
 from edge_fer.types import FER_LABELS
@@ -10,7 +11,8 @@ DEVICE = Device("edge-fer-1", "Kitchen", "small static_wi8_ai8 (litert)", "1.2.3
 
 
 def config() -> dict[str, object]:
-    return json.loads(json.dumps(discovery(DEVICE, "edge-fer/1/state", "edge-fer/1/availability", 90)))
+    topics = ("edge-fer/1/state", "edge-fer/1/event", "edge-fer/1/availability")
+    return json.loads(json.dumps(discovery(DEVICE, *topics, 90)))
 
 
 def test_one_message_has_the_device_its_origin_and_its_components() -> None:
@@ -54,7 +56,7 @@ def test_templates_ask_only_for_what_the_state_tells() -> None:
 
 def test_a_computer_without_a_thermometer_has_no_sensor_for_it() -> None:
     device = Device("x", "X", "m", "1", ("happy",), has_temperature=False)
-    assert "temperature" not in discovery(device, "s", "a", 90)["cmps"]
+    assert "temperature" not in discovery(device, "s", "e", "a", 90)["cmps"]
 
 
 def test_what_is_unknown_in_the_state_is_unknown_in_home_assistant() -> None:
@@ -68,3 +70,20 @@ def test_what_is_unknown_in_the_state_is_unknown_in_home_assistant() -> None:
 def test_topics_stand_below_the_prefix() -> None:
     assert discovery_topic("ha", DEVICE) == "ha/device/edge-fer-1/config"
     assert birth_topic("ha") == "ha/status"
+
+
+def test_events_are_an_entity_and_a_trigger_each() -> None:
+    device = replace(DEVICE, events=("smile", "nobody"))
+    components = discovery(device, "s", "e", "a", 90)["cmps"]
+    entity = components["event"]
+    assert (entity["p"], entity["event_types"], entity["state_topic"]) == ("event", ["smile", "nobody"], "e")
+    # An event that was missed is none: Home Assistant refuses `expire_after` for it.
+    assert "expire_after" not in entity
+    triggers = [component for component in components.values() if component["p"] == "device_automation"]
+    assert [trigger["payload"] for trigger in triggers] == ["smile", "nobody"]
+    assert len({(trigger["type"], trigger["subtype"]) for trigger in triggers}) == 2
+    assert all(trigger["automation_type"] == "trigger" and trigger["topic"] == "e" for trigger in triggers)
+
+
+def test_without_rules_there_is_no_entity_of_events() -> None:
+    assert "event" not in config()["cmps"]

@@ -291,3 +291,32 @@ def test_a_sink_of_observations_may_have_turns_of_its_own() -> None:
     made.start()
     assert turns.wait(LONG_SECONDS)
     finish(made)
+
+
+def test_a_sink_that_does_not_pause_is_given_each_item_after_a_failure() -> None:
+    def fails_at_first(number: int) -> None:
+        if number <= 2:
+            raise SinkError("not now")
+
+    sink = Collector(fails_at_first)
+    made = SinkRunner(
+        "test", sink.write, sink.close, filling=Filling.DROP_OLDEST, clock=FakeClock(), capacity=8, pauses=False
+    )
+    for number in range(4):
+        made.offer(observation(seq=number))
+    made.start()
+    finish(made)
+    assert [item.seq for item in sink.items] == [2, 3]
+    assert (made.failures, made.dropped) == (2, 0)
+
+
+def test_a_sink_may_ask_to_be_woken_at_once_though_frames_wait_for_it() -> None:
+    sink = Collector()
+    made = SinkRunner(
+        "test", sink.write, sink.close, filling=Filling.WAIT, clock=FakeClock(), capacity=64, wakes_at_once=True
+    )
+    # Without turns of its own it would sleep for ever.
+    made.start()
+    made.offer(observation(seq=1))
+    until(lambda: sink.items, "it was woken for one item")
+    finish(made)
