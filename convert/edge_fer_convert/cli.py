@@ -172,11 +172,12 @@ def command(
 
     MODEL is a .keras, .h5 or .hdf5 file or a SavedModel folder; without one the bundled reference model is
     converted. A .tflite or .onnx file gets its manifest, and ONNX can be quantised.
-    A manifest is written beside each file; conversion.json and conversion.html tell of the whole conversion. What
+    A manifest is written beside each file; conversion.json and conversion.html describe the whole conversion. What
     the model expects of a picture is read from MODEL.json where that file exists, else taken from --labels,
     --scale and --colour; with --check, it is measured.
     """
     refuse_overwriting(click.get_current_context(), "convert")
+    from edge_fer.cli.signals import ending_as_ctrl_c_does
     from edge_fer.evaluation.datasets import load_dataset
     from edge_fer.third_party import isolate_keras
     from edge_fer_convert.calibration import load_calibration
@@ -214,13 +215,14 @@ def command(
     files = len(engines or _ENGINE_OF_FORMAT) * (12 if chosen == "auto" else 3 if method == "auto" else 1)
     if note := isolate_keras():
         click.echo(f"note: {note}", err=True)
-    result = convert_in_child(
-        arguments,
-        lambda sentence: say(sentence, to_people=True),
-        timeout_seconds=timeout_seconds or default_seconds(size, files * len(recipes or "1"), pictures),
-        load_seconds=first_seconds(size) if timeout_seconds is None else None,
-        most_bytes=round(most_gigabytes * 1e9),
-    )
+    with ending_as_ctrl_c_does():
+        result = convert_in_child(
+            arguments,
+            lambda sentence: say(sentence, to_people=True),
+            timeout_seconds=timeout_seconds or default_seconds(size, files * len(recipes or "1"), pictures),
+            load_seconds=first_seconds(size) if timeout_seconds is None else None,
+            most_bytes=round(most_gigabytes * 1e9),
+        )
     from edge_fer_convert.terminal import summary
 
     say(summary(result))

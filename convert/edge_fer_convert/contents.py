@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_fer.errors import ModelError
+from edge_fer.errors import EdgeFerError, ModelError
+from edge_fer.inference.decoding import first_line
 from edge_fer_convert.load import TrainedModel, load_trained
 from edge_fer_convert.onnx_recipes import onnx_recipe
 from edge_fer_convert.outliers import left_out, outliers
@@ -31,10 +32,20 @@ if TYPE_CHECKING:
 
 
 def open_source(path: Path, options: InputOptions) -> Source:
-    """Load a model of any kind; see `load_trained` and `load_ready` for what they raise."""
-    if path.suffix.lower() in READY_ENGINES and not path.is_dir():
-        return load_ready(path, options)
-    return load_trained(path, options)
+    """Load a model of any kind; see `load_trained` and `load_ready` for what they raise.
+
+    Raises:
+        ModelError: also where a damaged file makes a library fail in a way that nobody thought of.
+    """
+    try:
+        if path.suffix.lower() in READY_ENGINES and not path.is_dir():
+            return load_ready(path, options)
+        return load_trained(path, options)
+    except (EdgeFerError, MemoryError):
+        raise
+    except Exception as error:
+        kind = type(error).__name__
+        raise ModelError(f"{path} cannot be read ({kind}: {first_line(error)[:300]}): get the model again") from error
 
 
 def plans_for(
@@ -71,7 +82,7 @@ class Maker:
         Args:
             source: what to make files of.
             pictures: to calibrate with.
-            say: told what goes on.
+            say: takes what goes on, a sentence a call.
         """
         self._source, self._pictures, self._say = source, pictures, say
         self._exact: dict[Engine, bytes] = {}

@@ -15,7 +15,7 @@ from edge_fer_convert.inference_form import as_at_inference
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -41,11 +41,21 @@ class Network:
     """True where it takes one picture a call."""
 
     def outputs(self, batch: Batch) -> NDArray[np.float64]:
-        """Run it: float64 [N, classes]."""
-        with quiet_tensorflow():  # Keras warns of the input's name in old files
-            count = 1 if self.one_by_one else pictures_at_once(self.shapes.height, self.shapes.width)
-            parts = [np.asarray(self.function(batch[at : at + count])) for at in range(0, len(batch), count)]
-        return np.concatenate(parts).astype(np.float64).reshape(len(batch), self.shapes.classes)
+        """Run it: float64 [N, classes].
+
+        Raises:
+            ModelError: it fails on these pictures, needs more memory than there is, or gives something else.
+        """
+        count = 1 if self.one_by_one else pictures_at_once(self.shapes.height, self.shapes.width)
+        try:
+            with quiet_tensorflow():  # Keras warns of the input's name in old files
+                parts = [np.asarray(self.function(batch[at : at + count])) for at in range(0, len(batch), count)]
+            return np.concatenate(parts).astype(np.float64).reshape(len(batch), self.shapes.classes)
+        except Exception as error:  # running raises whatever an operation raises
+            raise ModelError(
+                f"the model fails when it is run ({first_line(error)[:300]}): run it once with the Keras that made it, "
+                "and save it again"
+            ) from error
 
     def signature(self, batch: int | None = None) -> Any:
         """The TensorSpec of the input, for that number of pictures or any."""
@@ -140,22 +150,33 @@ def from_saved_model(path: Path, folder: Path, output: str | None) -> Network:
 
         try:
             loaded = tf.saved_model.load(str(folder))
-            signatures = loaded.signatures
+            signatures = dict(loaded.signatures)
+            names_of_signatures = [name for name in ("serving_default", *signatures) if name in signatures]
+            serve = signatures[names_of_signatures[0]] if names_of_signatures else None
+            inputs = {} if serve is None else _shapes_of_tensors(serve.structured_input_signature[1])
+            outputs = {} if serve is None else _shapes_of_tensors(serve.structured_outputs)
         except Exception as error:  # TensorFlow's errors have no common base
-            raise ModelError(f"TensorFlow cannot load {path}: {first_line(error)}") from None
-    if not signatures:
+            raise ModelError(
+                f"TensorFlow cannot load {path} ({first_line(error)[:300]}): save it again with model.export()"
+            ) from error
+    if serve is None:
         raise ModelError(f"{path} has no serving signature: save it with model.export()")
-    serve = signatures["serving_default"] if "serving_default" in signatures else next(iter(signatures.values()))
-    inputs = serve.structured_input_signature[1]
     if len(inputs) != 1:
         raise ModelError(f"{path} has {len(inputs)} inputs: one picture in is needed")
     [(input_name, taken)] = inputs.items()
-    names = sorted(serve.structured_outputs)
+    names = sorted(outputs)
     output_name = names[chosen_output(path, names, output)]
-    shapes = shapes_of(path, tuple(taken.shape.as_list()), tuple(serve.structured_outputs[output_name].shape.as_list()))
+    shapes = shapes_of(path, taken, outputs[output_name])
 
     def infer(face: Any) -> Any:
         return serve(**{input_name: face})[output_name]
 
     parameters = sum(int(np.prod(variable.shape)) for variable in serve.variables)
-    return Network(infer, shapes, None, parameters, loaded, taken.shape[0] == 1)
+    return Network(infer, shapes, None, parameters, loaded, taken[0] == 1)
+
+
+def _shapes_of_tensors(tensors: Mapping[str, Any]) -> dict[str, tuple[int | None, ...]]:
+    """The sides of tensors by their names; none of one of which not even the number of sides is known."""
+    return {
+        name: () if tensor.shape.rank is None else tuple(tensor.shape.as_list()) for name, tensor in tensors.items()
+    }

@@ -254,11 +254,14 @@ def _open_tflite(path: Path, data: bytes, output: str | None) -> _Opened:
     def run(batch: Batch) -> NDArray[np.float64]:
         rows = np.ascontiguousarray(batch.transpose(0, 3, 1, 2) if layout == "NCHW" else batch)
         found = []
-        for row in rows:
-            interpreter.set_tensor(inputs[0]["index"], stores.stored(row[None]))
-            interpreter.invoke()
-            found.append(gives.restored(interpreter.get_tensor(outputs[0]["index"])).reshape(-1))
-        return np.stack(found)
+        try:
+            for row in rows:
+                interpreter.set_tensor(inputs[0]["index"], stores.stored(row[None]))
+                interpreter.invoke()
+                found.append(gives.restored(interpreter.get_tensor(outputs[0]["index"])).reshape(-1))
+            return np.stack(found)
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"{path} failed in LiteRT: {first_line(error)}") from None
 
     return _Opened(data, shapes, recipe, layout, run, stores)
 

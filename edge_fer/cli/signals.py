@@ -1,4 +1,4 @@
-"""Signals as wishes: Ctrl-C and SIGTERM to stop, so that camera and files are finished; SIGHUP to begin anew."""
+"""Signals as wishes: Ctrl-C and SIGTERM to stop, so that camera and files are finished; SIGHUP to begin again."""
 
 from __future__ import annotations
 
@@ -86,6 +86,32 @@ def stop_signals(*, may_begin_anew: bool = False) -> Iterator[StopSignals]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def ending_as_ctrl_c_does() -> Iterator[None]:
+    """SIGTERM, and the end of a terminal, raise KeyboardInterrupt inside the block, for work that must be cleaned up.
+
+    The first one does; those after it leave the cleaning up alone, as service managers and terminals send both. What is
+    ignored stays so, as under nohup; outside the main thread, where Python forbids it, nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) == 1:
+            raise KeyboardInterrupt
+
+    wished = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is not signal.SIG_IGN]
+    before = {one: signal.signal(one, interrupt) for one in wished}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def has_terminal() -> bool:

@@ -202,3 +202,33 @@ def test_what_trust_lifts_is_said(converters: None, tmp_path: Path) -> None:
     path = saved_model(tmp_path / "saved", lambda face: scores(face, tf.io.matching_files(str(tmp_path / "none*"))))
     loaded = load_trained(path, InputOptions(trust_model=True))
     assert [one for one in loaded.guesses if one.startswith("loaded on trust") and "MatchingFiles" in one]
+
+
+def test_a_graph_that_fails_or_takes_all_memory_when_it_is_run_is_one_line(converters: None, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    def much(face: Any) -> Any:
+        return scores(face) + tf.reduce_sum(tf.tile(face, [10**5, 10**5, 10**3, 1]))
+
+    def too_much(face: Any) -> Any:
+        return scores(face) + tf.reduce_sum(tf.fill([10**6, 10**6, 10**6], 1.0))
+
+    for name, infer in (("much", much), ("too_much", too_much)):
+        path = saved_model(tmp_path / name, infer)
+        with pytest.raises(ModelError, match=r"fails when it is run \(.*save it again") as caught:
+            load_trained(path, InputOptions())
+        assert "\n" not in str(caught.value)
+
+
+def test_objects_of_a_saved_model_that_are_not_what_they_say(converters: None, tmp_path: Path) -> None:
+    path = saved_model(tmp_path / "saved", scores)
+
+    def renamed(graph: Any) -> None:
+        for node in graph.object_graph_def.nodes:
+            if node.WhichOneof("kind") == "user_object":
+                node.user_object.identifier = "_tf_keras_layer"
+                node.user_object.metadata = '{"class_name": "Lambda"}'
+
+    edited(path, renamed)
+    with pytest.raises(ModelError, match=r"save it again with model\.export\(\)"):
+        load_trained(path, InputOptions())

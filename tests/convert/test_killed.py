@@ -70,6 +70,34 @@ def test_a_run_killed_in_the_middle(converted: Converted, tmp_path: Path) -> Non
     )
 
 
+@pytest.mark.parametrize(
+    "numbers", [(signal.SIGTERM,), (signal.SIGHUP,), (signal.SIGINT,), (signal.SIGHUP, signal.SIGTERM)]
+)
+def test_a_wish_to_stop_leaves_nothing(converters: None, tmp_path: Path, numbers: tuple[int, ...]) -> None:
+    out = tmp_path / "out"
+    arguments = [str(MODELS / f"{NAME}-48x48-fp32.onnx"), "--out", str(out)]
+    code = "import sys; from edge_fer.cli.main import main; main(sys.argv[1:])"
+    run = subprocess.Popen(
+        [sys.executable, "-c", code, "convert", *arguments],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    assert run.stderr is not None
+    for line in run.stderr:
+        if line.startswith("loading "):
+            break
+    assert [item.name.startswith(".edge-fer-convert-") for item in out.iterdir()] == [True]
+    workers = [*family(run.pid)]
+    for number in numbers:
+        run.send_signal(number)
+    assert run.wait(60.0) == 130
+    assert run.stderr.read().strip() == ""
+    run.stderr.close()
+    assert not out.exists()
+    assert not any(map(is_running, workers))
+
+
 @pytest.mark.parametrize("kind", ["onnx", "tflite"])
 def test_a_new_model_beside_an_old_manifest_is_refused(tmp_path: Path, kind: str) -> None:
     old, new = (MODELS / f"{NAME}-48x48-{recipe}.{kind}" for recipe in ("fp32", "static_wi8_ai8"))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from edge_fer_train.settings import ARCHITECTURE_NAMES
 
-from edge_fer.errors import ConfigError, EdgeFerError
+from edge_fer.errors import ConfigError, EdgeFerError, ModelError
 from edge_fer.evaluation.multiply_adds import multiply_adds
 from edge_fer.inference.manifest import read_manifest
 
@@ -18,6 +18,8 @@ keras = pytest.importorskip("keras", reason="training needs Keras")
 from edge_fer_train.architectures import ARCHITECTURES, build_network, load_start  # noqa: E402
 from edge_fer_train.checkpoint import to_numpy  # noqa: E402
 from edge_fer_train.pretrained import load_imagenet  # noqa: E402
+
+from tests.convert.hostile_files import weights as hdf5_weights  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,14 +140,16 @@ def test_published_weights_are_copied_by_name() -> None:
     assert all(np.array_equal(one, other) for one, other in zip(copied, given, strict=True))
 
 
-def test_weights_that_cannot_be_downloaded_or_read_are_told_in_one_line() -> None:
+def test_weights_that_cannot_be_downloaded_or_read_are_one_line(tmp_path: Path) -> None:
     from edge_fer_train.pretrained import transferred
 
     network = transferred(tiny_application, None)((8, 8, 1), 3)
     with pytest.raises(EdgeFerError, match=r"ImageNet weights of tiny cannot be downloaded; give .*--weights none"):
         load_imagenet(network, tiny_application, "tiny", "imagenet")
+    written = tmp_path / "mine.h5"
+    written.write_bytes(hdf5_weights(w=np.ones(3)))
     with pytest.raises(ConfigError, match=r"mine\.h5: not weights of tiny without its top \(bad file\)$"):
-        load_imagenet(network, tiny_application, "tiny", "mine.h5")
+        load_imagenet(network, tiny_application, "tiny", str(written))
 
 
 def test_a_network_begins_with_the_weights_of_an_earlier_run(tmp_path: Path) -> None:
@@ -197,7 +201,7 @@ def test_weights_that_do_not_fit_are_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="holds another network than nano"):
         load_start(network, "nano", str(path), NO_PICTURES)
     path.write_bytes(b"no model")
-    with pytest.raises(ConfigError, match="Keras cannot load it"):
+    with pytest.raises(ModelError, match=r"--weights .*other\.keras is not what its name says, or is damaged"):
         load_start(network, "nano", str(path), NO_PICTURES)
     with pytest.raises(ConfigError, match="no such file"):
         load_start(network, "nano", str(tmp_path / "none.keras"), NO_PICTURES)

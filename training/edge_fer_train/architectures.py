@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import keras
 
-from edge_fer.errors import ConfigError
+from edge_fer.errors import ConfigError, ModelError
 from edge_fer.inference.decoding import first_line
 from edge_fer_train.classic import Shape, build_cnn, build_cnn4, build_mini_xception
+from edge_fer_train.given_models import load_given_model
 from edge_fer_train.onnx_weights import load_onnx_weights
 from edge_fer_train.pretrained import CAFFE_OFFSETS, Application, load_imagenet, transferred
 from edge_fer_train.residual import NANO, SMALL, residual
@@ -80,6 +81,7 @@ def load_start(network: keras.Model, name: str, weights: str, inputs: NDArray[np
 
     Raises:
         ConfigError: there are no such weights, or they are of another network.
+        ModelError: the file is damaged, or holds more than layers of Keras and numbers.
         EdgeFerError: they cannot be downloaded.
     """
     if weights == "none":
@@ -103,7 +105,9 @@ def _load(path: str) -> keras.Model:
     if not Path(path).is_file():
         raise ConfigError(f"--weights {path}: no such file; give the .keras file of an earlier run")
     try:
-        return keras.models.load_model(path, compile=False)
+        return load_given_model(Path(path))
+    except ModelError as error:
+        raise ModelError(f"--weights {error}") from None
     except Exception as error:  # Keras raises whatever its layers raise
         raise ConfigError(f"--weights {path}: Keras cannot load it ({first_line(error)})") from None
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import signal
 import sys
-import threading
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from edge_fer.cli.options import NumberRange
 from edge_fer.cli.overwriting import refuse_overwriting
+from edge_fer.cli.signals import ending_as_ctrl_c_does
 from edge_fer.errors import ConfigError
 from edge_fer_train.settings import (
     ARCHITECTURE_NAMES,
@@ -25,10 +23,6 @@ from edge_fer_train.settings import (
     recipe_names,
     settings_from,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
 
 EXIT_INTERRUPTED = 130
 
@@ -47,25 +41,6 @@ def _share_or_auto(context: click.Context, parameter: click.Parameter, value: st
     if value in (None, "auto"):
         return value
     return float(NumberRange(0, 1).convert(value, parameter, context))
-
-
-@contextlib.contextmanager
-def _ending_as_ctrl_c_does() -> Iterator[None]:
-    """SIGTERM, and the end of a terminal, raise KeyboardInterrupt inside the block; what is ignored stays so."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    wished = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is not signal.SIG_IGN]
-    before = {one: signal.signal(one, interrupt) for one in wished}
-    try:
-        yield
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
 
 
 def _others(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, Any], ...]:
@@ -195,7 +170,7 @@ def command(
     )
     bar, page = ProgressBar(sys.stderr), None
     try:
-        with _ending_as_ctrl_c_does():
+        with ending_as_ctrl_c_does():
             page = carry_out(request, bar.say, lambda settings: bar.begin(settings.all_epochs))
     except KeyboardInterrupt:
         begun = (out / "config.json").is_file()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import keras
 from keras import layers
 
-from edge_fer.errors import ConfigError, EdgeFerError
+from edge_fer.errors import ConfigError, EdgeFerError, ModelError
 from edge_fer.inference.decoding import first_line
+from edge_fer_train.given_models import checked_weights
 
 if TYPE_CHECKING:
     from edge_fer_train.classic import Shape
@@ -54,11 +56,17 @@ def load_imagenet(network: keras.Model, application: Application, name: str, wei
         weights: "imagenet", or an .h5 file without the top layers as Keras publishes them.
 
     Raises:
-        EdgeFerError: the weights cannot be downloaded or read.
+        ConfigError: the file holds other weights.
+        ModelError: it is no HDF5 file, is damaged, or keeps data in other files.
+        EdgeFerError: the weights cannot be downloaded.
     """
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # Keras shows downloads on stdout, which is for results
-            source = application(weights=weights, include_top=False, input_shape=(*network.input_shape[1:3], 3))
+        given = contextlib.nullcontext(weights) if weights == "imagenet" else checked_weights(Path(weights))
+        # Keras shows downloads on stdout, which is for results.
+        with given as file, contextlib.redirect_stdout(sys.stderr):
+            source = application(weights=str(file), include_top=False, input_shape=(*network.input_shape[1:3], 3))
+    except ModelError as error:
+        raise ModelError(f"--weights {error}") from None
     except Exception as error:  # Keras raises bare exceptions for a failed download
         if weights != "imagenet":
             raise ConfigError(f"{weights}: not weights of {name} without its top ({first_line(error)})") from None

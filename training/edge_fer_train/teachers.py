@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cv2
-import keras
 import numpy as np
 
 from edge_fer.errors import ConfigError, ModelError
 from edge_fer.inference.decoding import first_line
 from edge_fer.inference.manifest import manifest_path, read_manifest
+from edge_fer_train.given_models import load_given_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import keras
     from numpy.typing import NDArray
 
     from edge_fer.types import InputSpec
@@ -53,7 +54,9 @@ def _load_teacher(path: Path, spec: InputSpec, label_names: Sequence[str]) -> Te
     if path.suffix != ".keras":
         raise ModelError(f"--distill {path}: not a .keras file; save the model in Keras's own format")
     try:
-        model = keras.models.load_model(path, compile=False)
+        model = load_given_model(path)
+    except ModelError as error:
+        raise ModelError(f"--distill {error}") from None
     except Exception as error:  # Keras raises whatever its layers raise
         raise ModelError(f"--distill {path}: Keras cannot load it ({first_line(error)})") from None
     manifest = read_manifest(path) if manifest_path(path).is_file() else None
