@@ -206,19 +206,22 @@ def _followed(
     began = time.monotonic()
     until = began + limits.seconds
     first_until = None if limits.first_seconds is None else began + limits.first_seconds
+    looked = began
     for kind, content in _frames(stream):
         now = time.monotonic()
         if now > until:
             raise TookTooLong(f"{limits.seconds:g}")
         if first_until is not None and now > first_until:
             raise TookTooLong(f"{limits.first_seconds:g}")
-        if kind == b"":  # nothing was said for a while
+        # Also while it talks without a pause, which must not evade the limits.
+        if now - looked >= _POLL_SECONDS:
+            looked = now
             used = family(process.pid)
             if sum(used.values()) > limits.memory_bytes:
                 raise TookTooMuchMemory(f"{limits.memory_bytes / 1e9:g}")
             if len(used) > _MOST_PROCESSES:
                 raise Crashed(f"it started {len(used)} processes")
-        elif kind == b"s":
+        if kind == b"s":
             text = content.decode("utf-8", "replace")
             if text == HALF_WAY:
                 first_until = None
@@ -232,7 +235,7 @@ def _followed(
             raise _rebuilt(content)
         elif kind == b"d":
             return content
-        else:
+        elif kind != b"":
             break
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(5.0)

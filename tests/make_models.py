@@ -121,7 +121,7 @@ def main() -> None:
     """Write the files in tests/models."""
     import tempfile
 
-    from edge_fer_convert import convert
+    from edge_fer_convert.conversion import convert
 
     with tempfile.TemporaryDirectory() as folder:
         result = convert(

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edge_fer_convert.api import convert
     from edge_fer_convert.calibration import CalibrationSet, calibration_set
     from edge_fer_convert.check_data import CheckSet
-    from edge_fer_convert.conversion import convert
     from edge_fer_convert.inputs import InputOptions
     from edge_fer_convert.result import ConversionResult, ConvertedFile, LayerError, Operations
     from edge_fer_convert.verify import Agreement
@@ -41,7 +41,7 @@ _HOMES = {
     "LayerError": "result",
     "Operations": "result",
     "calibration_set": "calibration",
-    "convert": "conversion",
+    "convert": "api",
 }
 
 

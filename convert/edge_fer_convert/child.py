@@ -34,6 +34,9 @@ LONGEST_SECONDS = 1800.0
 """Of a conversion, unless the user gives a time."""
 _FIRST_SECONDS, _FIRST_SECONDS_PER_MEGABYTE = 120.0, 3.0
 _SECONDS, _FILE_SECONDS, _FILE_SECONDS_PER_MEGABYTE, _SECONDS_PER_PICTURE = 120.0, 90.0, 5.0, 0.1
+_BOTH_ENGINES = ("onnx", "litert")
+MOST_BYTES = 8_000_000_000
+"""Of memory, unless the user says another limit."""
 _NAMES = f"{MARK}names "
 _MOST_FILES = 64
 _PLAIN_NAME = re.compile(r"[\w][\w.+ -]*\.(tflite|onnx|json|html)")
@@ -58,6 +61,22 @@ def default_seconds(size_bytes: int, files: int, pictures: int) -> float:
 def first_seconds(size_bytes: int) -> float:
     """How long loading a model and running it for the first time may take: a graph without an end ends here."""
     return min(LONGEST_SECONDS, _FIRST_SECONDS + _FIRST_SECONDS_PER_MEGABYTE * size_bytes / 1e6)
+
+
+def usual_seconds(arguments: Mapping[str, Any]) -> tuple[float, float]:
+    """How long a conversion may take as a whole, and until the model has run once, where nobody says it.
+
+    Args:
+        arguments: of `convert`.
+    """
+    size = size_bytes(arguments.get("model"))
+    ways = 12 if arguments.get("auto") else len(arguments.get("methods") or "1")
+    files = len(arguments.get("engines") or _BOTH_ENGINES) * ways * len(arguments.get("recipes") or "1")
+    calibration, check = arguments.get("calibration"), arguments.get("check")
+    pictures = (0 if calibration is None else len(calibration.images)) + (
+        0 if check is None else len(check.faces.images)
+    )
+    return default_seconds(size, files, pictures), first_seconds(size)
 
 
 def size_bytes(model: Path | None) -> int:

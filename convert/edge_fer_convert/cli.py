@@ -182,7 +182,7 @@ def command(
     from edge_fer.third_party import isolate_keras
     from edge_fer_convert.calibration import load_calibration
     from edge_fer_convert.check_data import CheckSet
-    from edge_fer_convert.child import convert_in_child, default_seconds, first_seconds, size_bytes
+    from edge_fer_convert.child import convert_in_child, usual_seconds
     from edge_fer_convert.inputs import InputOptions
 
     asked = {"fp32": fp32, "fp16": fp16, "dynamic": dynamic, "int8": int8}
@@ -208,19 +208,15 @@ def command(
         "methods": ("min-max", "entropy", "percentile") if method == "auto" else (method,),
         "auto": chosen == "auto",
     }
-    size = size_bytes(model)
-    pictures = (0 if calibration is None else len(calibration.images)) + (
-        0 if check is None else len(check.faces.images)
-    )
-    files = len(engines or _ENGINE_OF_FORMAT) * (12 if chosen == "auto" else 3 if method == "auto" else 1)
+    usual, load_seconds = usual_seconds(arguments)
     if note := isolate_keras():
         click.echo(f"note: {note}", err=True)
     with ending_as_ctrl_c_does():
         result = convert_in_child(
             arguments,
             lambda sentence: say(sentence, to_people=True),
-            timeout_seconds=timeout_seconds or default_seconds(size, files * len(recipes or "1"), pictures),
-            load_seconds=first_seconds(size) if timeout_seconds is None else None,
+            timeout_seconds=timeout_seconds or usual,
+            load_seconds=load_seconds if timeout_seconds is None else None,
             most_bytes=round(most_gigabytes * 1e9),
         )
     from edge_fer_convert.terminal import summary

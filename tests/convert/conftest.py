@@ -46,7 +46,7 @@ def tiny_keras(converters: None) -> Any:
 @pytest.fixture(scope="session")
 def converted(tiny_keras: Any, tmp_path_factory: pytest.TempPathFactory) -> Converted:
     """All recipes for both engines."""
-    from edge_fer_convert import convert
+    from edge_fer_convert.conversion import convert
     from edge_fer_convert.recipes import RECIPES
 
     folder = tmp_path_factory.mktemp("converted")

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from click.testing import CliRunner
-from edge_fer_convert import calibration_set, convert
+from edge_fer_convert import calibration_set
 from edge_fer_convert.cli import command
+from edge_fer_convert.conversion import convert
 
 from edge_fer.inference.manifest import read_manifest
 from tests.make_models import NAME, calibration, check_set

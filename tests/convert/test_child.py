@@ -71,6 +71,13 @@ def with_family(out: Path, delivery: Delivery, say: Callable[[str], None]) -> No
     endless(out, delivery, say)
 
 
+def talking(out: Path, delivery: Delivery, say: Callable[[str], None]) -> None:
+    held = []
+    while True:
+        say("word " * 100)
+        held.append(bytearray(100_000))
+
+
 def crashing(out: Path, delivery: Delivery, say: Callable[[str], None]) -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
 
@@ -178,6 +185,12 @@ def test_limits_count_and_end_the_whole_family(tmp_path: Path, bubblewrap: str |
         in_child(with_family, tmp_path / "out", timeout_seconds=4.0, bubblewrap=bubblewrap)
     assert list(tmp_path.iterdir()) == []
     assert not processes_with("bytearray(100_000_000)")
+
+
+def test_work_that_talks_without_a_pause_does_not_evade_the_limits(tmp_path: Path) -> None:
+    with pytest.raises(EdgeFerError, match="GB of memory: give a larger --memory-limit"):
+        in_child(talking, tmp_path / "out", most_bytes=300_000_000)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_converter_that_crashes_is_a_bad_model(tmp_path: Path) -> None:

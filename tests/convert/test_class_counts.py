@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from edge_fer_convert import CheckSet, InputOptions, convert
+from edge_fer_convert import CheckSet, InputOptions
 from edge_fer_convert.conventions import best_order
+from edge_fer_convert.conversion import convert
 
 from edge_fer.errors import ConfigError
 from edge_fer.evaluation.datasets import LabelledFaces

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from edge_fer_convert import CheckSet, InputOptions, convert
+from edge_fer_convert import CheckSet, InputOptions
 from edge_fer_convert.check_data import known_part, occurring_names
 from edge_fer_convert.conventions import (
     KNOWN_ORDERS,
@@ -18,6 +18,7 @@ from edge_fer_convert.conventions import (
     plausible_orders,
     settled,
 )
+from edge_fer_convert.conversion import convert
 from edge_fer_convert.terminal import summary
 
 from edge_fer.evaluation.labelled import LabelledFaces

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from edge_fer_convert import CheckSet, InputOptions, convert
+from edge_fer_convert import CheckSet, InputOptions
+from edge_fer_convert.conversion import convert
 from edge_fer_convert.load import load_trained
 
 from edge_fer.errors import ConfigError, ModelError

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from edge_fer_convert import InputOptions, convert
+from edge_fer_convert import InputOptions
+from edge_fer_convert.conversion import convert
 from edge_fer_convert.graph_check import copy_checked_saved_model
 from edge_fer_convert.load import load_trained
 from edge_fer_convert.tensorflow_log import quiet_tensorflow

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from edge_fer_convert import InputOptions, convert
+from edge_fer_convert import InputOptions
 from edge_fer_convert.blame import refused_layer
+from edge_fer_convert.conversion import convert
 from edge_fer_convert.inference_form import as_at_inference, every_layer, is_passed_by
 from edge_fer_convert.network import from_keras
 from edge_fer_convert.tensorflow_log import quiet_tensorflow

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from edge_fer_convert import InputOptions, calibration_set, convert
+from edge_fer_convert import InputOptions, calibration_set
+from edge_fer_convert.conversion import convert
 from edge_fer_convert.outputs import as_probabilities
 from edge_fer_convert.recipes import RECIPES
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from edge_fer_convert import convert
+from edge_fer_convert.conversion import convert
 from edge_fer_convert.onnx_dialects import for_quantising, recipe_of_onnx, tidied
 from edge_fer_convert.recipes import RECIPES
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from edge_fer_convert import calibration_set, convert
+from edge_fer_convert import calibration_set
+from edge_fer_convert.conversion import convert
 from edge_fer_convert.outliers import Outliers, outliers
 
 from tests.make_models import NAME, SPEC

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from edge_fer_convert import convert
+from edge_fer_convert.conversion import convert
 from edge_fer_convert.inputs import InputOptions
 from edge_fer_convert.prior import fold_into_keras, fold_into_onnx
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from edge_fer_convert import CheckSet, convert
+from edge_fer_convert import CheckSet
 from edge_fer_convert.budget import slowness
+from edge_fer_convert.conversion import convert
 from edge_fer_convert.page import bars, report_html
 from edge_fer_convert.report import is_our_report, report_facts, report_json
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from edge_fer_convert import InputOptions, convert
+from edge_fer_convert import InputOptions
+from edge_fer_convert.conversion import convert
 from edge_fer_convert.load import load_trained
 from edge_fer_convert.safety import check_hdf5, read_keras_archive
 

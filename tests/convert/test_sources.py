@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from edge_fer_convert import InputOptions, calibration_set, convert
+from edge_fer_convert import InputOptions, calibration_set
+from edge_fer_convert.conversion import convert
 from edge_fer_convert.load import load_trained
 from edge_fer_convert.ready import load_ready
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
