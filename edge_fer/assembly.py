@@ -20,6 +20,7 @@ from edge_fer.camera.turning import TurnedSource, turned_truth
 from edge_fer.camera.videos import VideoFile
 from edge_fer.detectors import FaceSettings, build_file_follower, build_follower, open_detector, upright_judge
 from edge_fer.errors import MissingExtra, one_line
+from edge_fer.events.opening import OpenedEvents, check_broker
 from edge_fer.faces.detector_settings import DetectorSettings
 from edge_fer.inference.notes import classifier_notes
 from edge_fer.inference.open_model import open_classifier
@@ -40,15 +41,14 @@ from edge_fer.sinks.window import WindowSink, choose_screen
 from edge_fer.watching import both, is_watched, listen_to, monitor_of, open_watched_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
 
     from edge_fer.detectors import Opened
     from edge_fer.device.notify import ServiceManager
+    from edge_fer.events.settings import EventSettings
     from edge_fer.faces.tracking import FaceFollower
     from edge_fer.pipeline import Service
     from edge_fer.protocols import Classifier, Clock, FaceDetector, FrameSource, Sink
     from edge_fer.settings import Backend
-    from edge_fer.sinks.health import Health
     from edge_fer.sinks.jsonl import ByteStream
     from edge_fer.sinks.listening import Address
     from edge_fer.sinks.mqtt_settings import MqttSettings
@@ -106,6 +106,8 @@ class RunSettings:
     """Further host names under which it may ask."""
     plugin_sinks: tuple[tuple[str, str], ...] = ()
     """Outputs of other packages: the name of each, and the text that it is given."""
+    events: EventSettings | None = None
+    """Rules over what is seen, and what happens when one becomes true."""
     serve: WebSettings | None = None
     """Page in the browser, with the live picture."""
     show: bool = False
@@ -138,6 +140,8 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         SinkError: a file to write cannot be created.
     """
     clock = clock or SystemClock()
+    if settings.events is not None:
+        check_broker(settings.events, settings.mqtt is not None)
     # OpenCV would take every core for pictures too small to share out, and fight the engine for them.
     use_threads(settings.threads)
     restrict_process(settings.source)
@@ -147,6 +151,7 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
     classifier = open_classifier(settings.model, settings.backend, settings.threads)
     source: FrameSource | None = None
     page: PageSink | None = None
+    events: OpenedEvents | None = None
     services: list[Service] = []
     try:
         source = _open_source(settings, clock, streams)
@@ -166,8 +171,20 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
             parts = partial(_photo_parts, settings)
             page = serve_page(settings.serve, parts, monitor.snapshot, clock, top=settings.top)
             view_sinks.append(run_view_sink("page", page, Filling.NEWEST, clock))
-        sinks = _sinks(settings, source.info, classifier, filling, clock, streams, monitor.snapshot, page)
-        monitor.watch([*sinks, *view_sinks])
+        if settings.events is not None:
+            events = _open_events(settings, settings.events, classifier, source.info, clock)
+            services.append(events)
+        sinks = _sinks(settings, source.info, classifier, filling, clock, streams)
+        publish = None
+        if settings.mqtt is not None:
+            # The last of all: from here on a broker knows of the run.
+            names = () if events is None else events.published
+            linked = _linked_page(settings, page)
+            mqtt = open_mqtt(settings.mqtt, classifier.labels, monitor.snapshot, clock, linked, names)
+            sinks.append(run_sink("mqtt", mqtt, Filling.NEWEST, clock))
+            publish = mqtt.publish_event
+        desk = None if events is None else events.desk(publish)
+        monitor.watch([*sinks, *view_sinks, *(() if desk is None else desk.runners)])
     except BaseException:
         if page is not None:
             page.close()
@@ -198,6 +215,7 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         note=monitor.note if heartbeat is None else both(monitor.note, heartbeat.note),
         heartbeat=heartbeat,
         services=services if heartbeat is None else [*services, heartbeat],
+        events=desk,
     )
 
 
@@ -221,8 +239,6 @@ def _sinks(
     filling: Filling,
     clock: Clock,
     streams: Streams,
-    health: Callable[[], Health],
-    page: PageSink | None,
 ) -> list[SinkRunner[Observation]]:
     sinks = []
     if settings.json:
@@ -242,11 +258,23 @@ def _sinks(
     for name, text in settings.plugin_sinks:
         plugin: Sink = create(SINKS, name, "output (--sink)", text, classifier.labels)
         sinks.append(run_sink(name, plugin, filling, clock))
-    if settings.mqtt is not None:
-        # The last of all: from here on a broker knows of the run.
-        mqtt = open_mqtt(settings.mqtt, classifier.labels, health, clock, _linked_page(settings, page))
-        sinks.append(run_sink("mqtt", mqtt, Filling.NEWEST, clock))
     return sinks
+
+
+def _open_events(
+    settings: RunSettings, events: EventSettings, classifier: Classifier, info: SourceInfo, clock: Clock
+) -> OpenedEvents:
+    frames = _frames_to_come(settings, info)
+    seconds = [settings.limits.duration_seconds] if info.live else [frames / info.fps if frames and info.fps else None]
+    return OpenedEvents(
+        events,
+        classifier.labels,
+        clock,
+        live=info.live,
+        append=settings.append,
+        most_faces=max(settings.faces.tracking.max_faces, settings.faces.search.max_faces),
+        seconds=seconds[0],
+    )
 
 
 def _linked_page(settings: RunSettings, page: PageSink | None) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from edge_fer.errors import EndOfStream, SourceLost, SourceTimeout
 from edge_fer.inference.smoothing import ScoreSmoother
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
+    from edge_fer.events.desk import EventDesk
     from edge_fer.faces.tracking import FaceFollower
     from edge_fer.protocols import Classifier, Clock, FrameSource
     from edge_fer.reading import ReadingSchedule
@@ -83,6 +84,8 @@ class RunReport:
     """Observations that a sink did not take in time, by the name of the sink; only those above 0."""
     failures: dict[str, int]
     """Failed writes by the name of the sink; only those above 0."""
+    events: int | None = None
+    """How often a rule became true; None where there are no rules."""
 
 
 @dataclass(slots=True)
@@ -113,6 +116,7 @@ class Pipeline:
         note: Callable[[Observation], None] = lambda observation: None,
         services: Sequence[Service] = (),
         heartbeat: Heartbeat | None = None,
+        events: EventDesk | None = None,
     ) -> None:
         """Join the parts; nothing runs yet.
 
@@ -130,6 +134,7 @@ class Pipeline:
             note: is told each observation in the loop itself, so it must be quick and never raise.
             services: run beside the loop and take no observations; closed by `close`.
             heartbeat: is told that the loop is alive; must be quick and never raise.
+            events: judges each frame by rules, and hands what happens to sinks of its own.
         """
         self.source = source
         self._follower = follower
@@ -139,7 +144,7 @@ class Pipeline:
         self._limits = limits or RunLimits()
         self._note, self._services = note, tuple(services)
         self._heartbeat = heartbeat or NoHeartbeat()
-        self._truth = truth
+        self._truth, self._events = truth, events
 
     def step(self, frame: Frame) -> Observation:
         """Find and read the faces of one frame.
@@ -184,6 +189,7 @@ class Pipeline:
             check,
             {runner.name: runner.dropped for runner in runners if runner.dropped},
             {runner.name: runner.failures for runner in runners if runner.failures},
+            None if self._events is None else self._events.events,
         )
 
     def close(self) -> None:
@@ -193,8 +199,8 @@ class Pipeline:
         self.source.close()
         self._classifier.close()
 
-    def _runners(self) -> tuple[SinkRunner[Observation] | SinkRunner[View], ...]:
-        return (*self._sinks, *self._view_sinks)
+    def _runners(self) -> tuple[SinkRunner[Any], ...]:
+        return (*self._sinks, *self._view_sinks, *(() if self._events is None else self._events.runners))
 
     def _loop(self, stop: threading.Event, progress: _Progress, check: TruthCheck | None) -> Ending:
         limits, clock = self._limits, self._clock
@@ -228,6 +234,8 @@ class Pipeline:
                 check.add(observation, self._truth(frame.seq))
             for sink in self._sinks:
                 sink.offer(observation, stop.is_set)
+            if self._events is not None:
+                self._events.see(observation, frame.image, stop.is_set)
             for view_sink in self._view_sinks:
                 view_sink.offer(View(observation, frame.image), stop.is_set)
             progress.last_at = clock.monotonic()

@@ -331,6 +331,49 @@ class SinkOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class EventOptions:
+    """Rules over what is seen, and what happens when one becomes true; files hold them as `[[events]]`."""
+
+    on: tuple[str, ...] = Setting(
+        "texts",
+        "Rule that makes an event when it becomes true, such as 'happy > 0.8 for 2s'; may be given several times. "
+        "docs/events.md explains the language.",
+        metavar="RULE",
+        in_files=False,
+    ).field()
+    do: tuple[str, ...] = Setting(
+        "texts",
+        "What happens on the events of the --on before it: log, command:PROGRAM ARGUMENTS, webhook:URL, "
+        "snapshot:FOLDER or mqtt; may be given several times.",
+        metavar="ACTION",
+        in_files=False,
+    ).field()
+    events: Path | None = Setting(
+        "path", "Write each event as a JSON line to this file.", metavar="FILE", in_files=False, use="writes"
+    ).field()
+    command_seconds: float = Setting(
+        "number", "End a command: that takes longer.", default=10.0, unit="seconds", lowest=0.1, highest=3600
+    ).field()
+    webhook_secret_file: Path | None = Setting(
+        "path",
+        "File with the secret that webhooks are signed with. Without this option, systemd's credential webhook-secret "
+        "is used.",
+        metavar="FILE",
+        use="reads",
+        secret=True,
+    ).field()
+    webhook_ca: Path | None = Setting(
+        "path", "Trust these certificates (PEM) for webhooks instead of the system's.", metavar="FILE", use="reads"
+    ).field()
+    webhook_queue: Path | None = Setting(
+        "path",
+        "Keep events that wait for a webhook in this folder, so that they outlive the run; without it, in memory.",
+        metavar="DIR",
+        use="fills",
+    ).field()
+
+
+@dataclass(frozen=True, slots=True)
 class PageOptions:
     """The page in the browser."""
 
@@ -411,6 +454,7 @@ RUN: tuple[type, ...] = (
     MqttOptions,
     MetricsOptions,
     SinkOptions,
+    EventOptions,
     PageOptions,
     LogOptions,
 )

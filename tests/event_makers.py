@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -23,8 +24,8 @@ Behaviour: TypeAlias = Literal["takes", "hangs", "drips", "redirects", "breaks o
 def event(number: int = 1, name: str = "smile", *, blind: bool = False, emotion: str = "happy") -> Event:
     """The event of a face with that number as its id."""
     face = scored_face(Box(1, 2, 30, 40), emotion, 0.9, number)
-    seen = observation(face, seq=number)
-    return Event(f"run-{number}", name, f"{name}: {emotion} > 0.8", 2.0, seen, face, blind, 1.5)
+    seen = replace(observation(face, seq=number), position=1.5)
+    return Event(f"run-{number}", name, f"{name}: {emotion} > 0.8", 2.0, seen, face, blind)
 
 
 class Receiver:

@@ -198,7 +198,7 @@ def exit_code(arguments: Sequence[str] | None = None, group: click.Group = cli) 
             sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except EdgeFerError as error:
-        complain(str(error))
+        complain(str(error), getattr(error, "excerpt", ()))
         return error.exit_code
     except click.ClickException as error:
         shown = io.StringIO()
@@ -221,8 +221,13 @@ def exit_code(arguments: Sequence[str] | None = None, group: click.Group = cli) 
         return EXIT_FAILED
 
 
-def complain(message: str) -> None:
-    """Write one line to standard error, in the form that the command chose; a closed one is no fault."""
+def complain(message: str, excerpt: Sequence[str] = ()) -> None:
+    """Write one line to standard error, in the form that the command chose; a closed one is no fault.
+
+    Args:
+        message: the line.
+        excerpt: lines that show people the place; programs and journals get the one line alone.
+    """
     if "edge_fer.cli.logs" in sys.modules:
         from edge_fer.cli.logs import log_error
 
@@ -230,6 +235,8 @@ def complain(message: str) -> None:
             return
     with contextlib.suppress(OSError, ValueError):
         click.echo(f"edge-fer: {one_line(' '.join(message.split()))}", err=True)
+        for line in excerpt:
+            click.echo(f"  {one_line(line)}", err=True)
 
 
 if __name__ == "__main__":

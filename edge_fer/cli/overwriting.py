@@ -66,6 +66,8 @@ MADE: dict[str, tuple[str, ...]] = {
         "curves.png",
     ),
     "evaluate": ("evaluation.json", "report.html"),
+    # Snapshots and events in a queue have names that no other file has.
+    "run": (),
     "bench": ("result.json", "report.html"),
 }
 """Names of files that a command puts into the folder that it fills, beside those that it makes from its input."""

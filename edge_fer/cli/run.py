@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_fer.cli.configuration import RereadableCommand, config_option, parsed_again, prefer_given
+from edge_fer.cli.event_settings import event_places, event_settings
 from edge_fer.cli.logs import show_messages
 from edge_fer.cli.options import settings_options
 from edge_fer.cli.overwriting import check_standard_output, is_standard_output, names_file, refuse_overwriting
@@ -62,7 +63,8 @@ def command(context: click.Context, /, **_options: Any) -> None:
     settings = settings_of(context)
     warn_of_password(settings.source)
     # A service is started again and again and must not begin a file from the start each time; a video cannot go on.
-    settings = replace(settings, append="NOTIFY_SOCKET" in os.environ)
+    if "NOTIFY_SOCKET" in os.environ:
+        settings = as_service(settings)
     without_memory_dumps()
     with stop_signals(may_begin_anew=settings.save is None) as signals:
 
@@ -96,8 +98,25 @@ def settings_of(context: click.Context) -> RunSettings:
         if alone is not None:
             raise click.UsageError(f"several sources must be files and folders: give {alone} alone", context)
     check_standard_output(as_json=context.params["json"], csv=context.params["csv"])
-    refuse_overwriting(context, "run")
-    return run_settings(names, context.params)
+    events = event_settings(context)
+    refuse_overwriting(context, "run", event_places(events))
+    return replace(run_settings(names, context.params), events=events)
+
+
+def as_service(settings: RunSettings) -> RunSettings:
+    """The same run under a service manager: files are continued, and what files say starts no program.
+
+    A service has the rights of its unit, and a command is among them only where it was installed with it: who may write
+    a file of settings may not thereby start programs as the service.
+    """
+    events = settings.events
+    kept = None if events is None else events.without_configured_commands()
+    if events is not None and kept != events:
+        log.warning(
+            "commands in files of settings are left out in a service: install it with them, as in "
+            "edge-fer service install --on RULE --do 'command:PROGRAM'"
+        )
+    return replace(settings, append=True, events=kept)
 
 
 def warn_of_password(source: str) -> None:
@@ -131,6 +150,8 @@ def _open_again(
     try:
         fresh = parsed_again(context)
         settings = replace(settings_of(fresh), append=True)
+        if "NOTIFY_SOCKET" in os.environ:
+            settings = as_service(settings)
         pipeline = open_run(settings)
     except (EdgeFerError, click.UsageError) as error:
         why = error.format_message() if isinstance(error, click.UsageError) else str(error)
@@ -160,6 +181,8 @@ def report_lines(report: RunReport) -> list[str]:
     lines = report.tally.lines(report.seconds)
     if report.truth is not None:
         lines.append(report.truth.line())
+    if report.events is not None:
+        lines.append(f"events: {report.events}")
     lines += [f"{name}: {count} not written, it was too slow" for name, count in report.dropped.items()]
     lines += [f"{name}: {count} failed" for name, count in report.failures.items()]
     return lines

@@ -19,6 +19,8 @@ FILE_VARIABLE = ENVIRONMENT_PREFIX + "CONFIG"
 MAX_FILE_BYTES = 65_536
 """A longer file is no configuration."""
 DEFAULT = "default"
+EVENTS = "events"
+"""The tables of a file that are rules and no settings: `[[events]]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def read_file(path: Path, known: Mapping[str, Setting]) -> dict[str, SettingValu
     return {
         name: SettingValue(_known_key(known, name, str(path)).check(value, str(path)), str(path))
         for name, value in parse_file(path).items()
+        if name != EVENTS or name in known
     }
 
 
@@ -122,6 +125,27 @@ def parse_file(path: Path) -> dict[str, object]:
         raise ConfigError(f"{path} is not UTF-8 text (byte {error.start})") from error
     except (ValueError, RecursionError) as error:  # a TOMLDecodeError, or a number or nesting without end
         raise ConfigError(f'{path} is no valid TOML: {error}; texts need quotes, such as camera = "0"') from error
+
+
+def read_events(files: Iterable[Path]) -> tuple[Path | None, list[dict[str, object]]]:
+    """The tables `[[events]]` of the strongest file that has any, and which file that is.
+
+    Args:
+        files: the strongest last.
+
+    Raises:
+        ConfigError: a file cannot be read, or what it calls events are no tables.
+    """
+    for path in reversed(list(files)):
+        tables = parse_file(path).get(EVENTS)
+        if tables is None:
+            continue
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            raise ConfigError(
+                f"{path}: events are written as tables: a line [[events]], and below it on = 'RULE' and do = 'ACTION'"
+            )
+        return path, tables
+    return None, []
 
 
 def _read_environment(environment: Mapping[str, str], known: Mapping[str, Setting]) -> dict[str, SettingValue]:

@@ -170,6 +170,15 @@ def labels_of(condition: Condition) -> list[tuple[str, Span]]:
     return []
 
 
+def shares_in(condition: Condition) -> list[Share]:
+    """Each share that a condition asks about."""
+    if isinstance(condition, (Both, Either)):
+        return [found for part in condition.parts for found in shares_in(part)]
+    if isinstance(condition, Not):
+        return shares_in(condition.part)
+    return [condition] if isinstance(condition, Share) else []
+
+
 def with_labels(condition: Condition, names: dict[str, str]) -> Condition:
     """The same condition with its labels written as the model writes them.
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edge_fer.events.compiled import NO_FACE, FrameFacts, checker_of
-from edge_fer.events.conditions import Share, Span, labels_of, with_labels
+from edge_fer.events.conditions import Span, labels_of, shares_in, with_labels
 from edge_fer.events.contradictions import never_true
 from edge_fer.events.event import Event
 from edge_fer.events.rule_errors import RuleError
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from edge_fer.events.compiled import FaceFacts
-    from edge_fer.events.conditions import Condition
     from edge_fer.events.rule_text import Rule
     from edge_fer.types import Observation
 
@@ -105,17 +104,15 @@ class _RuleState:
 class RuleSet:
     """All rules of a run; `see` takes frame after frame, in the thread that reads them."""
 
-    def __init__(self, rules: Iterable[Rule], labels: Sequence[str], *, is_film: bool = False) -> None:
+    def __init__(self, rules: Iterable[Rule], labels: Sequence[str]) -> None:
         """Begin with nothing seen.
 
         Args:
             rules: bound to the labels, see `bind`.
             labels: of the model, in the order of the scores.
-            is_film: whether the frames' time is the position in a film.
         """
-        self._labels, self._is_film = labels, is_film
         self._states = [_RuleState(rule, labels) for rule in rules]
-        wanted = [share for state in self._states for share in _shares_in(state.rule.condition)]
+        wanted = [share for state in self._states for share in shares_in(state.rule.condition)]
         self._share_keys = sorted({(share.label, share.over_seconds) for share in wanted})
         self._frame = FrameFacts()
         self._windows: dict[float, ShareWindow] = {}
@@ -127,7 +124,7 @@ class RuleSet:
 
     def see(self, observation: Observation) -> list[Event]:
         """Take in a frame, and return what happened in it: in the order of the rules, the largest face first."""
-        at = observation.captured_at
+        at = observation.captured_at if observation.position is None else observation.position
         before = self._seen_at
         if observation.source != self._source or (before is not None and at < before):
             self._source, before = observation.source, None
@@ -208,9 +205,7 @@ class RuleSet:
         face = None
         if fact is not NO_FACE:
             face = observation.faces[next(i for i, one in enumerate(self._frame.faces) if one is fact)]
-        position = observation.captured_at if self._is_film else None
-        name = f"{self._run_id}-{self._fired}"
-        return Event(name, rule.name, rule.text, held_seconds, observation, face, rule.blind, position)
+        return Event(f"{self._run_id}-{self._fired}", rule.name, rule.text, held_seconds, observation, face, rule.blind)
 
     def _facts_of(self, observation: Observation) -> list[FaceFacts]:
         known = self._known_ids
@@ -234,12 +229,3 @@ class RuleSet:
             state.episodes.clear()
             state.fired_at = float("-inf")
             state.fired_at_of_face.clear()
-
-
-def _shares_in(condition: Condition) -> list[Share]:
-    if isinstance(condition, Share):
-        return [condition]
-    parts = getattr(condition, "parts", ()) or [
-        part for name in ("part", "condition") if (part := getattr(condition, name, None)) is not None
-    ]
-    return [share for part in parts for share in _shares_in(part)]

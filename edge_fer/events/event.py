@@ -32,13 +32,11 @@ class Event:
     """Whose event it is; None for an event of the whole frame."""
     blind: bool = False
     """Whether it keeps the rule, the faces and their scores to itself."""
-    position_seconds: float | None = None
-    """Seconds in the film; None for cameras and streams."""
 
     def to_dict(self) -> dict[str, Any]:
         """The event as plain data, as in a line of `--events FILE` and in what a webhook is sent."""
         seen = self.observation
-        position = {} if self.position_seconds is None else {"position": round(self.position_seconds, 3)}
+        position = {} if seen.position is None else {"position": round(seen.position, 3)}
         record: dict[str, Any] = {
             "schema": EVENT_SCHEMA,
             "id": self.id,

@@ -29,7 +29,8 @@ class EventLog:
 
     def write(self, event: Event) -> None:
         """Log one event, with its position in a film."""
-        at = "" if event.position_seconds is None else f" at {event.position_seconds:.2f} s"
+        position = event.observation.position
+        at = "" if position is None else f" at {position:.2f} s"
         log.info("%s%s", event.text(), at)
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
-from edge_fer.errors import EdgeFerError
+from edge_fer.errors import ConfigError, EdgeFerError
 from edge_fer.escaping import for_terminal
 
 if TYPE_CHECKING:
@@ -31,6 +31,11 @@ class RuleError(EdgeFerError):
         self.problem, self.text, self.at = problem, text, at
         super().__init__(f"{problem}, at character {at.begin + 1} of the rule {text!r}")
 
+    def found_in(self, origin: str) -> RuleError:
+        """The same error of a rule that was given by an option, such as `--on`, or that a file holds."""
+        kind = RuleError if origin.startswith("--") else ConfiguredRuleError
+        return kind(f"{origin}: {self.problem}", self.text, self.at)
+
     @property
     def excerpt(self) -> tuple[str, str]:
         """The rule, or what of a long one is around the place, and a line with carets under the place."""
@@ -40,6 +45,12 @@ class RuleError(EdgeFerError):
         marked = for_terminal(self.text[self.at.begin : min(self.at.end, last)])
         after = for_terminal(self.text[self.at.end : last])
         return before + marked + after, " " * _columns(before) + "^" * max(1, _columns(marked))
+
+
+class ConfiguredRuleError(RuleError, ConfigError):
+    """The same of a rule in a file of settings."""
+
+    exit_code = 78
 
 
 def _columns(text: str) -> int:

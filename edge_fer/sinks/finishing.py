@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import threading
@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 
     from edge_fer.protocols import Clock
     from edge_fer.sinks.runner import SinkRunner
-    from edge_fer.types import Observation, View
 
 FINISH_SECONDS = 1.0
 """How long sinks may go on writing once the user wants the end."""
@@ -23,7 +22,7 @@ LOOK_SECONDS = 0.02
 
 
 def finish(
-    runners: Sequence[SinkRunner[Observation] | SinkRunner[View]],
+    runners: Sequence[SinkRunner[Any]],
     stop: threading.Event,
     clock: Clock,
     deadline: float | None,
