@@ -29,13 +29,15 @@ Each option of `edge-fer run` is also a key of a configuration file and an envir
 `--config FILE`, or `EDGE_FER_CONFIG=FILE`, is read instead of the two files. `edge-fer config show` prints every
 setting, its value and where it is from; `edge-fer config path` prints the files.
 
-A file is TOML without tables: one `key = value` a line, texts in quotes. [An example](../deploy/config.toml):
+A file is TOML: one `key = value` a line, texts in quotes. [An example](../deploy/config.toml):
 
 ```toml
 camera = "0"
 fps = 15
 min_face_px = 64
 ```
+
+Rules of [events](events.md) are tables `[[events]]` below the other keys; those of the strongest file count.
 
 A key that does not exist, a value of the wrong type and one out of range are errors that name the file and the key,
 with exit code 78; a service is not restarted on it. `source` and `camera` exclude each other: the one from the higher

@@ -41,7 +41,6 @@ from edge_fer.sinks.window import WindowSink, choose_screen
 from edge_fer.watching import both, is_watched, listen_to, monitor_of, open_watched_source
 
 if TYPE_CHECKING:
-
     from edge_fer.detectors import Opened
     from edge_fer.device.notify import ServiceManager
     from edge_fer.events.settings import EventSettings

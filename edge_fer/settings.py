@@ -352,7 +352,12 @@ class EventOptions:
         "path", "Write each event as a JSON line to this file.", metavar="FILE", in_files=False, use="writes"
     ).field()
     command_seconds: float = Setting(
-        "number", "End a command: that takes longer.", default=10.0, unit="seconds", lowest=0.1, highest=3600
+        "number",
+        "End the program of a command action after this time.",
+        default=10.0,
+        unit="seconds",
+        lowest=0.1,
+        highest=3600,
     ).field()
     webhook_secret_file: Path | None = Setting(
         "path",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -44,16 +44,36 @@ def show(as_json: bool, given: Path | None) -> None:
     from edge_fer.cli.configuration import settings_in_force
 
     settings = with_preset(settings_in_force(given))
+    rules = rules_in_force(given)
     if as_json:
-        entries = {
+        entries: dict[str, dict[str, Any]] = {
             name: {"value": shown(name, setting.value), "from": setting.origin} for name, setting in settings.items()
         }
+        if rules:
+            tables = [{"on": rule, "do": actions} for rule, actions, _ in rules]
+            entries["events"] = {"value": tables, "from": rules[0][2].rpartition(": ")[0]}
         say(for_json(json.dumps(entries, ensure_ascii=False, indent=2)))
         return
     rows = [(name, text_of(shown(name, setting.value)), setting.origin) for name, setting in settings.items()]
+    rows += [("events", f"{text_of(rule)}: {', '.join(actions) or '-'}", origin) for rule, actions, origin in rules]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for name, value, origin in rows:
         say(f"{name:{widths[0]}}  {value:{widths[1]}}  {origin}")
+
+
+def rules_in_force(given: Path | None) -> list[tuple[str, list[str], str]]:
+    """Each rule of the files, the actions of its events without what may be a secret, and where it is from.
+
+    Raises:
+        ConfigError: a file, or a rule or action in it, is unusable.
+    """
+    from edge_fer.cli.event_settings import configured_rules
+    from edge_fer.config.layers import files_to_read, read_events
+    from edge_fer.events.actions import description
+
+    path, tables = read_events(files_to_read(os.environ, given))
+    found = [] if path is None else configured_rules(path, tables)
+    return [(one.rule.text, [description(action) for action in one.actions], one.origin) for one in found]
 
 
 @command.command("path", short_help="Print the files that settings are read from.")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shlex
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +14,11 @@ import click
 from click.core import ParameterSource
 
 from edge_fer.cli.configuration import Surroundings
+from edge_fer.cli.event_settings import given_pairs
 from edge_fer.config.setting import WRITES, by_name
 from edge_fer.device.unit import Credential
 from edge_fer.errors import ConfigError
+from edge_fer.events.actions import CommandAction, SnapshotAction, command_of
 from edge_fer.settings import RUN, settings_of
 
 if TYPE_CHECKING:
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
 
     from edge_fer.assembly import RunSettings
     from edge_fer.device.unit import Scope
+    from edge_fer.events.settings import EventSettings
 
 SETTINGS = by_name(settings_of(RUN))
 WRITTEN = frozenset(name for name, one in SETTINGS.items() if one.kind == "path" and one.use in WRITES)
@@ -82,10 +88,13 @@ def plan_run(given: Sequence[str], scope: Scope, environment: Mapping[str, str])
     if context.get_parameter_source("wait") is ParameterSource.DEFAULT:
         arguments.insert(0, SETTINGS["wait"].option)
     network = "://" in settings.source or any(value and SETTINGS[name].network for name, value in values.items())
+    network = network or (settings.events is not None and settings.events.needs_network)
     csi = settings.source.partition(":")[0] == "rpicam"
     reads = _check_places(values, scope)
     # The file of --config is no value of the run.
     reads += [Path(words[-1]) for parameter, words in options if parameter.name == "config"]
+    reads += _check_actions(settings.events, scope)
+    reads += [Path(word.partition("@")[2]) for word in arguments if word.startswith("webhook:@")]
     sources = map(Path, (settings.source, *settings.more_sources))
     reads += [source for source in sources if source.is_absolute() and not str(source).startswith("/dev/")]
     return RunPlan(tuple(texts), tuple(arguments), credentials, network, csi, tuple(reads), settings)
@@ -94,14 +103,15 @@ def plan_run(given: Sequence[str], scope: Scope, environment: Mapping[str, str])
 def _given(
     command: click.Command, arguments: Sequence[str], surroundings: Surroundings
 ) -> list[tuple[click.Parameter, Any]]:
-    """What was given, option by option in the order given; the source last."""
+    """What was given, option by option in the order given, rules with their actions; the source last."""
     context = click.Context(command, info_name="edge-fer service install", obj=surroundings)
     values, left, order = command.make_parser(context).parse_args(list(arguments))
     if left:
         raise click.UsageError(f"unexpected: {' '.join(left)}", context)
     found = {parameter.name: parameter for parameter in order if isinstance(parameter, click.Parameter)}
     ordered = sorted(found.values(), key=lambda parameter: isinstance(parameter, click.Argument))
-    return [(parameter, values[parameter.name or ""]) for parameter in ordered]
+    values["on"] = given_pairs(command, context, arguments)
+    return [(parameter, values[parameter.name or ""]) for parameter in ordered if parameter.name != "do"]
 
 
 def _whole_paths(given: Sequence[tuple[click.Parameter, Any]], scope: Scope) -> list[tuple[click.Parameter, list[str]]]:
@@ -113,7 +123,9 @@ def _whole_paths(given: Sequence[tuple[click.Parameter, Any]], scope: Scope) -> 
         if is_file and not (parameter.name in WRITTEN and scope == "system"):  # those go into the service's folder
             looked_for = parameter.name in ("source", "model")
             texts = [text if text == "-" else _whole(text, must_exist=looked_for) for text in texts]
-        if isinstance(parameter, click.Argument):
+        if parameter.name == "on":
+            words = [word for rule, actions in value for word in _rule_words(rule, actions, scope)]
+        elif isinstance(parameter, click.Argument):
             words = ["--", *texts] if texts and texts[0].startswith("-") else texts
         elif getattr(parameter, "is_flag", False):
             words = [parameter.opts[0] if value else parameter.secondary_opts[0]]
@@ -121,6 +133,45 @@ def _whole_paths(given: Sequence[tuple[click.Parameter, Any]], scope: Scope) -> 
             words = [word for text in texts for word in (parameter.opts[0], text)]
         result.append((parameter, words))
     return result
+
+
+def _rule_words(rule: str, actions: Sequence[str], scope: Scope) -> list[str]:
+    """A rule and its actions as words; with whole paths, for systemd looks for programs elsewhere than people do."""
+    words = ["--on", rule]
+    for text in actions:
+        kind, _, rest = text.partition(":")
+        if kind.strip() == "command":
+            with contextlib.suppress(ConfigError):  # which `run` reports as its own
+                program, *arguments = command_of(rest.strip()).arguments
+                whole = os.path.abspath(shutil.which(program) or program)  # noqa: PTH100 - no link is followed
+                text = f"command:{shlex.join([whole, *arguments])}"
+        elif kind.strip() == "webhook" and rest.strip().startswith("@"):
+            text = f"webhook:@{_whole(rest.strip()[1:], must_exist=False)}"
+        elif kind.strip() == "snapshot" and scope == "user":
+            text = f"snapshot:{_whole(rest.strip(), must_exist=False)}"
+        words += ["--do", text]
+    return words
+
+
+def _check_actions(events: EventSettings | None, scope: Scope) -> list[Path]:
+    """The programs that events start; a folder for pictures elsewhere than allowed is an error."""
+    programs = []
+    for one in () if events is None else events.rules:
+        for action in one.actions:
+            if isinstance(action, CommandAction) and one.origin == "--on":
+                programs.append(Path(action.arguments[0]))
+            elif isinstance(action, SnapshotAction):
+                _check_written(f"{one.origin}: snapshot", action.folder, scope)
+    return programs
+
+
+def _check_written(option: str, path: Path, scope: Scope) -> None:
+    if scope == "system" and (path.is_absolute() or ".." in path.parts):
+        raise ConfigError(
+            f"{option}: a service may write only into /var/lib/edge-fer: give {path.name}, which goes there"
+        )
+    if scope == "user" and not path.is_absolute():
+        raise _half_a_path(option, path)
 
 
 def _whole(text: str, *, must_exist: bool) -> str:
@@ -139,12 +190,7 @@ def _check_places(values: Mapping[str, Any], scope: Scope) -> list[Path]:
             continue
         path, option = Path(value), setting.option
         if name in WRITTEN:
-            if scope == "system" and (path.is_absolute() or ".." in path.parts):
-                raise ConfigError(
-                    f"{option}: a service may write only into /var/lib/edge-fer: give {path.name}, which goes there"
-                )
-            if scope == "user" and not path.is_absolute():
-                raise _half_a_path(option, path)
+            _check_written(option, path, scope)
         elif path.is_absolute():
             reads.append(path)
         elif path.suffix:  # else a bundled model

@@ -180,3 +180,14 @@ def secret_of(file: Path | None, environment: Mapping[str, str] = os.environ) ->
         ConfigError: the file cannot be read, is empty or too long.
     """
     return read_password(file, environment, "webhook-secret", "webhook's")
+
+
+def description(action: Action) -> str:
+    """An action in words, without what may be a secret."""
+    if isinstance(action, CommandAction):
+        return f"command:{shlex.join(action.arguments)}"
+    if isinstance(action, WebhookAction):
+        return f"webhook:{'https' if action.tls else 'http'}://{action.address}/***"
+    if isinstance(action, SnapshotAction):
+        return f"snapshot:{action.folder}"
+    return "log" if isinstance(action, LogAction) else "mqtt"

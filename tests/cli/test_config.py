@@ -8,6 +8,7 @@ import pytest
 
 from edge_fer.cli.main import exit_code
 from edge_fer.cli.run import command as run_command
+from edge_fer.config.edit import write_user_config
 from edge_fer.settings import keys
 from tests.conftest import REPOSITORY
 from tests.programs import run_edge_fer, run_python, without_screen
@@ -51,7 +52,7 @@ def run(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[st
 def test_every_option_of_run_is_a_key_under_its_own_name() -> None:
     options = [max(one.opts, key=len) for one in run_command.params if one.param_type_name == "option"]
     assert [setting.option for setting in keys() if setting.option] == [
-        option for option in options if option not in ("--headless", "--config")
+        option for option in options if option not in ("--headless", "--config", "--on", "--do", "--events")
     ]
     assert all(setting.option in ("", "--" + setting.name.replace("_", "-")) for setting in keys())
 
@@ -173,3 +174,53 @@ def test_the_example_file_is_valid_with_every_key_in_it(home: Path, capsys: pyte
     entries = shown(capsys, "--config", str(all_in_force))
     given = {name for name, entry in entries.items() if entry["from"] == str(all_in_force)}
     assert {"camera", "fps", "preset", "json", "model"} <= given
+
+
+def test_rules_of_a_file_are_shown_without_what_may_be_a_secret(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = home / "events.toml"
+    file.write_text('fps = 15\n[[events]]\non = "happy for 2s"\ndo = ["log", "webhook:https://host/very-secret"]\n')
+    entries = shown(capsys, "--config", str(file))
+    actions = ["log", "webhook:https://host:443/***"]
+    assert entries["events"] == {"value": [{"on": "happy for 2s", "do": actions}], "from": str(file)}
+    assert exit_code(["config", "show", "--config", str(file)]) == 0
+    printed = capsys.readouterr().out
+    assert '"happy for 2s": log, webhook:https://host:443/***' in printed
+    assert "very-secret" not in printed
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ('on = "happy fro 2s"', "did you mean for?"),
+        ("on = 3", "on must be a rule in quotes"),
+        ('do = "log"', "on must be a rule in quotes"),
+        ('on = "happy"\ndoo = "log"', "did you mean do?"),
+        ('on = "happy"\ndo = 3', "a text or a list of texts"),
+        ('on = "happy"\ndo = "lag"', "did you mean log?"),
+        ('on = "happy"\ncommand = "ls"', "a list of texts, the program first"),
+        ('on = "happy"\ncommand = ["/no/such/program"]', "there is no program"),
+        ('on = "happy"\nname = "a b"', "letters, digits"),
+    ],
+)
+def test_a_wrong_rule_in_a_file_is_one_error_that_names_its_place(
+    home: Path, capsys: pytest.CaptureFixture[str], table: str, says: str
+) -> None:
+    file = home / "events.toml"
+    file.write_text(f'[[events]]\non = "sad"\ndo = "log"\n[[events]]\n{table}\n')
+    for command in (["config", "show"], ["run", "demo"]):
+        assert exit_code([*command, "--config", str(file)]) == 78
+        errors = capsys.readouterr().err
+        assert f"{file}: events 2: " in errors
+        assert says in errors
+    file.write_text('events = "x"\n')
+    assert exit_code(["run", "demo", "--config", str(file)]) == 78
+    assert "a line [[events]]" in capsys.readouterr().err
+
+
+def test_setting_a_key_leaves_the_rules_of_a_file_as_they_are(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = home / "events.toml"
+    file.write_text('[[events]]\non = "sad"\ndo = "log"\n')
+    write_user_config({"fps": 10}, path=file)
+    entries = shown(capsys, "--config", str(file))
+    assert entries["fps"]["value"] == 10
+    assert entries["events"]["value"] == [{"on": "sad", "do": ["log"]}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -196,3 +197,51 @@ def test_show_writes_nothing(bench: Bench) -> None:
     assert result.stdout.endswith("WantedBy=multi-user.target\n")
     assert not bench.file.exists()
     assert bench.systemd.calls == []
+
+
+def test_rules_keep_their_actions_and_programs_get_whole_paths(bench: Bench) -> None:
+    rules = ["--on", "smile: happy > 80% for 2s", "--do", "command:sh -c 'echo $EVENT_NAME'", "--do", "log"]
+    bench("install", "--camera", "0", *rules, "--on", "nobody for 60s", "--do", "snapshot:empty")
+
+    sh = Path(shutil.which("sh") or "")
+    line = bench.started()
+    assert f'--on "smile: happy > 80%% for 2s" --do "command:{sh} -c \'echo $$EVENT_NAME\'"' in line
+    assert '--do log --on "nobody for 60s" --do snapshot:empty' in line
+    assert sh in bench.checked
+    assert "PrivateNetwork=yes" in bench.file.read_text()
+    before = bench.file.stat().st_mtime_ns
+    bench("install", "--camera", "0", *rules, "--on", "nobody for 60s", "--do", "snapshot:empty")
+    assert bench.file.stat().st_mtime_ns == before
+
+
+def test_a_webhook_gets_a_network_its_secret_a_credential_and_its_file_is_read(bench: Bench, tmp_path: Path) -> None:
+    hook, secret = tmp_path / "hook", tmp_path / "secret"
+    hook.write_text("https://host/very-secret\n")
+    secret.write_text("also-secret\n")
+    bench("install", "--camera", "0", "--on", "happy", "--do", f"webhook:@{hook}", "--webhook-secret-file", str(secret))
+
+    unit = bench.file.read_text()
+    assert "PrivateNetwork=yes" not in unit
+    assert f"LoadCredential=webhook-secret:{secret}" in unit
+    assert "secret" not in unit.replace(str(secret), "").replace("webhook-secret", "")
+    assert hook in bench.checked
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--on", "happy >> 1", "--do", "log"], 2, "expected a number"),
+        (["--on", "happy", "--do", "command:/no/such/program"], 2, "there is no program"),
+        (["--on", "happy", "--do", "snapshot:/var/photos"], 78, "give photos"),
+        (["--on", "happy", "--events", "/var/log/events.jsonl"], 78, "give events.jsonl"),
+        (["--on", "happy", "--do", "webhook:https://h/", "--webhook-queue", "/var/q"], 78, "give q"),
+        (["--on", "happy"], 2, "does nothing"),
+    ],
+)
+def test_rules_that_a_service_cannot_have_are_refused(
+    bench: Bench, options: Sequence[str], code: int, words: str
+) -> None:
+    result = bench("install", "--camera", "0", *options, code=code)
+
+    assert words in result.output + str(result.exception)
+    assert not bench.file.exists()
