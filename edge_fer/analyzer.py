@@ -34,6 +34,7 @@ from edge_fer.reading import ReadingSchedule
 from edge_fer.settings import FollowingOptions
 from edge_fer.sinks.runner import SystemClock
 from edge_fer.types import Frame
+from edge_fer.views import SEVERAL, UNMIRRORED
 from edge_fer.watching import open_watched_source
 
 if TYPE_CHECKING:
@@ -121,7 +122,8 @@ class EdgeFer:
                 `FaceDetector` of your own.
             search: what is asked of a detector by name; None for the thorough search that suits stills.
             max_picture_px: picture files with more pixels are refused before they are decoded.
-            mirror: read each face mirrored too and average its scores, at twice the engine's cost.
+            mirror: read whole pictures (`analyze(image, whole=True)`) and the faces of `stream` mirrored too and
+                average the scores, at twice the engine's cost; faces that are found in pictures always are.
 
         Raises:
             ModelError: there is no usable model file, of the classifier or the detector.
@@ -163,6 +165,7 @@ class EdgeFer:
             raise TypeError(f"detector must be a name or have a method detect(picture), not {_kind(detector)}")
         opened_engine = _open_engine(engine, model, threads)
         self._classifier: Classifier = MirroredClassifier(opened_engine) if mirror else opened_engine
+        self._views = UNMIRRORED if mirror else SEVERAL
         self._model_notes = classifier_notes(opened_engine)
         self._clock = SystemClock()
 
@@ -196,7 +199,7 @@ class EdgeFer:
         frame = self._frame(image, 0)
         if whole:
             return observe_whole(frame, self._classifier, self._clock)
-        return observe_all([frame], self._detector, self._classifier, self._clock)[0]
+        return observe_all([frame], self._detector, self._classifier, self._clock, self._views)[0]
 
     def analyze_many(self, images: Iterable[PictureInput], batch: int = 32) -> Iterator[Observation | Failure]:
         """Find and read every face of many pictures, one result for each, in their order.
@@ -230,7 +233,7 @@ class EdgeFer:
                 except SourceError as error:
                     read.append(Failure(_name_of(image), error))
             frames = [one for one in read if isinstance(one, Frame)]
-            observed = iter(observe_all(frames, self._detector, self._classifier, self._clock))
+            observed = iter(observe_all(frames, self._detector, self._classifier, self._clock, self._views))
             for one in read:
                 yield one if isinstance(one, Failure) else next(observed)
 

@@ -10,6 +10,7 @@ from edge_fer.faces.crop import crop_faces, whole_to_batch
 from edge_fer.inference.decoding import ScoresNotFinite
 from edge_fer.picture import Picture
 from edge_fer.types import Box, Face, Observation, ScoredFace, Timings
+from edge_fer.views import AS_FOUND, crop_views, mean_scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,45 +20,77 @@ if TYPE_CHECKING:
     from edge_fer.protocols import Classifier, Clock, FaceDetector
     from edge_fer.reading import ReadingSchedule
     from edge_fer.types import Batch, Frame, Scores
+    from edge_fer.views import View
 
 
-def observe(frame: Frame, detector: FaceDetector, classifier: Classifier, clock: Clock) -> Observation:
+MOST_CROP_BYTES = 32 << 20
+"""Of crops that wait for a call of the engine: one takes 9 KB for a small model, 600 KB for one of 224 pixels."""
+
+
+def observe(
+    frame: Frame,
+    detector: FaceDetector,
+    classifier: Classifier,
+    clock: Clock,
+    views: Sequence[View] = AS_FOUND,
+) -> Observation:
     """Find and read all faces of a frame; the clock is only for the timings.
 
     Raises:
         ModelError: the engine failed.
         ValueError: the picture is neither uint8 BGR nor grey.
     """
-    return observe_all([frame], detector, classifier, clock)[0]
+    return observe_all([frame], detector, classifier, clock, views)[0]
 
 
 def observe_all(
-    frames: Sequence[Frame], detector: FaceDetector, classifier: Classifier, clock: Clock
+    frames: Sequence[Frame],
+    detector: FaceDetector,
+    classifier: Classifier,
+    clock: Clock,
+    views: Sequence[View] = AS_FOUND,
 ) -> list[Observation]:
-    """Find the faces of frames that have nothing in common, and read all of them in one call of the engine.
+    """Find the faces of frames that have nothing in common, and read all of them in few calls of the engine.
 
-    The time of that call is shared out among the frames by their numbers of faces.
+    The time of those calls is shared out among the frames by their numbers of faces.
+
+    Args:
+        frames: any number.
+        detector: finds the faces of each.
+        classifier: reads them.
+        clock: only for the timings.
+        views: how each face is cut out; its scores are the mean over them.
 
     Raises:
         ModelError: the engine failed.
         ValueError: a picture is neither uint8 BGR nor grey.
     """
     spec, found = classifier.input_spec, []
+    scores: list[Scores | None] = []
+    waiting: list[Batch] = []
+    seconds = 0.0
+
+    def read_waiting() -> float:
+        began = clock.monotonic()
+        if waiting:
+            scores.extend(mean_scores(classify_finite(classifier, np.concatenate(waiting)), len(views)))
+            waiting.clear()
+        return clock.monotonic() - began
+
     for frame in frames:
         start = clock.monotonic()
         picture = Picture(frame.image)
         faces = detector.detect(picture)
         detected = clock.monotonic()
-        crops = crop_faces(picture.for_crops(spec.colour), faces, spec)
-        found.append((frame, faces, crops, start, detected, clock.monotonic()))
-    if not found:
-        return []
-    start = clock.monotonic()
-    counts = [len(faces) for _, faces, *_ in found]
-    scores = classify_finite(classifier, np.concatenate([crops for _, _, crops, *_ in found])) if any(counts) else []
-    seconds_each = (clock.monotonic() - start) / max(1, sum(counts))
+        if faces:
+            waiting.append(crop_views(picture.for_crops(spec.colour), faces, spec, views))
+        found.append((frame, faces, start, detected, clock.monotonic()))
+        if sum(crops.nbytes for crops in waiting) > MOST_CROP_BYTES:
+            seconds += read_waiting()
+    seconds += read_waiting()
+    seconds_each = seconds / max(1, sum(len(faces) for _, faces, *_ in found))
     observations, read = [], iter(scores)
-    for frame, faces, _, begun, detected, cropped in found:
+    for frame, faces, begun, detected, cropped in found:
         pairs = [(face, next(read)) for face in faces]
         scored = tuple(ScoredFace(face, one, one, one.top) for face, one in pairs if one is not None)
         end = cropped + seconds_each * len(faces)

@@ -9,6 +9,7 @@ from edge_fer.camera.picture_bytes import picture_from_bytes
 from edge_fer.errors import MissingExtra
 from edge_fer.observing import observe
 from edge_fer.types import Frame, View
+from edge_fer.views import SEVERAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -63,7 +64,7 @@ def serve_page(
         def read(photo: bytes) -> View:
             image = picture_from_bytes(photo, "the photo", serve.limits.photo_px)
             frame = Frame(image, 0, 0.0, clock.wall_time(), "photo")
-            return View(observe(frame, detector, classifier, clock), image)
+            return View(observe(frame, detector, classifier, clock, SEVERAL), image)
 
         return read
 

@@ -431,7 +431,7 @@ class PredictOptions:
     ).field()
     mirror: bool = Setting(
         "switch",
-        "Read each face mirrored too and average the scores; the model takes twice the time.",
+        "Read --whole pictures mirrored too and average the scores, as is always done with faces that are found.",
         default=False,
     ).field()
     whole: bool = Setting("switch", "Take each picture as one face that is already cropped.", default=False).field()

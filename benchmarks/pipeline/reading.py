@@ -22,10 +22,11 @@ import films
 import laying
 
 from edge_fer.detectors import open_detector
-from edge_fer.faces.crop import crop_faces, whole_to_batch
+from edge_fer.faces.crop import whole_to_batch
 from edge_fer.faces.detector_settings import DetectorSettings
 from edge_fer.inference.open_model import open_classifier
 from edge_fer.picture import Picture
+from edge_fer.views import SEVERAL, crop_views, mean_scores
 
 if TYPE_CHECKING:
     from edge_fer.protocols import Classifier
@@ -42,10 +43,13 @@ def read(classifier: Classifier, detector_name: str, numbers: list[int], degrees
     for scene, places in laying.scattered("validation", numbers, degrees, seed=degrees):
         picture = Picture(scene)
         pairs = laying.matched(places, detector.detect(picture))
-        batch = crop_faces(
-            picture.for_crops(classifier.input_spec.colour), [face for _, face in pairs], classifier.input_spec
+        batch = crop_views(
+            picture.for_crops(classifier.input_spec.colour), [face for _, face in pairs], classifier.input_spec, SEVERAL
         )
-        for (place, _), scores in zip(pairs, classifier.classify(batch), strict=True):
+        read_as = mean_scores(classifier.classify(batch), len(SEVERAL))
+        for (place, _), scores in zip(pairs, read_as, strict=True):
+            if scores is None:
+                continue
             right[place.number] = scores.top == known.label_names[known.labels[place.number]]
     return right
 

@@ -10,6 +10,7 @@ accuracy with it and 26.6 without, at 20 degrees 1.0 and 6.6.
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,9 +28,6 @@ SIDE, AROUND = 48, 1.3
 """Side in pixels of the patch that is looked at, and how many sides of the face's box it shows."""
 UNIT_DEGREES = 45.0
 """What the network's answer of 1.0 stands for."""
-LEAST_DEGREES = 14.0
-"""Answers below this count as upright: most of them are, and turning those by mistake costs more than it brings. With
-10, upright training faces in scenes lost 0.8 points of the probability of their label."""
 MOST_DEGREES = 65.0
 """It was fitted to no larger turns."""
 
@@ -38,15 +36,18 @@ class RollEstimator:
     """Measures the roll of heads; keeps the network, and nothing from face to face."""
 
     def __init__(self, weights: Path = WEIGHTS_FILE) -> None:
-        """Load the network, about 0.1 MB."""
-        with np.load(weights) as stored:
-            self._layers = [(stored[f"weights_{n}"].astype(np.float32), stored[f"bias_{n}"]) for n in range(3)]
+        """Name the file of the network, 0.1 MB; it is loaded for the first face."""
+        self._weights = weights
         self._gradients = gradients()
 
+    @cached_property
+    def _layers(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        with np.load(self._weights) as stored:
+            return [(stored[f"weights_{n}"].astype(np.float32), stored[f"bias_{n}"]) for n in range(3)]
+
     def degrees(self, picture: Picture, box: Box) -> float:
-        """How far the head in a box is turned clockwise: 0 where that is little, else 14 to 65 either way."""
-        measured = self.measure(patch(picture, box))
-        return 0.0 if abs(measured) < LEAST_DEGREES else max(-MOST_DEGREES, min(MOST_DEGREES, measured))
+        """How far the head in a box is turned clockwise, -65 to 65; small turns are for the reader to ignore."""
+        return max(-MOST_DEGREES, min(MOST_DEGREES, self.measure(patch(picture, box))))
 
     def measure(self, pixels: NDArray[np.uint8]) -> float:
         """The network's answer in degrees for a patch, grey uint8 [48, 48]."""

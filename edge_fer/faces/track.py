@@ -34,6 +34,10 @@ moved by less than this many sides, as posters and watches do, after 6 where it 
 MARKS_GAIN = 0.6
 """Share of a look's landmarks in those that are shown."""
 
+ROLL_GAIN, ROLLED_DEGREES = 0.5, 20.0
+"""Share of a newly measured roll in the one that is kept, and the change from which it is taken as it is: half of the
+single measurements are off by more than 4 degrees."""
+
 SPEED_DAMPING_SECONDS = 0.4
 """A face that is not seen is taken to slow down with this time constant."""
 
@@ -76,6 +80,8 @@ class Track:
     detection_score: float | None = None
     marks: Landmarks | None = None
     """Landmarks about the middle of the face, in sides; they move with it between looks."""
+    rolled: float | None = None
+    """Roll in degrees as its looks show it, where looks give no landmarks; steadied."""
     trials: int = 0
     """Frames in which it may still be confirmed."""
     unproved_steps: int = 0
@@ -91,8 +97,8 @@ class Track:
 
     @property
     def roll_degrees(self) -> float | None:
-        """How far the head is turned clockwise, steadied over looks; None where no look measures it."""
-        return None if self.marks is None else self.manner.degrees
+        """How far the head is turned clockwise, steadied over looks; None where nothing has measured it."""
+        return self.rolled if self.marks is None else self.manner.degrees
 
     @property
     def visible(self) -> bool:
@@ -151,6 +157,11 @@ class Track:
             self.detection_score = seen.score
         if seen.landmarks is not None:
             self.marks = _mixed(self.marks, _about(seen.landmarks, seen.place))
+
+    def roll(self, degrees: float) -> None:
+        """Take in how far the head is turned as its pixels show it, for faces without landmarks."""
+        change = degrees - (degrees if self.rolled is None else self.rolled)
+        self.rolled = degrees - change * (0.0 if abs(change) > ROLLED_DEGREES else 1.0 - ROLL_GAIN)
 
     def prove(self) -> None:
         """Note that it was found at this time by what does not know where to look, or beyond doubt."""

@@ -16,6 +16,7 @@ from edge_fer.faces.association import associate, associate_returned
 from edge_fer.faces.confirm import Denied, confirmed
 from edge_fer.faces.geometry import Place, same_face
 from edge_fer.faces.observe import SURE_AGREEING, observe
+from edge_fer.faces.roll import RollEstimator
 from edge_fer.faces.schedule import LOST_SEARCH_SECONDS, SearchPlan, SearchSchedule
 from edge_fer.faces.template import remember
 from edge_fer.faces.track import Track
@@ -116,7 +117,7 @@ class FaceTracker:
         self._min_face_px = min_face_px
         self._schedule = SearchSchedule(self._settings)
         self._tracks: list[Track] = []
-        self._denied = Denied([])
+        self._denied, self._roll = Denied([]), RollEstimator()
         self._next_id = 1
         self._frame = -1
         self._shape: tuple[int, ...] | None = None
@@ -142,7 +143,7 @@ class FaceTracker:
         for track in tracks:
             track.predict(at)
         findings = observe(picture, tracks, was_seen, self._frame, self._looker, settings)
-        update(picture, associate(picture, tracks, findings))
+        update(picture, associate(picture, tracks, findings), self._roll)
         # A new face that is not found again at once was none.
         self._tracks = [track for track in tracks if track.confirmed or (track.visible_at_all and track.trials > 0)]
         if due or self._schedule.is_spread or (_lost(self._tracks) and self._schedule.due_after_loss(self._frame)):
@@ -179,17 +180,31 @@ class FaceTracker:
             else:
                 break
             track.detection_score = one.score
+            _measure_roll(picture, track, one.seen, self._roll)
             track.template = remember(picture, track.place) or track.template
 
 
-def update(picture: Picture, pairs: Iterable[tuple[Track, Finding]]) -> None:
-    """Fourth step: correct each track by its finding, and remember how a face that a look confirmed looks now."""
+def update(picture: Picture, pairs: Iterable[tuple[Track, Finding]], roll: RollEstimator) -> None:
+    """Fourth step: correct each track by its finding, and remember how a face that a look confirmed looks now.
+
+    Args:
+        picture: the frame.
+        pairs: tracks with what was found of them.
+        roll: measures how far heads are turned, where looks give no landmarks.
+    """
     for track, finding in pairs:
         seen = finding.seen
         track.correct(finding.place, resized=seen is not None and seen.manner.cascade != "profile")
         if seen is not None:
             track.confirm(seen, finding.sure)
+            _measure_roll(picture, track, seen, roll)
             track.template = remember(picture, track.place) or track.template
+
+
+def _measure_roll(picture: Picture, track: Track, seen: Sighting, roll: RollEstimator) -> None:
+    """Measure how far a head is turned where the look that found it does not show that; profiles it does not know."""
+    if seen.landmarks is None and seen.manner.cascade != "profile":
+        track.roll(roll.degrees(picture, seen.place.box()))
 
 
 def prove(
