@@ -169,15 +169,20 @@ def family(leader: int) -> dict[int, int]:
     size = os.sysconf("SC_PAGE_SIZE")
     resident: dict[int, int] = {}
     with contextlib.suppress(OSError):
-        for entry in os.scandir("/proc"):
-            if not entry.name.isdigit():
+        for name in os.listdir("/proc"):  # noqa: PTH208 - several times a second: it must cost little
+            if not name.isdigit():
                 continue
             with contextlib.suppress(OSError, ValueError, IndexError):
+                descriptor = os.open(f"/proc/{name}/stat", os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    data = os.read(descriptor, 4096)
+                finally:
+                    os.close(descriptor)
                 # The name of the program may hold blanks and brackets.
-                parts = Path("/proc", entry.name, "stat").read_text("ascii", "replace").rpartition(")")[2].split()
-                if parts[0] in "ZX":
+                parts = data.rpartition(b")")[2].split(maxsplit=22)
+                if parts[0] in b"ZX":
                     continue
-                pid = int(entry.name)
+                pid = int(name)
                 parents[pid], resident[pid] = int(parts[1]), int(parts[21]) * size
                 if int(parts[3]) == leader or pid == leader:
                     found[pid] = resident[pid]

@@ -328,6 +328,7 @@ def _homes(road: Road) -> dict[str, str]:
     """Keras's own module of every class that is allowed."""
     functional = "keras.src.models.functional" if road == "keras" else "keras.src.engine.functional"
     homes = dict.fromkeys(known.LAYERS, "keras.layers")
+    homes |= {kind: f"keras.src.applications.{module}" for kind, module in known.APPLICATION_LAYERS.items()}
     homes |= dict.fromkeys(known.INITIALISERS, "keras.initializers")
     homes |= dict.fromkeys(known.REGULARISERS, "keras.regularizers") | dict.fromkeys(
         known.CONSTRAINTS, "keras.constraints"

@@ -44,6 +44,12 @@ LAYERS = words(
     "RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness "
     "RandomShear RandomTranslation RandomWidth RandomZoom Solarization"
 )
+APPLICATION_LAYERS = {
+    "LayerScale": "convnext",
+    "StochasticDepth": "convnext",
+    "CustomScaleLayer": "inception_resnet_v2",
+}
+"""Layers of networks in Keras's own collection that are not among `keras.layers`, by their module there."""
 MODELS = frozenset({"Sequential", "Functional", "Model"})
 
 _INITIALISER_CLASSES = (

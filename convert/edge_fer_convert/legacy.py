@@ -7,6 +7,7 @@ Its own process, because tf_keras and Keras 3 do not get on in one.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import re
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 
 from edge_fer.confinement import die_with_parent
 from edge_fer.errors import ModelError
+from edge_fer_convert.known_layers import APPLICATION_LAYERS
 
 _TIMEOUT_SECONDS = 300.0
 _FIRST_LAYOUT = "_layer_checkpoint_dependencies"
@@ -76,6 +78,8 @@ def main(arguments: list[str]) -> int:
     model_file, folder = arguments[:2]
     _read_first_layout(model_file)
     shims = {name: _tolerant(getattr(tf_keras.layers, name), stray) for name, stray in _STRAY.items()}
+    for name, module in APPLICATION_LAYERS.items():
+        shims[name] = getattr(importlib.import_module(f"tf_keras.src.applications.{module}"), name)
     try:
         if len(arguments) > 2:
             model = tf_keras.models.model_from_json(Path(arguments[2]).read_text(encoding="utf-8"), shims)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from edge_fer.third_party import isolate_keras
 from edge_fer_convert.describe import describe
 from edge_fer_convert.graph_check import complaints_of_saved_model, copy_checked_saved_model
 from edge_fer_convert.inputs import parse_scale
+from edge_fer_convert.known_layers import APPLICATION_LAYERS
 from edge_fer_convert.legacy import read_legacy
 from edge_fer_convert.network import Network, from_keras, from_saved_model
 from edge_fer_convert.outputs import as_probabilities
@@ -127,12 +129,20 @@ def _built(keras: Any, file: TrainedFile, folder: Path, *, trusted: bool) -> Any
     model_file, architecture = write_for("keras", file, folder)
     if architecture is None:
         # Optimiser settings of old files are not needed, and newer versions refuse some of them.
-        return keras.models.load_model(model_file, compile=False, safe_mode=not trusted)
+        return keras.models.load_model(model_file, _application_layers(), compile=False, safe_mode=not trusted)
     if trusted:
         keras.config.enable_unsafe_deserialization()
-    model = keras.models.model_from_json(architecture.read_text(encoding="utf-8"))
+    model = keras.models.model_from_json(architecture.read_text(encoding="utf-8"), _application_layers())
     model.load_weights(model_file)
     return model
+
+
+def _application_layers() -> dict[str, Any]:
+    """Layers of Keras's own networks, which HDF5 files name without their module."""
+    return {
+        name: getattr(importlib.import_module(f"keras.src.applications.{module}"), name)
+        for name, module in APPLICATION_LAYERS.items()
+    }
 
 
 def _network_of(path: Path, model: Any, options: InputOptions) -> Network:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -203,3 +204,6 @@ def test_each_listed_layer_is_one_of_keras(converters: None) -> None:
     gone |= {"ConvLSTM2DCell", "SyncBatchNormalization", "GroupedQueryAttention"}
     here = [*dir(keras.layers), *dir(tf_keras.layers)]
     assert known.LAYERS - gone - {*here} == set()
+    for package in ("keras", "tf_keras"):
+        for name, module in known.APPLICATION_LAYERS.items():
+            assert hasattr(importlib.import_module(f"{package}.src.applications.{module}"), name)

@@ -46,3 +46,22 @@ def test_weights_without_their_architecture_name_the_option(old_files: Path) -> 
     for name in WEIGHTS:
         with pytest.raises(ModelError, match="give its model"):
             load_trained(old_files / name, InputOptions())
+
+
+# Keras converts TensorFlow's arrays in a way that NumPy frowns upon.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_layers_of_keras_own_networks(converters: None, tmp_path: Path, suffix: str) -> None:
+    import keras
+    from keras.src.applications.convnext import LayerScale, StochasticDepth
+    from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+
+    face = keras.Input((8, 8, 1))
+    x = StochasticDepth(0.2)(LayerScale(0.5, 4)(keras.layers.Conv2D(4, 3)(face)))
+    x = keras.layers.Flatten()(CustomScaleLayer(0.3)([x, x]))
+    model = keras.Model(face, keras.layers.Dense(7, activation="softmax")(x))
+    path = tmp_path / f"model{suffix}"
+    model.save(path)
+    batch = np.random.default_rng(0).uniform(size=(2, 8, 8, 1)).astype(np.float32)
+    expected = model.predict_on_batch(batch)
+    assert np.allclose(load_trained(path, InputOptions()).run(batch), expected, atol=1e-5)
