@@ -26,10 +26,11 @@ from edge_fer.faces.tracking import EachFrame
 from edge_fer.faces.verified import picture_detector
 from edge_fer.inference.mirrored import MirroredClassifier
 from edge_fer.inference.notes import classifier_notes
-from edge_fer.inference.open_model import BACKENDS, open_classifier
+from edge_fer.inference.open_model import open_classifier
 from edge_fer.inference.smoothing import ScoreSmoother
 from edge_fer.observing import observe_all, observe_next, observe_whole
 from edge_fer.pipeline import READ_SECONDS
+from edge_fer.protocols import Engine
 from edge_fer.reading import ReadingSchedule
 from edge_fer.settings import FollowingOptions
 from edge_fer.sinks.runner import SystemClock
@@ -99,11 +100,11 @@ class EdgeFer:
     def __init__(
         self,
         model: Path | str | None = None,
-        backend: Backend | None = None,
+        backend: str | None = None,
         threads: int = 1,
         faces: HaarSettings | None = None,
         *,
-        engine: Backend | Classifier = "auto",
+        engine: str | Engine | Classifier = "auto",
         detector: str | FaceDetector = "auto",
         search: DetectorSettings | None = None,
         max_picture_px: int = CameraSettings().max_picture_px,
@@ -117,7 +118,8 @@ class EdgeFer:
             backend: the old name of `engine`.
             threads: threads that the engine and OpenCV may use, at least 1; OpenCV's are those of the process.
             faces: how the detector haar is to search, in all details; detector and search are not used then.
-            engine: `auto`, `litert` or `onnx`, or a `Classifier` of your own, for which `model` is not used.
+            engine: what runs the model: `auto`, `litert`, `onnxruntime`, the name of one that another package brings,
+                or an `Engine` of your own; or a `Classifier` of your own, for which `model` is not used.
             detector: what finds faces: `auto`, `yunet`, `haar`, the name of one that another package brings, or a
                 `FaceDetector` of your own.
             search: what is asked of a detector by name; None for the thorough search that suits stills.
@@ -377,13 +379,14 @@ def _rebuilt(settings: dict[str, Any]) -> EdgeFer:
 
 
 def _open_engine(engine: object, model: Path | str | None, threads: int) -> Classifier:
-    if isinstance(engine, str):
-        if engine not in BACKENDS:
-            raise ConfigError(f"no engine is called {one_line(engine)}: take one of {', '.join(BACKENDS)}")
-        return open_classifier(None if model is None else Path(model), cast("Backend", engine), threads)
+    if isinstance(engine, (str, Engine)):
+        return open_classifier(None if model is None else Path(model), engine, threads)
     if isinstance(engine, _Classifies):
         return cast("Classifier", engine)
-    raise TypeError(f"engine must be a name or have a method classify(crops), not {_kind(engine)}")
+    raise TypeError(
+        "engine must be a name, or have formats and a method load(model, threads), or a method classify(crops), not "
+        f"{_kind(engine)}"
+    )
 
 
 def _name_of(image: object) -> str:

@@ -46,8 +46,7 @@ if TYPE_CHECKING:
     from edge_fer.events.settings import EventSettings
     from edge_fer.faces.tracking import FaceFollower
     from edge_fer.pipeline import Service
-    from edge_fer.protocols import Classifier, Clock, FaceDetector, FrameSource, Sink
-    from edge_fer.settings import Backend
+    from edge_fer.protocols import Classifier, Clock, Engine, FaceDetector, FrameSource, Sink
     from edge_fer.sinks.jsonl import ByteStream
     from edge_fer.sinks.listening import Address
     from edge_fer.sinks.mqtt_settings import MqttSettings
@@ -83,8 +82,8 @@ class RunSettings:
     """Time constant over which scores are steadied; 0 leaves them as they are."""
     model: Path | None = None
     """Model file; None for the bundled one."""
-    backend: Backend = "auto"
-    """Engine."""
+    engine: str | Engine = "auto"
+    """What runs the model: `auto`, a name, or an engine of your own."""
     threads: int = 1
     """Threads that OpenCV and the engine may each use, at least 1."""
     limits: RunLimits = field(default_factory=RunLimits)
@@ -147,7 +146,7 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
     opened = open_detector(settings.faces.detector, settings.faces.search)
     if opened.warning is not None:
         log.warning("%s", opened.warning)
-    classifier = open_classifier(settings.model, settings.backend, settings.threads)
+    classifier = open_classifier(settings.model, settings.engine, settings.threads)
     source: FrameSource | None = None
     page: PageSink | None = None
     events: OpenedEvents | None = None
@@ -332,7 +331,7 @@ def _photo_parts(settings: RunSettings) -> tuple[FaceDetector, Classifier]:
     own = settings.faces.search
     search = DetectorSettings.for_pictures(model=own.model, cascade=own.cascade)
     detector = open_detector(settings.faces.detector, search).detector
-    return detector, open_classifier(settings.model, settings.backend, settings.threads)
+    return detector, open_classifier(settings.model, settings.engine, settings.threads)
 
 
 def _frames_to_come(settings: RunSettings, info: SourceInfo) -> int | None:

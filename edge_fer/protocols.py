@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from edge_fer.picture import Picture
-    from edge_fer.types import Batch, Face, Frame, InputSpec, Observation, Scores, SourceInfo, View
+    from edge_fer.types import (
+        Batch,
+        Face,
+        Frame,
+        InputSpec,
+        ModelFile,
+        Observation,
+        Scores,
+        SourceInfo,
+        TensorSpec,
+        View,
+    )
 
 
 class FrameSource(Protocol):
@@ -39,8 +52,51 @@ class FaceDetector(Protocol):
         """
 
 
+class EngineSession(Protocol):
+    """A model that an engine has loaded."""
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """What the model takes; a model for faces takes one input."""
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """What it gives; a model for faces gives one output."""
+
+    def run(self, batch: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        """Run the model once.
+
+        Args:
+            batch: in the type and the order of axes of the input; as many faces as the input's first side, or any
+                number of at least 1 where that side is None.
+
+        Returns:
+            An array for each output, as the model stores it.
+        """
+
+    def close(self) -> None:
+        """Release the model; may be called more than once."""
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Loads model files and runs them; knows nothing of faces or emotions."""
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The formats that it loads: `tflite`, `onnx`, or the ending of other files, in lower case without the dot."""
+
+    def load(self, model: ModelFile, threads: int) -> EngineSession:
+        """Load a model; `threads` is how many it may use, at least 1.
+
+        Raises:
+            MissingExtra: a package that it needs is not installed or does not work here.
+            ModelError: it refuses the file. Any other exception is reported as that too.
+        """
+
+
 class Classifier(Protocol):
-    """Scores face crops; engines load once, on construction."""
+    """Scores face crops; models load once, on construction."""
 
     @property
     def labels(self) -> tuple[str, ...]:

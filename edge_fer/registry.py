@@ -14,13 +14,17 @@ import importlib
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from edge_fer.errors import ConfigError, EdgeFerError
+from edge_fer.errors import ConfigError, EdgeFerError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DETECTORS = "edge_fer.detectors"
 """Group of the face detectors: functions that take `DetectorSettings` and return a `FaceDetector`."""
+
+ENGINES = "edge_fer.engines"
+"""Group of the engines: functions that take a text, what follows `=` in `--engine NAME=TEXT`, and return an `Engine`.
+edge-fer's own take none."""
 
 SINKS = "edge_fer.sinks"
 """Group of the outputs: functions that take a text, what follows `=` in `--sink NAME=TEXT`, and the model's labels, and
@@ -30,8 +34,20 @@ SOURCES = "edge_fer.sources"
 """Group of the sources: functions that take a text, what follows `:` in `edge-fer run NAME:TEXT`, and `CameraSettings`,
 and return a `FrameSource`."""
 
+KINDS: Mapping[str, str] = {
+    DETECTORS: "detector",
+    ENGINES: "engine",
+    SINKS: "output (--sink)",
+    SOURCES: "source",
+}
+"""What messages call the parts of each group."""
+
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     DETECTORS: {"haar": "edge_fer.faces.verified:create", "yunet": "edge_fer.detectors:create_yunet"},
+    ENGINES: {
+        "litert": "edge_fer.inference.engines.litert:LitertEngine",
+        "onnxruntime": "edge_fer.inference.engines.onnxruntime:OnnxRuntimeEngine",
+    },
 }
 """The own parts of each group, as pyproject.toml registers them: reading the metadata of all installed packages takes
 longer than the start of `predict` may, and is left until a name is asked for that is none of these."""
@@ -41,6 +57,23 @@ def names(group: str) -> list[str]:
     """All names of a group: the own ones first, then those of other packages in alphabetical order."""
     own = list(BUILT_IN.get(group, ()))
     return own + sorted({entry.name for entry in entry_points(group=group)} - set(own))
+
+
+def brought(group: str) -> list[str]:
+    """The names that other packages bring for a group, in alphabetical order."""
+    return [name for name in names(group) if name not in BUILT_IN.get(group, ())]
+
+
+def unusable() -> list[str]:
+    """Import every part that other packages bring: why each that cannot be imported cannot, one line each."""
+    found = []
+    for group, kind in KINDS.items():
+        for name in brought(group):
+            try:
+                load(group, name, kind)
+            except EdgeFerError as error:
+                found.append(str(error))
+    return found
 
 
 def load(group: str, name: str, kind: str) -> Any:
@@ -62,7 +95,7 @@ def load(group: str, name: str, kind: str) -> Any:
     if not found:
         known = ", ".join(names(group))
         raise ConfigError(
-            f"no {kind} is called {name}: "
+            f"no {kind} is called {one_line(name)}: "
             + (f"take one of {known}" if known else f"no installed package brings a {kind}")
         )
     try:

@@ -20,7 +20,6 @@ Preset: TypeAlias = Literal["fast", "balanced", "thorough"]
 Rotate: TypeAlias = Literal["0", "90", "180", "270", "auto"]
 Flip: TypeAlias = Literal["none", "horizontal", "vertical", "both"]
 """`horizontal` exchanges left and right, `vertical` top and bottom."""
-Backend: TypeAlias = Literal["auto", "onnx", "litert"]
 LogFormat: TypeAlias = Literal["text", "json"]
 
 FPS, SNAPSHOT_FPS = 30.0, 5.0
@@ -152,11 +151,12 @@ class EndOptions:
 class EngineOptions:
     """What reads the faces."""
 
-    backend: Backend = Setting(
+    engine: str = Setting(
         "text",
-        "The engine that runs the model; auto takes the one that is fastest on this kind of processor.",
+        "What runs the model: litert for .tflite, onnxruntime for .onnx, or one that another package brings.",
         default="auto",
-        choices=get_args(Backend),
+        metavar="NAME",
+        old_names=("backend",),
     ).field()
     model: Path | None = Setting(
         "path",

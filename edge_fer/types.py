@@ -10,10 +10,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCHEMA = "edge-fer/1"
 """Of an observation as plain data; within one number fields are only ever added."""
@@ -298,7 +301,7 @@ class InputSpec:
     std: tuple[float, ...]
     """One number for all channels or one a channel, in pixel units; never 0."""
     layout: TensorLayout = "NHWC"
-    """Order of the axes that the model file takes; crops are always NHWC and the engine transposes."""
+    """Order of the axes that the model file takes; crops are always NHWC and the classifier transposes them."""
     crop_margin: float = 0.0
     """Share of the box's side that is added on each side before cropping; 0.1 widens a box by a fifth."""
     standardise: bool = False
@@ -308,6 +311,37 @@ class InputSpec:
     def channels(self) -> int:
         """Number of channels: 1 for grey, 3 for colour."""
         return 1 if self.colour == "grey" else 3
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """An input or output of a model, as an engine describes it."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    """None for a side that may be any; the first side counts faces."""
+    dtype: type[np.generic]
+    """What the tensor stores."""
+    scales: tuple[float, ...] = ()
+    """Of a tensor of whole numbers that stores `real / scale + zero_point`: one number, or one for each index of
+    `axis`; none where it stores the numbers themselves."""
+    zero_points: tuple[float, ...] = ()
+    """As many; none for 0."""
+    axis: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model file that was read and checked, as an engine is given it."""
+
+    path: Path
+    """Names it in messages; what is loaded is `data`."""
+    format: str
+    """`tflite` or `onnx`, or the ending of a file that only engines of other packages load."""
+    data: bytes
+    int8_weights_alone: bool = False
+    """True where weights are stored in 8 bits and all is computed in floats, so that an engine may restore them once,
+    on loading."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from edge_fer.camera.opening import open_source
 from edge_fer.camera.supervisor import SupervisedSource
 from edge_fer.device.board import ThrottleReader, temperature_celsius, throttled_before, throttled_now
 from edge_fer.device.notify import ServiceHeartbeat
+from edge_fer.inference.classifier import ModelClassifier
 from edge_fer.sinks.health import Board, CameraHealth, HealthMonitor
 
 if TYPE_CHECKING:
@@ -58,8 +59,9 @@ def monitor_of(source: FrameSource, classifier: Classifier, clock: Clock) -> Hea
         since = clock.monotonic() - state.since
         return CameraHealth(info.name, info.live, state.up, since, state.reopened, _problem_of(source), tried)
 
-    manifest = getattr(classifier, "manifest", None)
-    engine, model = ("", "") if manifest is None else (manifest.engine, f"{manifest.name} {manifest.recipe}")
+    engine = model = ""
+    if isinstance(classifier, ModelClassifier):
+        engine, model = classifier.engine, f"{classifier.manifest.name} {classifier.manifest.recipe}"
     camera = (lambda: camera_health(source)) if isinstance(source, SupervisedSource) else None
     return HealthMonitor(lambda: source.info, clock, engine=engine, model=model, camera=camera, board=board)
 

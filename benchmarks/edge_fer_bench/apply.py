@@ -69,7 +69,8 @@ def apply(winner: Winner, environment: Mapping[str, str] | None = None) -> Path:
     Raises:
         ConfigError: it cannot be written.
     """
-    return write_user_config({"model": winner.setting, "backend": None, "threads": winner.threads}, environment)
+    values = {"model": winner.setting, "engine": None, "backend": None, "threads": winner.threads}
+    return write_user_config(values, environment)
 
 
 def _model(rows: Sequence[Row], formats: Sequence[Format]) -> str | None:

@@ -46,6 +46,13 @@ EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
     show_default=True,
     help="Threads that OpenCV and the engine may each use.",
 )
+@click.option(
+    "--engine",
+    metavar="NAME",
+    default="auto",
+    show_default=True,
+    help="Measure the files that this engine loads, with it: litert, onnxruntime, or one that another package brings.",
+)
 @click.option("--sweep", type=click.Choice(["threads"]), help="Measure with 1, 2, 4 ... threads, up to the cores.")
 @click.option("--quick", is_flag=True, help="About 20 seconds on a PC: fewer rounds, nothing that takes long.")
 @click.option("--rounds", type=click.IntRange(2, 1000), help="How often each format has its turn.  [default: 8]")
@@ -73,6 +80,7 @@ def command(
     data: Path | None,
     split: str,
     threads: int,
+    engine: str,
     sweep: str | None,
     quick: bool,
     rounds: int | None,
@@ -107,7 +115,7 @@ def command(
     if out is not None:
         make_folder(out)
     effort = effort_of(quick, rounds, frames, memory_frames)
-    request = Request(models, video or "demo", data, split, thread_counts(threads, sweep), effort, quick)
+    request = Request(models, video or "demo", data, split, thread_counts(threads, sweep), effort, quick, engine)
     result = bench(request, ProgressLine(sys.stderr))
     if out is not None and not write_report(out, result):
         tell(without_plots())
@@ -184,6 +192,6 @@ def applied(result: BenchResult, request: Request) -> str:
     from edge_fer_bench.apply import apply, choose
     from edge_fer_bench.run import find_formats
 
-    winner = choose(result, find_formats(request.models or (BUNDLED_MODELS_FOLDER,)))
+    winner = choose(result, find_formats(request.models or (BUNDLED_MODELS_FOLDER,), request.engine))
     file = apply(winner)
     return f"{file}: model = {winner.setting}, threads = {winner.threads}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_fer.device.board import temperature_celsius, throttled_word
-from edge_fer.inference.processor import read_processor
+from edge_fer_bench.processor import read_processor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

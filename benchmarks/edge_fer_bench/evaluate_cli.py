@@ -39,6 +39,13 @@ if TYPE_CHECKING:
     help="Counts of the classes in training.  [default: the manifest's]",
 )
 @click.option("--robustness", is_flag=True, help="Also on spoilt pictures: blur, noise, light, JPEG, turned, small.")
+@click.option(
+    "--engine",
+    metavar="NAME",
+    default="auto",
+    show_default=True,
+    help="What runs MODEL: litert for .tflite, onnxruntime for .onnx, or one that another package brings.",
+)
 @click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Threads of the engine.")
 @click.option("--labels", metavar="A,B,C", help="Emotions in the order of a Keras model's outputs.")
 @click.option(
@@ -56,6 +63,7 @@ def command(
     prior_correction: float | None,
     prior: str | None,
     robustness: bool,
+    engine: str,
     threads: int,
     labels: str | None,
     scale: str | None,
@@ -94,7 +102,7 @@ def command(
     if out is not None:
         make_folder(out)
     name, faces = sets[0]
-    with open_reader(model, threads, TrainedOptions(named, scale, colour), Pictures(faces, name)) as reader:
+    with open_reader(model, threads, TrainedOptions(named, scale, colour), Pictures(faces, name), engine) as reader:
         if prior_correction is not None:
             reader = with_prior_corrected(reader, PriorOptions(prior_correction, prior, data[0]))
         for guess in reader.guesses if as_json or len(sets) > 1 else ():

@@ -126,7 +126,7 @@ def evaluate(
         schema=SCHEMA,
         file=reader.file,
         model=manifest.name,
-        engine=manifest.engine,
+        engine=reader.engine,
         recipe=manifest.recipe,
         sha256=manifest.sha256,
         data_set=f"{data_name} ({faces.split})" if faces.split else data_name,

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_fer.errors import ConfigError, MissingExtra, ModelError
+from edge_fer.errors import ConfigError, ModelError
 from edge_fer.evaluation.predicting import in_parts
-from edge_fer.inference.manifest import read_manifest
 from edge_fer.inference.notes import model_notes
-from edge_fer.inference.open_model import SUFFIX_OF_ENGINE, bundled_models_named, open_classifier
-from edge_fer.inference.processor import read_processor
+from edge_fer.inference.open_model import bundled_models_named, open_classifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from edge_fer.evaluation.labelled import LabelledFaces
     from edge_fer.evaluation.metrics import Floats
     from edge_fer.inference.manifest import Manifest
-    from edge_fer.protocols import Classifier
     from edge_fer.types import Batch, ColourOrder, Image
 
 TRAINED_SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -34,6 +31,8 @@ class Reader:
 
     file: str
     """Name of the file, without its folder."""
+    engine: str
+    """What runs it: `litert`, `onnxruntime`, `keras`, or the name under which another package registers one."""
     manifest: Manifest
     read: Callable[[Sequence[Image]], Floats]
     """Scores of whole pictures, each taken as one face: float [N, labels]."""
@@ -70,7 +69,11 @@ class Pictures:
 
 @contextlib.contextmanager
 def open_reader(
-    model: Path, threads: int = 1, options: TrainedOptions | None = None, pictures: Pictures | None = None
+    model: Path,
+    threads: int = 1,
+    options: TrainedOptions | None = None,
+    pictures: Pictures | None = None,
+    engine: str = "auto",
 ) -> Iterator[Reader]:
     """Open a .tflite, .onnx, .keras or .h5 file, or a bundled model by its name.
 
@@ -80,36 +83,44 @@ def open_reader(
         options: what the user says of a Keras model.
         pictures: on which label order and scale are measured as `edge-fer convert --check` does, where the model has no
             manifest or its manifest only assumed them.
+        engine: what runs it, as for `open_classifier`; a Keras model is run by Keras.
 
     Raises:
         ModelError: there is no such file, or it is unusable.
         MissingExtra: what runs it is not installed.
-        ConfigError: the options do not fit the model.
+        ConfigError: the options do not fit the model, or there is no such engine.
     """
     options = options or TrainedOptions()
     if model.suffix.lower() in TRAINED_SUFFIXES or model.is_dir():
+        if engine not in ("auto", "keras"):
+            raise ConfigError(f"{model.name} is a trained model, which Keras runs: leave --engine at auto")
         yield _trained(model, options, pictures)
         return
     if options.given:
         raise ConfigError(
             f"{model.name} says itself what it takes: --labels, --scale and --colour are for Keras models"
         )
-    paths = bundled_models_named(model, kind=read_processor().kind) or [model]
-    if paths[0].suffix.lower() not in SUFFIX_OF_ENGINE.values():
+    named = bundled_models_named(model)
+    if not named and not model.suffix:
         raise ModelError(f"{model} is no model: give a .keras, .h5, .onnx or .tflite file, or a bundled model's name")
-    path, classifier = _first_that_opens(paths, threads)
+    classifier = open_classifier(model, engine, threads)
 
     def run(batch: Batch) -> Floats:
         return np.asarray([one.values for one in classifier.classify(batch)], np.float64)
 
     try:
-        yield _settled(path.name, read_manifest(path), run, (), pictures)
+        yield _settled(classifier.model.name, classifier.engine, classifier.manifest, run, (), pictures)
     finally:
         classifier.close()
 
 
 def _settled(
-    file: str, manifest: Manifest, run: Callable[[Batch], Floats], guesses: tuple[str, ...], pictures: Pictures | None
+    file: str,
+    engine: str,
+    manifest: Manifest,
+    run: Callable[[Batch], Floats],
+    guesses: tuple[str, ...],
+    pictures: Pictures | None,
 ) -> Reader:
     """The reader of a model that takes NHWC and gives scores, after what was only assumed is measured."""
     said: list[str] = []
@@ -126,7 +137,13 @@ def _settled(
         guesses = tuple(f"the {what} stand in the manifest as assumed" for what in manifest.assumed)
     spec = replace(manifest.input, layout="NHWC")
     return Reader(
-        file, manifest, lambda images: in_parts(run, images, spec), guesses, tuple(said), tuple(model_notes(manifest))
+        file,
+        engine,
+        manifest,
+        lambda images: in_parts(run, images, spec),
+        guesses,
+        tuple(said),
+        tuple(model_notes(manifest)),
     )
 
 
@@ -134,17 +151,9 @@ def _knows_all(manifest: Manifest, faces: LabelledFaces) -> bool:
     return all(faces.label_names[place] in manifest.labels for place in np.unique(faces.labels))
 
 
-def _first_that_opens(paths: Sequence[Path], threads: int) -> tuple[Path, Classifier]:
-    """As in a run, a bundled model goes to the next engine where the first is not installed."""
-    for path in paths[:-1]:
-        with contextlib.suppress(MissingExtra):
-            return path, open_classifier(path, threads=threads)
-    return paths[-1], open_classifier(paths[-1], threads=threads)
-
-
 def _trained(model: Path, options: TrainedOptions, pictures: Pictures | None) -> Reader:
     from edge_fer_convert.inputs import InputOptions
     from edge_fer_convert.load import load_trained
 
     trained = load_trained(model, InputOptions(options.labels, options.scale, options.colour))
-    return _settled(model.name, trained.manifest, trained.probabilities, trained.guesses, pictures)
+    return _settled(model.name, "keras", trained.manifest, trained.probabilities, trained.guesses, pictures)

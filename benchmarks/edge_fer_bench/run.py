@@ -10,9 +10,10 @@ from edge_fer.camera.opening import open_source
 from edge_fer.errors import ConfigError, EdgeFerError, ModelError, SourceError
 from edge_fer.evaluation.datasets import load_dataset
 from edge_fer.evaluation.predicting import true_labels
+from edge_fer.inference.finding_engines import engine_of_format, find_engine
+from edge_fer.inference.formats import SUFFIX_OF_FORMAT, format_of
 from edge_fer.inference.manifest import read_manifest
-from edge_fer.inference.open_model import BUNDLED_MODELS_FOLDER, SUFFIX_OF_ENGINE, bundled_models
-from edge_fer.inference.processor import read_processor
+from edge_fer.inference.open_model import BUNDLED_MODELS_FOLDER, bundled_models
 from edge_fer_bench.environment import read_environment
 from edge_fer_bench.session import Format, Host, Plan, measure
 from edge_fer_bench.summing_up import sum_up
@@ -39,6 +40,8 @@ class Request:
     threads: tuple[int, ...]
     effort: Effort
     quick: bool
+    engine: str = "auto"
+    """`auto` for the engine of each format, or the name of one: files that it does not load are left out."""
 
 
 def bench(request: Request, say: Callable[[int, int, str], None], host: Host | None = None) -> BenchResult:
@@ -50,7 +53,7 @@ def bench(request: Request, say: Callable[[int, int, str], None], host: Host | N
         ConfigError: the labels of the data are none that a model knows.
     """
     host = host or Host()
-    formats = find_formats(request.models or (BUNDLED_MODELS_FOLDER,))
+    formats = find_formats(request.models or (BUNDLED_MODELS_FOLDER,), request.engine)
     check_film(request.film)
     faces = None if request.data is None else load_dataset(request.data, request.split)
     data_set = None
@@ -73,25 +76,33 @@ def _taken_by_run(request: Request, formats: Sequence[Format]) -> Format | None:
     """The format that `edge-fer run` would take of the bundled ones; None where others were given."""
     if request.models:
         return None
-    first = next(iter(bundled_models(BUNDLED_MODELS_FOLDER, read_processor().kind)), None)
+    first = next(iter(bundled_models(BUNDLED_MODELS_FOLDER)), None)
     return next((one for one in formats if one.path == first), None)
 
 
-def find_formats(places: Sequence[Path]) -> tuple[Format, ...]:
+def find_formats(places: Sequence[Path], engine: str = "auto") -> tuple[Format, ...]:
     """The model files among the given files and in the given folders, sorted by name in each.
+
+    Args:
+        places: files and folders.
+        engine: what runs them, as of `Request`.
 
     Raises:
         ModelError: a place does not exist, is no model file, or is a folder without any.
+        ConfigError: there is no such engine.
     """
+    given = None if engine == "auto" else find_engine(engine)
+    formats = tuple(SUFFIX_OF_FORMAT) if given is None else given.engine.formats
     found: list[Path] = []
     for place in places:
         if place.is_dir():
             try:
-                inside = sorted(path for path in place.iterdir() if path.suffix.lower() in SUFFIX_OF_ENGINE.values())
+                inside = sorted(path for path in place.iterdir() if path.suffix.lower()[1:] in formats)
             except OSError as error:
                 raise ModelError(f"cannot read folder {place}: {error.strerror}; check its permissions") from None
             if not inside:
-                raise ModelError(f"no .tflite or .onnx files in {place}: give a folder that `edge-fer convert` filled")
+                endings = " or ".join(f".{one}" for one in formats)
+                raise ModelError(f"no {endings} files in {place}: give a folder that `edge-fer convert` filled")
             found += inside
         elif not place.exists():
             raise ModelError(f"no such model file or folder: {place}")
@@ -101,11 +112,12 @@ def find_formats(places: Sequence[Path]) -> tuple[Format, ...]:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ModelError(f"two model files are named {twice}: rename one, as results are told apart by name")
-    engine_of = {suffix: engine for engine, suffix in SUFFIX_OF_ENGINE.items()}
-    unknown = next((path for path in found if path.suffix.lower() not in engine_of), None)
+    unknown = next((path for path in found if path.suffix.lower()[1:] not in formats), None)
+    if unknown is not None and given is not None:
+        raise ModelError(f"{unknown} is no file that the engine {given.name} loads: leave --engine at auto")
     if unknown is not None:
         raise ModelError(f"{unknown} is neither .tflite nor .onnx: give files that `edge-fer convert` made")
-    return tuple(Format(path, engine_of[path.suffix.lower()]) for path in found)
+    return tuple(Format(path, engine_of_format(format_of(path)) if given is None else engine) for path in found)
 
 
 def check_film(film: str) -> None:

@@ -188,7 +188,7 @@ class WorkerState:
         from edge_fer.inference.open_model import open_classifier
 
         began = time.perf_counter()
-        classifier = open_classifier(self._model, self._engine, threads)  # type: ignore[arg-type]
+        classifier = open_classifier(self._model, self._engine, threads)
         load_ms = (time.perf_counter() - began) * 1e3
         self._classifiers[threads] = classifier
         return Opened(load_ms, read_manifest(self._model))
@@ -265,8 +265,7 @@ class WorkerState:
         from edge_fer.assembly import RunSettings, Streams, build_pipeline
 
         streams: Streams = Streams(io.BytesIO(), io.StringIO())
-        engine: Any = self._engine
-        settings = RunSettings(source=film, model=self._model, backend=engine, threads=threads)
+        settings = RunSettings(source=film, model=self._model, engine=self._engine, threads=threads)
         return build_pipeline(settings, streams)
 
     def _judge(self, pictures: list[Image]) -> Any:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_fer.inference.manifest import Engine
+    from edge_fer.inference.manifest import Format
     from edge_fer.types import Batch, TensorLayout
 
     Outputs = Callable[[str], NDArray[np.float64]]  # of a tensor by its name; all at once would fill the memory
@@ -25,12 +25,14 @@ _NUMBERS = (np.float32, np.int8, np.uint8, np.int16)
 """What activations may be stored as; conditions and texts of a graph are none."""
 
 
-def open_activations(data: bytes, engine: Engine, layout: TensorLayout) -> tuple[Named, Callable[[Batch], Outputs]]:
+def open_activations(
+    data: bytes, file_format: Format, layout: TensorLayout
+) -> tuple[Named, Callable[[Batch], Outputs]]:
     """Open a file so that the outputs of all its operations can be seen.
 
     Args:
         data: of the file.
-        engine: that runs it.
+        file_format: of the data.
         layout: the order of axes that it takes.
 
     Returns:
@@ -38,7 +40,7 @@ def open_activations(data: bytes, engine: Engine, layout: TensorLayout) -> tuple
         [N, height, width, channels], and then gives a tensor's values by its name.
     """
     with quiet_tensorflow():
-        return (_open_onnx if engine == "onnx" else _open_tflite)(data, layout)
+        return (_open_onnx if file_format == "onnx" else _open_tflite)(data, layout)
 
 
 def readable(name: str, weights: str | None = None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from edge_fer_convert.child import MOST_BYTES, convert_in_child, usual_seconds
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from edge_fer.inference.manifest import Engine, Recipe
+    from edge_fer.inference.manifest import Format, Recipe
     from edge_fer_convert.calibration import CalibrationSet
     from edge_fer_convert.check_data import CheckSet
     from edge_fer_convert.inputs import InputOptions
@@ -25,7 +26,7 @@ def convert(
     out: Path = Path(),
     *,
     recipes: Sequence[Recipe] | None = None,
-    engines: Sequence[Engine] | None = None,
+    formats: Sequence[Format] | None = None,
     options: InputOptions | None = None,
     calibration: CalibrationSet | None = None,
     check: CheckSet | None = None,
@@ -38,6 +39,7 @@ def convert(
     confined: bool = True,
     timeout_seconds: float | None = None,
     most_bytes: int = MOST_BYTES,
+    engines: Sequence[str] | None = None,
 ) -> ConversionResult:
     """Convert a trained Keras model and measure that it is still the same model.
 
@@ -46,7 +48,7 @@ def convert(
             model. It is never written to.
         out: folder for the files, made where it is missing.
         recipes: what to make, see `RECIPES`; None for int8, or for what an .onnx or .tflite file is.
-        engines: for which engines; None for both, or for the one of an .onnx or .tflite file.
+        formats: `onnx` and `tflite`, or one of them; None for both, or for that of an .onnx or .tflite file.
         options: what the model expects, where its sidecar file does not say it.
         calibration: pictures to measure int8 ranges on; None for the shipped synthetic faces.
         check: labelled pictures to measure accuracy and agreement on; without them agreement is measured on the
@@ -56,7 +58,7 @@ def convert(
         max_loss: percentage points of accuracy on `check` (without it: of agreement) that a file may lose; None only
             warns.
         methods: of calibration to try for int8; the best one is kept.
-        auto: make one file for each engine by the smallest recipe that keeps within `max_loss`; `recipes` and
+        auto: make one file for each format by the smallest recipe that keeps within `max_loss`; `recipes` and
             `methods` are not looked at.
         say: takes what goes on, a sentence a call.
         confined: work in a process of its own that can reach neither the network nor other files, and is ended where
@@ -64,6 +66,7 @@ def convert(
             registered here, together with `InputOptions(trust_model=True)`.
         timeout_seconds: after which confined work is ended; None for a time by the size of the model.
         most_bytes: of memory that confined work may take.
+        engines: the old name of `formats`, with `litert` for `tflite`.
 
     Raises:
         ModelError: the model is unusable or a converter refuses it; nothing is left behind.
@@ -72,11 +75,18 @@ def convert(
             work took too long or too much memory.
         MissingExtra: the extra `convert` is not installed.
     """
+    if engines is not None:
+        warnings.warn(
+            "convert(engines=...) is deprecated and will go in version 0.3: use formats=('onnx', 'tflite')",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        formats = [{"litert": "tflite"}.get(one, one) for one in engines]
     arguments: dict[str, Any] = {
         "model": None if model is None else Path(model),
         "out": Path(out),
         "recipes": None if recipes is None else [*recipes],
-        "engines": None if engines is None else [*engines],
+        "formats": None if formats is None else [*formats],
         "options": options,
         "calibration": calibration,
         "check": check,

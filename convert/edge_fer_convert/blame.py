@@ -16,29 +16,29 @@ from edge_fer_convert.to_tflite import to_tflite
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_fer.inference.manifest import Engine
+    from edge_fer.inference.manifest import Format
 
 
-def refused_layer(model: Any, engine: Engine) -> tuple[str, str] | None:
-    """Name and class of the first layer with one input and one output that the converter for an engine does not take
+def refused_layer(model: Any, file_format: Format) -> tuple[str, str] | None:
+    """Name and class of the first layer with one input and one output that the converter to a format does not take
     by itself."""
     for layer in model.layers:
         if is_passed_by(layer):
             continue
         if hasattr(layer, "layers"):
-            found = refused_layer(layer, engine)
+            found = refused_layer(layer, file_format)
             if found is not None:
                 return found
             continue
         shape = getattr(getattr(layer, "input", None), "shape", None)
         if shape is None or None in shape[1:] or type(layer).__name__ == "InputLayer":
             continue
-        if not _is_taken(layer, tuple(shape[1:]), engine):
+        if not _is_taken(layer, tuple(shape[1:]), file_format):
             return layer.name, type(layer).__name__
     return None
 
 
-def _is_taken(layer: Any, shape: tuple[int, ...], engine: Engine) -> bool:
+def _is_taken(layer: Any, shape: tuple[int, ...], file_format: Format) -> bool:
     with quiet_tensorflow():
         import tensorflow as tf
 
@@ -46,7 +46,7 @@ def _is_taken(layer: Any, shape: tuple[int, ...], engine: Engine) -> bool:
         function = tf.function(_inference(layer), input_signature=[signature])
         try:
             np.asarray(function(np.zeros((1, *shape), np.float32)))
-            if engine == "onnx":
+            if file_format == "onnx":
                 graph_of(function, signature, first_channels=False)
                 return True
             module = tf.Module()

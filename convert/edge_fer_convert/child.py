@@ -34,7 +34,7 @@ LONGEST_SECONDS = 1800.0
 """Of a conversion, unless the user gives a time."""
 _FIRST_SECONDS, _FIRST_SECONDS_PER_MEGABYTE = 120.0, 3.0
 _SECONDS, _FILE_SECONDS, _FILE_SECONDS_PER_MEGABYTE, _SECONDS_PER_PICTURE = 120.0, 90.0, 5.0, 0.1
-_BOTH_ENGINES = ("onnx", "litert")
+_BOTH_FORMATS = ("onnx", "tflite")
 MOST_BYTES = 8_000_000_000
 """Of memory, unless the user says another limit."""
 _NAMES = f"{MARK}names "
@@ -71,7 +71,7 @@ def usual_seconds(arguments: Mapping[str, Any]) -> tuple[float, float]:
     """
     size = size_bytes(arguments.get("model"))
     ways = 12 if arguments.get("auto") else len(arguments.get("methods") or "1")
-    files = len(arguments.get("engines") or _BOTH_ENGINES) * ways * len(arguments.get("recipes") or "1")
+    files = len(arguments.get("formats") or _BOTH_FORMATS) * ways * len(arguments.get("recipes") or "1")
     calibration, check = arguments.get("calibration"), arguments.get("check")
     pictures = (0 if calibration is None else len(calibration.images)) + (
         0 if check is None else len(check.faces.images)

@@ -13,7 +13,7 @@ from edge_fer.cli.streams import say
 from edge_fer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from edge_fer.inference.manifest import Engine, Recipe
+    from edge_fer.inference.manifest import Format, Recipe
     from edge_fer.types import ColourOrder
 
 _RECIPE_OF_WORD: dict[str, Recipe] = {
@@ -22,17 +22,17 @@ _RECIPE_OF_WORD: dict[str, Recipe] = {
     "fp16": "fp16",
     "dynamic": "dynamic_wi8_afp32",
 }
-_ENGINE_OF_FORMAT: dict[str, Engine] = {"onnx": "onnx", "tflite": "litert"}
+_FORMATS: tuple[Format, ...] = ("onnx", "tflite")
 
 
-def _formats(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[Engine, ...] | None:
+def _formats(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[Format, ...] | None:
     if value is None:
         return None
     formats = [part.strip() for part in value.split(",")]
-    unknown = [part for part in formats if part not in _ENGINE_OF_FORMAT]
+    unknown = [part for part in formats if part not in _FORMATS]
     if unknown:
-        raise click.BadParameter(f"{unknown[0]!r} is not one of {', '.join(_ENGINE_OF_FORMAT)}")
-    return tuple(_ENGINE_OF_FORMAT[part] for part in formats)
+        raise click.BadParameter(f"{unknown[0]!r} is not one of {', '.join(_FORMATS)}")
+    return tuple(formats)
 
 
 def _labels(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
@@ -68,7 +68,7 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
     type=click.Choice([*_RECIPE_OF_WORD, "all", "auto"]),
     help="The same by name; auto: int8 by the best --method if it keeps within --max-loss, else the next that does.",
 )
-@click.option("--to", "engines", callback=_formats, help="Formats to make, such as tflite.  [default: onnx,tflite]")
+@click.option("--to", "formats", callback=_formats, help="Formats to make, such as tflite.  [default: onnx,tflite]")
 @click.option(
     "--calibration",
     "calibration_data",
@@ -148,7 +148,7 @@ def command(
     dynamic: bool,
     everything: bool,
     chosen: str | None,
-    engines: tuple[Engine, ...] | None,
+    formats: tuple[Format, ...] | None,
     calibration_data: Path | None,
     method: str,
     check_data: Path | None,
@@ -198,7 +198,7 @@ def command(
         "model": model,
         "out": out,
         "recipes": recipes or None,
-        "engines": engines,
+        "formats": formats,
         "options": InputOptions(labels, scale, colour, output, architecture, trust_model, prior_correction, prior),
         "calibration": calibration,
         "check": check,

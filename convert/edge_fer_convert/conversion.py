@@ -27,7 +27,7 @@ from edge_fer_convert.work import Work, all_plans
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge_fer.inference.manifest import Engine, Recipe
+    from edge_fer.inference.manifest import Format, Recipe
     from edge_fer_convert.calibration import CalibrationSet
     from edge_fer_convert.check_data import CheckSet
     from edge_fer_convert.onnx_recipes import Method
@@ -41,7 +41,7 @@ def convert(
     out: Path = Path(),
     *,
     recipes: Sequence[Recipe] | None = None,
-    engines: Sequence[Engine] | None = None,
+    formats: Sequence[Format] | None = None,
     options: InputOptions | None = None,
     calibration: CalibrationSet | None = None,
     check: CheckSet | None = None,
@@ -60,7 +60,7 @@ def convert(
             model. It is never written to.
         out: folder for the files, made where it is missing.
         recipes: what to make, see `RECIPES`; None for int8, or for what an .onnx or .tflite file is.
-        engines: for which engines; None for both, or for the one of an .onnx or .tflite file.
+        formats: `onnx` and `tflite`, or one of them; None for both, or for that of an .onnx or .tflite file.
         options: what the model expects, where its sidecar file does not say it.
         calibration: pictures to measure int8 ranges on; None for the shipped synthetic faces.
         check: labelled pictures to measure accuracy and agreement on; without them agreement is measured on the
@@ -70,7 +70,7 @@ def convert(
         max_loss: percentage points of accuracy on `check` (without it: of agreement) that a file may lose; None only
             warns.
         methods: of calibration to try for int8; the one with the best accuracy (without `check`: agreement) is kept.
-        auto: make one file for each engine: the best int8 of all methods where it keeps within `max_loss` (without
+        auto: make one file for each format: the best int8 of all methods where it keeps within `max_loss` (without
             one: 1.5 points of accuracy, 10 of agreement), else 8-bit weights, 16-bit floats or 32-bit floats, the
             first that does. `recipes` and `methods` are not looked at.
         delivery: where the files go, if another process moves them; None to move them to `out` here.
@@ -82,15 +82,15 @@ def convert(
         EdgeFerError: a file lost more than `max_loss`; all are kept in the folder `rejected` inside `out`.
         MissingExtra: the extra `convert` is not installed.
     """
-    if (recipes is not None and not recipes) or (engines is not None and not engines):
-        raise ConfigError("nothing to make: name at least one recipe and one engine")
+    if (recipes is not None and not recipes) or (formats is not None and not formats):
+        raise ConfigError("nothing to make: name at least one recipe and one format")
     source = reference_model() if model is None else model
     place = Delivery(out, force) if delivery is None else delivery
     say(f"loading {source}")
     given = understood(source, options or InputOptions(), check, say)
     place.loaded()
     trained, check, warnings = given.trained, given.check, list(given.warnings)
-    plans = all_plans(source, trained, engines) if auto else plans_for(source, trained, recipes, engines)
+    plans = all_plans(source, trained, formats) if auto else plans_for(source, trained, recipes, formats)
     pictures = synthetic_calibration() if calibration is None else calibration
     base = replace(trained.manifest, name=name or trained.manifest.name, accuracy=given.accuracy)
     names = {plan: file_name(base.name, base.input, *plan) for plan in plans}
@@ -101,11 +101,11 @@ def convert(
     with place.staged() as folder:
         work = Work(trained, base, by, folder, Maker(trained, pictures, say), say)
         if auto:
-            drafts = [work.best(engine, names, max_loss) for engine in dict.fromkeys(engine for _, engine in plans)]
+            drafts = [work.best(one, names, max_loss) for one in dict.fromkeys(one for _, one in plans)]
         else:
             drafts = [work.file(plan, names[plan], methods) for plan in plans]
-        quantised = {one.manifest.engine for one in drafts if one.manifest.recipe == "static_wi8_ai8"}
-        twins = {engine: work.maker.float_network(engine) for engine in quantised}
+        quantised = {one.manifest.format for one in drafts if one.manifest.recipe == "static_wi8_ai8"}
+        twins = {one: work.maker.float_network(one) for one in quantised}
         files = timed(drafts, twins, by.images[0], out)
         found = [complaint(file, base, measured=check is not None, max_loss=max_loss) for file in files]
         complaints = [text for text in found if text is not None]

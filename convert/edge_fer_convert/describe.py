@@ -80,7 +80,7 @@ def describe(
     sidecar: Manifest | None,
     guesses: list[str],
 ) -> Manifest:
-    """The manifest of a model (engine "keras", recipe "fp32" where no sidecar says otherwise).
+    """The manifest of a model (format "keras", recipe "fp32" where no sidecar says otherwise).
 
     Args:
         path: names the model in errors.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge_fer.inference.manifest import Engine, Manifest
+    from edge_fer.inference.manifest import Format, Manifest
     from edge_fer.types import Batch, Image, InputSpec
     from edge_fer_convert.calibration import CalibrationSet
     from edge_fer_convert.check_data import CheckSet
@@ -81,7 +81,7 @@ def draft(path: Path, data: bytes, manifest: Manifest, by: Yardstick, twin: byte
         data: of the file.
         manifest: without the accuracy that is measured here.
         by: what it is measured by.
-        twin: of an int8 file, the same network for the same engine in float, to tell what 8 bits cost each layer.
+        twin: of an int8 file, the same network in the same format in float, to tell what 8 bits cost each layer.
 
     Raises:
         ModelError: the engine refuses the file.
@@ -107,7 +107,7 @@ def draft(path: Path, data: bytes, manifest: Manifest, by: Yardstick, twin: byte
         manifest=manifest,
         agreement=compared,
         milliseconds_per_face=0.0,
-        operations=operations_of(data, manifest.engine, manifest.recipe, by.layers),
+        operations=operations_of(data, manifest.format, manifest.recipe, by.layers),
         class_f1=by_class,
         layer_errors=() if twin is None else worst_layers(data, twin, manifest, by.images),
     )
@@ -121,23 +121,23 @@ def merit(file: ConvertedFile) -> tuple[float, float]:
 
 
 def timed(
-    drafts: Sequence[ConvertedFile], twins: Mapping[Engine, bytes | None], face: Image, out: Path
+    drafts: Sequence[ConvertedFile], twins: Mapping[Format, bytes | None], face: Image, out: Path
 ) -> list[ConvertedFile]:
-    """Measure the speed of all files of an engine in turns, mark the fastest as the preferred one, and write the
+    """Measure the speed of all files of a format in turns, mark the fastest as the preferred one, and write the
     manifests as they then are.
 
     Args:
         drafts: as `draft` made them.
-        twins: the float network for each engine, so that int8 alone is compared with it too.
+        twins: the float network of each format, so that int8 alone is compared with it too.
         face: to measure with.
         out: folder that the files will be moved to.
     """
     done: dict[Path, ConvertedFile] = {}
-    for engine in dict.fromkeys(one.manifest.engine for one in drafts):
-        own = [one for one in drafts if one.manifest.engine == engine]
+    for file_format in dict.fromkeys(one.manifest.format for one in drafts):
+        own = [one for one in drafts if one.manifest.format == file_format]
         floats = [one for one in own if one.manifest.recipe == "fp32"]
         with tempfile.TemporaryDirectory(prefix="edge-fer-") as folder:
-            paths, twin = [one.path for one in own], twins.get(engine)
+            paths, twin = [one.path for one in own], twins.get(file_format)
             if twin is not None and not floats:
                 paths.append(Path(folder, f"float{own[0].path.suffix}"))
                 plain = replace(own[0].manifest, recipe="fp32", calibration=None, accuracy=())

@@ -30,8 +30,8 @@ def worst_layers(
 
     Args:
         data: the int8 file.
-        float_network: the same network for the same engine, in float 32.
-        manifest: of the int8 file: its engine and input.
+        float_network: the same network in the same format, in float 32.
+        manifest: of the int8 file: its format and input.
         images: faces, of which 16 are taken at even distances.
         worst: how many to give.
     """
@@ -39,8 +39,8 @@ def worst_layers(
 
     chosen = [images[at] for at in np.linspace(0, len(images) - 1, min(PICTURES, len(images))).astype(int)]
     with quiet_tensorflow():
-        kinds, run = open_activations(data, manifest.engine, manifest.input.layout)
-        float_kinds, float_run = open_activations(float_network, manifest.engine, manifest.input.layout)
+        kinds, run = open_activations(data, manifest.format, manifest.input.layout)
+        float_kinds, float_run = open_activations(float_network, manifest.format, manifest.input.layout)
         squares = {name: np.zeros(2) for name in kinds if name in float_kinds}
         for image in chosen:  # one at a time: all outputs of a large network at once would fill the memory
             batch = whole_to_batch([image], manifest.input)

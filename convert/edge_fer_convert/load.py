@@ -36,7 +36,7 @@ _MOST_SENTENCES = 20
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A loaded network and its manifest (engine "keras", recipe "fp32")."""
+    """A loaded network and its manifest (format "keras", recipe "fp32")."""
 
     network: Network
     manifest: Manifest

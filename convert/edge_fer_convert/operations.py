@@ -14,7 +14,7 @@ from edge_fer_convert.result import Operations
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
 if TYPE_CHECKING:
-    from edge_fer.inference.manifest import Engine, Recipe
+    from edge_fer.inference.manifest import Format, Recipe
 
 _BATCH_NORM = "BatchNormalization"
 _RELUS = ("relu", "relu6")
@@ -45,17 +45,17 @@ def layer_kinds(model: Any | None) -> dict[str, int]:
     return dict(sorted(kinds.items()))
 
 
-def operations_of(data: bytes, engine: Engine, recipe: Recipe, layers: dict[str, int]) -> Operations:
+def operations_of(data: bytes, file_format: Format, recipe: Recipe, layers: dict[str, int]) -> Operations:
     """Look into a file as its engine runs it.
 
     Args:
         data: an ONNX model, which ONNX Runtime optimises for this machine first, or a TFLite model.
-        engine: "onnx" or "litert".
+        file_format: "onnx" or "tflite".
         recipe: of int8 files, what stays in float is told.
         layers: of the trained model, by `layer_kinds`.
     """
-    kinds, fused, in_float, norms_left = _of_onnx(data) if engine == "onnx" else _of_tflite(data)
-    if engine == "onnx" and layers:
+    kinds, fused, in_float, norms_left = _of_onnx(data) if file_format == "onnx" else _of_tflite(data)
+    if file_format == "onnx" and layers:
         # The quantiser and the runtime let a ReLU vanish in the range of the operation before it.
         fused = {name: layers[name] for name in _RELUS if name in layers}
         for name, kind in (("relu", "Relu"), ("relu6", "Clip")):

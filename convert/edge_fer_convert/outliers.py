@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_fer.inference.manifest import Engine
+    from edge_fer.inference.manifest import Format
     from edge_fer.types import Image, InputSpec
 
 TIMES_USUAL = 4.0
@@ -44,18 +44,18 @@ class Outliers:
     """How far: its largest value there, divided by the 90th percentile of the pictures'."""
 
 
-def outliers(data: bytes, engine: Engine, spec: InputSpec, images: Sequence[Image]) -> Outliers:
+def outliers(data: bytes, file_format: Format, spec: InputSpec, images: Sequence[Image]) -> Outliers:
     """Run a float network and find the pictures that set off unusually large values somewhere in it.
 
     Args:
         data: the file of the float network.
-        engine: that runs it.
+        file_format: of the data.
         spec: its input.
         images: for calibration; of fewer than 20 none is found.
     """
     if len(images) < _FEWEST_PICTURES:
         return Outliers(())
-    names, largest = _largest_values(data, engine, spec, images)
+    names, largest = _largest_values(data, file_format, spec, images)
     # What most pictures leave at 0 says nothing of a usual value.
     told = np.median(largest, axis=0) > 0.0
     usual = np.quantile(largest[:, told], _USUAL_SHARE, axis=0)
@@ -77,13 +77,13 @@ def left_out(found: Outliers, pictures: int) -> str:
 
 
 def _largest_values(
-    data: bytes, engine: Engine, spec: InputSpec, images: Sequence[Image]
+    data: bytes, file_format: Format, spec: InputSpec, images: Sequence[Image]
 ) -> tuple[list[str], NDArray[np.float64]]:
     """The name of each operation, and the largest absolute value that it gives: float64 [pictures, operations]."""
     from edge_fer.faces.crop import whole_to_batch
 
     with quiet_tensorflow():
-        kinds, run = open_activations(data, engine, spec.layout)
+        kinds, run = open_activations(data, file_format, spec.layout)
         largest = np.zeros((len(images), len(kinds)))
         for row, image in zip(largest, images, strict=True):
             values = run(whole_to_batch([image], spec))

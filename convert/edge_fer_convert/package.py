@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING
 from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import ConfigError, OutputClash
 from edge_fer.inference.manifest import METADATA_KEY, Manifest, manifest_json, manifest_path, write_manifest
-from edge_fer_convert.recipes import SUFFIX_OF_ENGINE
+from edge_fer_convert.recipes import SUFFIX_OF_FORMAT
 from edge_fer_convert.to_onnx import add_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from edge_fer.inference.manifest import Engine, Recipe
+    from edge_fer.inference.manifest import Format, Recipe
     from edge_fer.types import InputSpec
 
 STAGING_PREFIX = ".edge-fer-convert-"
-_PRODUCERS: dict[Engine, tuple[str, ...]] = {
-    "litert": ("edge-fer", "keras", "tensorflow"),
+_PRODUCERS: dict[Format, tuple[str, ...]] = {
+    "tflite": ("edge-fer", "keras", "tensorflow"),
     "onnx": ("edge-fer", "keras", "tensorflow", "tf2onnx", "onnx", "onnxruntime"),
 }
 
 
-def file_name(name: str, spec: InputSpec, recipe: Recipe, engine: Engine) -> str:
+def file_name(name: str, spec: InputSpec, recipe: Recipe, file_format: Format) -> str:
     """NAME-48x48-RECIPE.SUFFIX; a name that already ends with a size and recipe loses them first.
 
     Raises:
@@ -40,7 +40,7 @@ def file_name(name: str, spec: InputSpec, recipe: Recipe, engine: Engine) -> str
     stem = re.sub(r"-\d+x\d+(-(fp32|fp16|dynamic_wi8_afp32|static_wi8_ai8|static_wi8_ai16))?$", "", name)
     if not re.fullmatch(r"[\w][\w.+ -]*", stem):
         raise ConfigError(f"name {name!r} cannot be a file name: use letters, digits, '-', '_' and '.' with --name")
-    return f"{stem}-{spec.width}x{spec.height}-{recipe}{SUFFIX_OF_ENGINE[engine]}"
+    return f"{stem}-{spec.width}x{spec.height}-{recipe}{SUFFIX_OF_FORMAT[file_format]}"
 
 
 def refuse_overwriting(files: Iterable[Path], force: bool, source: Path | None = None) -> None:
@@ -65,20 +65,20 @@ def _is_source(path: Path, source: Path) -> bool:
 
 def write_model(model: Path, data: bytes, manifest: Manifest) -> None:
     """Write a model file and its manifest; ONNX files carry it inside too."""
-    if manifest.engine == "onnx":
+    if manifest.format == "onnx":
         data = add_metadata(data, METADATA_KEY, manifest_json(replace(manifest, sha256=None)))
     write_atomically(model, data)
     write_manifest(model, manifest)
 
 
-def producers(engine: Engine, *, ready: bool = False) -> dict[str, str]:
-    """Versions of the packages that make files for an engine; what is not installed is left out.
+def producers(file_format: Format, *, ready: bool = False) -> dict[str, str]:
+    """Versions of the packages that make files of a format; what is not installed is left out.
 
     Who converted a file that came ready is not known: only what packages and quantises it here counts.
     """
     versions: dict[str, str] = {}
-    kept = ("edge-fer", "onnx", "onnxruntime") if ready else _PRODUCERS[engine]
-    for package in (name for name in _PRODUCERS[engine] if name in kept):
+    kept = ("edge-fer", "onnx", "onnxruntime") if ready else _PRODUCERS[file_format]
+    for package in (name for name in _PRODUCERS[file_format] if name in kept):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
     return versions

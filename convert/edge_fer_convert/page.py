@@ -74,7 +74,7 @@ def _files(facts: dict[str, Any]) -> str:
     note = (
         f"<p>Agreement with the trained model on {pictures} pictures ({for_html(facts['agreement_source'])}); "
         f"int8 ranges measured on {for_html(facts['calibration_source'])}. Time is the median of one face on this "
-        "machine, one thread. Preferred is the fastest file of its engine.</p>"
+        "machine, one thread. Preferred is the fastest file of its format.</p>"
     )
     return _table((*heads, "ms a face", "in float 32", "preferred"), rows) + note
 

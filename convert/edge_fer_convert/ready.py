@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge_fer.inference.manifest import Engine, Manifest, Recipe
+    from edge_fer.inference.manifest import Format, Manifest, Recipe
     from edge_fer.inference.tensor_values import TensorValues
     from edge_fer.types import Batch, TensorLayout
     from edge_fer_convert.describe import Shapes
     from edge_fer_convert.endings import Structure
     from edge_fer_convert.inputs import InputOptions
 
-READY_ENGINES: dict[str, Engine] = {".onnx": "onnx", ".tflite": "litert"}
+READY_FORMATS: dict[str, Format] = {".onnx": "onnx", ".tflite": "tflite"}
 
 
 @dataclass(frozen=True, slots=True)
 class ReadyModel:
-    """A file for one engine."""
+    """A file that an engine runs."""
 
     data: bytes
     manifest: Manifest
@@ -66,8 +66,8 @@ def load_ready(path: Path, options: InputOptions) -> ReadyModel:
         MissingExtra: its engine is not installed.
     """
     data = read_model_bytes(path)
-    engine = READY_ENGINES[path.suffix.lower()]
-    if engine == "onnx":
+    file_format = READY_FORMATS[path.suffix.lower()]
+    if file_format == "onnx":
         facts = scan_onnx(data, path)
         known, complaints = bool(facts.metadata.get(METADATA_KEY)), facts.complaints
     else:
@@ -76,7 +76,7 @@ def load_ready(path: Path, options: InputOptions) -> ReadyModel:
         complaints = complaints_of_tflite(data, path)
     if complaints and not options.trust_model:
         raise ModelError(f"{path} {complaints[0]}: {TRUST}")
-    opened = (_open_onnx if engine == "onnx" else _open_tflite)(path, data, options.output)
+    opened = (_open_onnx if file_format == "onnx" else _open_tflite)(path, data, options.output)
     sidecar = read_manifest(path) if known or manifest_path(path).is_file() else None
     guesses = [f"loaded on trust: it {complaint}" for complaint in complaints[:20]]
     manifest = describe(path, opened.shapes, opened.run, options, sidecar, guesses)
@@ -84,7 +84,7 @@ def load_ready(path: Path, options: InputOptions) -> ReadyModel:
         _check_scale(path, options.scale, opened.stores, manifest)
     manifest = replace(
         manifest,
-        engine=engine,
+        format=file_format,
         recipe=opened.recipe if sidecar is None else sidecar.recipe,
         input=replace(manifest.input, layout=opened.layout),
     )
@@ -110,7 +110,7 @@ def with_folded_prior(
     Raises:
         ConfigError: it is a .tflite file, or does not end in a layer that could hold them.
     """
-    if source.manifest.engine != "onnx":
+    if source.manifest.format != "onnx":
         raise ConfigError(f"{path}: a .tflite file cannot be changed: give the model that it was made of")
     opened = _open_onnx(path, fold_into_onnx(source.data, offsets, path), options.output)
     return replace(source, data=opened.data, run=opened.run, manifest=manifest)
@@ -266,16 +266,16 @@ def _open_tflite(path: Path, data: bytes, output: str | None) -> _Opened:
     return _Opened(data, shapes, recipe, layout, run, stores)
 
 
-def check_plans(path: Path, ready: ReadyModel, recipes: list[Recipe], engines: list[Engine]) -> None:
+def check_plans(path: Path, ready: ReadyModel, recipes: list[Recipe], formats: list[Format]) -> None:
     """Refuse what cannot be made of a file that was converted before.
 
     Raises:
-        ConfigError: another engine, or a recipe for which the weights are lost.
+        ConfigError: another format, or a recipe for which the weights are lost.
     """
     own = ready.manifest
-    if engines != [own.engine]:
-        other = next(engine for engine in engines if engine != own.engine)
+    if formats != [own.format]:
+        other = next(file_format for file_format in formats if file_format != own.format)
         raise ConfigError(f"{path.name} cannot be made into a file for {other}: convert the trained model")
     lost = [recipe for recipe in recipes if recipe != own.recipe]
-    if lost and (own.engine == "litert" or own.recipe != "fp32"):
+    if lost and (own.format == "tflite" or own.recipe != "fp32"):
         raise ConfigError(f"{path.name} is {own.recipe} and cannot become {lost[0]}: convert the trained model")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge_fer.inference.manifest import Engine, Recipe
+    from edge_fer.inference.manifest import Format, Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ FOUND_RECIPES: tuple[RecipeFacts, ...] = (
 )
 """What others make, and a file is recognised as."""
 
-SUFFIX_OF_ENGINE: dict[Engine, str] = {"onnx": ".onnx", "litert": ".tflite"}
+SUFFIX_OF_FORMAT: dict[Format, str] = {"onnx": ".onnx", "tflite": ".tflite"}
 
 
 def recipe_facts(name: Recipe) -> RecipeFacts:

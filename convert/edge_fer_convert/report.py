@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from edge_fer.escaping import for_json
+from edge_fer.inference.manifest import manifest_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,7 @@ def report_facts(result: ConversionResult) -> dict[str, Any]:
     """All facts of a conversion as plain JSON values; files stand under their names, without folders."""
     return {
         "schema": REPORT_SCHEMA,
-        "model": asdict(result.trained),
+        "model": manifest_record(result.trained),
         "calibration_source": result.calibration_source,
         "agreement_source": result.agreement_source,
         "guesses": list(result.guesses),
@@ -44,7 +45,7 @@ def report_facts(result: ConversionResult) -> dict[str, Any]:
                 "class_f1": file.class_f1,
                 "operations": asdict(file.operations),
                 "layer_errors": [asdict(one) for one in file.layer_errors],
-                "manifest": asdict(file.manifest),
+                "manifest": manifest_record(file.manifest),
             }
             for file in result.files
         ],

@@ -46,12 +46,12 @@ class ConvertedFile:
     manifest: Manifest
     agreement: Agreement
     milliseconds_per_face: float
-    """Median on this machine, one thread, one face a call, all files of an engine in turns."""
+    """Median on this machine, one thread, one face a call, all files of a format in turns."""
     operations: Operations
     class_f1: dict[str, float] = field(default_factory=dict)
     """F1 of each emotion on the check data; empty without any."""
     float_milliseconds_per_face: float | None = None
-    """The same of the network in float 32 and the same engine; None where no such file is known."""
+    """The same of the network in float 32 and the same format; None where no such file is known."""
     layer_errors: tuple[LayerError, ...] = ()
     """The worst ten operations of an int8 file, the worst first; empty where there is no float network to compare."""
 

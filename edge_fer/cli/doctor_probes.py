@@ -37,6 +37,8 @@ def probes_for(options: Sequence[str], environment: Mapping[str, str]) -> Probes
     return Probes(
         needs=lambda: needs_of(asked()),
         engine=lambda: open_engine(_usable(asked)),
+        engines=list_engines,
+        broken_parts=broken_parts,
         damaged_models=damaged_models,
         demo_faces=lambda: read_demo_faces(_usable(asked)),
         detector=lambda: open_face_detector(_usable(asked)),
@@ -73,10 +75,23 @@ def open_engine(settings: RunSettings) -> str:
     """
     from edge_fer.inference.open_model import open_classifier
 
-    classifier = open_classifier(settings.model, settings.backend, settings.threads)
+    classifier = open_classifier(settings.model, settings.engine, settings.threads)
     classifier.close()
-    manifest = getattr(classifier, "manifest", None)
-    return "it opens the model" if manifest is None else f"{manifest.engine} opens {manifest.name} {manifest.recipe}"
+    return f"{classifier.engine} opens {classifier.manifest.name} {classifier.manifest.recipe}"
+
+
+def list_engines() -> list[str]:
+    """The engines that there are, each with what it loads."""
+    from edge_fer.inference.finding_engines import engines_here
+
+    return engines_here()
+
+
+def broken_parts() -> list[str]:
+    """What other packages bring and cannot be imported, one line each."""
+    from edge_fer.registry import unusable
+
+    return unusable()
 
 
 def open_face_detector(settings: RunSettings) -> tuple[str, str | None]:
@@ -93,11 +108,12 @@ def open_face_detector(settings: RunSettings) -> tuple[str, str | None]:
 
 def damaged_models(folder: Path | None = None) -> list[str]:
     """The bundled models whose hash is not that of their manifest, each with its reason."""
+    from edge_fer.inference.formats import SUFFIX_OF_FORMAT
     from edge_fer.inference.manifest import read_manifest
-    from edge_fer.inference.open_model import BUNDLED_MODELS_FOLDER, SUFFIX_OF_ENGINE
+    from edge_fer.inference.open_model import BUNDLED_MODELS_FOLDER
 
     folder = folder or BUNDLED_MODELS_FOLDER
-    files = sorted(path for suffix in SUFFIX_OF_ENGINE.values() for path in folder.glob(f"*{suffix}"))
+    files = sorted(path for suffix in SUFFIX_OF_FORMAT.values() for path in folder.glob(f"*{suffix}"))
     if not files:
         return [f"{folder} holds no model"]
     damaged = []
@@ -122,7 +138,7 @@ def read_demo_faces(settings: RunSettings) -> dict[str, bool]:
 
     demo, read = DemoSource(), dict.fromkeys(FER_LABELS, False)
     left = set(read)
-    with EdgeFer(settings.model, engine=settings.backend, threads=settings.threads) as fer:
+    with EdgeFer(settings.model, engine=settings.engine, threads=settings.threads) as fer:
         for seq in range(MIDDLE_OF_AN_EMOTION, FRAMES, EMOTION_FRAMES):
             due = [face for face in demo.truth(seq) if face.emotion in left]
             if not due:

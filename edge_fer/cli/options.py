@@ -48,6 +48,7 @@ def _decorator_of(setting: Setting) -> Callable[[Function], Function]:
     if setting.negatable:
         option += "/--no-" + option.removeprefix("--")
     words = [option, setting.short] if setting.short else [option]
+    words += ["--" + name.replace("_", "-") for name in setting.old_names]
     if setting.kind == "switch":
         return click.option(*words, setting.name, is_flag=True, default=setting.default, help=setting.help)
     return click.option(

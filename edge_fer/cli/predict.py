@@ -214,7 +214,7 @@ def _predict(names: Sequence[tuple[str, bool]], skipped: LeftOut, values: Mappin
     with (
         EdgeFer(
             engine.model,
-            engine=engine.backend,
+            engine=engine.engine,
             threads=engine.threads,
             detector=detector.detector,
             search=search,

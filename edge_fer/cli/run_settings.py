@@ -83,7 +83,7 @@ def run_settings(names: tuple[str, ...], values: Mapping[str, Any]) -> RunSettin
         faces=following_settings(following, chosen(DetectorOptions, values)),
         smoothing_seconds=following.smoothing,
         model=engine.model,
-        backend=engine.backend,
+        engine=engine.engine,
         threads=engine.threads,
         limits=RunLimits(end.max_frames, end.duration),
         json=results.json,

@@ -110,7 +110,7 @@ def make_plan(machine: Machine, scope: Scope, options: Sequence[str]) -> RunPlan
 
     plan = plan_run(options, scope, surroundings_of(scope, machine.environment))
     wanted = plan.settings
-    open_classifier(wanted.model, wanted.backend, wanted.threads).close()
+    open_classifier(wanted.model, wanted.engine, wanted.threads).close()
     return plan
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_fer.config.setting import ENVIRONMENT_PREFIX, Setting, Value, by_name, unknown_key
+from edge_fer.config.setting import ENVIRONMENT_PREFIX, Setting, Value, by_name, find_setting, unknown_key
 from edge_fer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -99,11 +99,15 @@ def read_file(path: Path, known: Mapping[str, Setting]) -> dict[str, SettingValu
     Raises:
         ConfigError: it cannot be read, is no TOML, or has an unknown key or an unusable value.
     """
-    return {
-        name: SettingValue(_known_key(known, name, str(path)).check(value, str(path)), str(path))
-        for name, value in parse_file(path).items()
-        if name != EVENTS or name in known
-    }
+    found: dict[str, SettingValue] = {}
+    for name, value in parse_file(path).items():
+        setting = find_setting(known, name)
+        if setting is None and name == EVENTS:
+            continue
+        if setting is None:
+            raise unknown_key(name, str(path), known)
+        _take(found, setting, name, SettingValue(setting.check(value, str(path)), str(path)))
+    return found
 
 
 def parse_file(path: Path) -> dict[str, object]:
@@ -149,21 +153,28 @@ def read_events(files: Iterable[Path]) -> tuple[Path | None, list[dict[str, obje
 
 
 def _read_environment(environment: Mapping[str, str], known: Mapping[str, Setting]) -> dict[str, SettingValue]:
-    found = {}
+    found: dict[str, SettingValue] = {}
     for variable, text in environment.items():
         if not variable.startswith(ENVIRONMENT_PREFIX) or variable == FILE_VARIABLE or not text:
             continue
         name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
-        if name not in known:
+        setting = find_setting(known, name)
+        if setting is None:
             raise unknown_key(name, f"environment variable {variable}", known)
-        found[name] = SettingValue(known[name].parse(text, variable), variable)
+        _take(found, setting, name, SettingValue(setting.parse(text, variable), variable))
     return found
 
 
-def _known_key(known: Mapping[str, Setting], name: str, where: str) -> Setting:
-    if name not in known:
-        raise unknown_key(name, where, known)
-    return known[name]
+def _take(found: dict[str, SettingValue], setting: Setting, name: str, value: SettingValue) -> None:
+    """Add what stands under a name of a setting, once.
+
+    Raises:
+        ConfigError: the setting has a value under another of its names.
+    """
+    if setting.name in found:
+        older = name if name != setting.name else ", ".join(setting.old_names)
+        raise ConfigError(f"{value.origin}: {older} is an older name of {setting.name}: keep {setting.name} alone")
+    found[setting.name] = value
 
 
 def _lay(settings: dict[str, SettingValue], above: Mapping[str, SettingValue], known: Mapping[str, Setting]) -> None:

@@ -74,6 +74,8 @@ class Setting:
     """What is done to the file that it names; None where it names none."""
     secret: bool = False
     """Whether a service is handed the file that it names as a credential, which nobody else can read."""
+    old_names: tuple[str, ...] = ()
+    """Names that it had in earlier versions, which options, files and variables may still use."""
     network: bool = False
     """Whether a service needs the network for it."""
 
@@ -159,6 +161,11 @@ class Setting:
         if low is not None and (value <= low if self.lowest_excluded else value < low):
             return False
         return high is None or value <= high
+
+
+def find_setting(known: Mapping[str, Setting], name: str) -> Setting | None:
+    """A setting by its name, or by one that it had in an earlier version; None where there is no such setting."""
+    return known.get(name) or next((one for one in known.values() if name in one.old_names), None)
 
 
 def unknown_key(name: str, where: str, known: Iterable[str]) -> ConfigError:

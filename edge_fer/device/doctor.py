@@ -65,6 +65,19 @@ def check_engine(probes: Probes, _needs: Needs) -> Finding:
     return Finding("ok", probes.engine())
 
 
+def check_engines(probes: Probes, _needs: Needs) -> Finding:
+    """The engines that models can be run with."""
+    return Finding("ok", ", ".join(probes.engines()))
+
+
+def check_plug_ins(probes: Probes, _needs: Needs) -> Finding:
+    """What other packages bring can be imported."""
+    broken = probes.broken_parts()
+    if broken:
+        return Finding("warn", "; ".join(broken))
+    return Finding("ok", "none is broken")
+
+
 def check_models(probes: Probes, _needs: Needs) -> Finding:
     """The bundled models are as they were released, by their hashes."""
     damaged = probes.damaged_models()
@@ -194,6 +207,8 @@ def check_confinement(probes: Probes, _needs: Needs) -> Finding:
 
 CHECKS: Mapping[str, Check] = {
     "engine": check_engine,
+    "engines": check_engines,
+    "plug-ins": check_plug_ins,
     "models": check_models,
     "detector": check_detector,
     "demo faces": check_demo_faces,

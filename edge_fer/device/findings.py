@@ -64,6 +64,10 @@ class Probes:
     """What the settings ask for. Raises EdgeFerError where they are unusable."""
     engine: Callable[[], str]
     """Open the model that is asked for, and name engine and model. Raises EdgeFerError."""
+    engines: Callable[[], Sequence[str]]
+    """The engines that there are, each with what it loads."""
+    broken_parts: Callable[[], Sequence[str]]
+    """Detectors, engines, outputs and sources of other packages that cannot be imported, each with its reason."""
     damaged_models: Callable[[], Sequence[str]]
     """Bundled models that are not as they were released, each with its reason."""
     demo_faces: Callable[[], Mapping[str, bool]]

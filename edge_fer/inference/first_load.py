@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from edge_fer.errors import ModelError
 
@@ -19,16 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    FirstLoad: TypeAlias = "Callable[[Path, EngineName, bytes], None]"
+    FirstLoad: TypeAlias = "Callable[[Path, str, bytes], None]"
 
-EngineName: TypeAlias = Literal["litert", "onnx"]
 SECONDS, SECONDS_PER_MEGABYTE = 30.0, 1.0
 MOST_BYTES = 4_000_000_000
 
 
 def try_first(
     path: Path,
-    engine: EngineName,
+    engine: str,
     data: bytes,
     *,
     seconds: float = SECONDS,
@@ -40,7 +39,7 @@ def try_first(
 
     Args:
         path: names the file, and is where its manifest lies.
-        engine: which one loads it.
+        engine: the name of the built-in one that loads it.
         data: the content of the file, which is what the process loads too.
         seconds: how long that may take, and a second more for each megabyte.
         most_bytes: of memory that it may take.
@@ -76,12 +75,8 @@ def _tried_here() -> set[str]:
     return set()
 
 
-def _load(path: Path, engine: EngineName, data: bytes, say: Callable[[str], None], walls: str) -> None:
-    if engine == "litert":
-        from edge_fer.inference.engines.litert import LitertClassifier
+def _load(path: Path, engine: str, data: bytes, say: Callable[[str], None], walls: str) -> None:
+    from edge_fer.inference.classifier import ModelClassifier
+    from edge_fer.inference.finding_engines import find_engine
 
-        LitertClassifier(path, 1, data=data).close()
-    else:
-        from edge_fer.inference.engines.onnxruntime import OrtClassifier
-
-        OrtClassifier(path, 1, data=data).close()
+    ModelClassifier(path, find_engine(engine), 1, data=data).close()

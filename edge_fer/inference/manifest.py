@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import ModelError
@@ -20,7 +21,7 @@ from edge_fer.inference.manifest_types import (
     AccuracyEntry,
     Assumption,
     Calibration,
-    Engine,
+    Format,
     Manifest,
     OutputKind,
     Prior,
@@ -40,20 +41,25 @@ __all__ = [
     "AccuracyEntry",
     "Assumption",
     "Calibration",
-    "Engine",
+    "Format",
     "Manifest",
     "OutputKind",
     "Prior",
     "Recipe",
     "file_sha256",
-    "manifest_for_engine",
+    "manifest_for_format",
     "manifest_json",
     "manifest_path",
+    "manifest_record",
     "parse_manifest",
     "read_manifest",
     "read_model_bytes",
     "write_manifest",
 ]
+
+_ENGINE_OF_FORMAT = {"tflite": "litert", "onnx": "onnx", "keras": "keras"}
+"""What the key `engine` of the JSON says of a format. It is from the time when each format had one engine, and stands
+there instead of `format` wherever it can, so that older versions read the file."""
 
 MOST_SIDE_PX, MOST_CROP_MARGIN, MOST_LABELS = 1024, 4.0, 1000
 LEAST_TEMPERATURE, MOST_TEMPERATURE = 0.001, 1000.0
@@ -100,11 +106,13 @@ def read_manifest(model: Path, model_bytes: bytes | None = None) -> Manifest:
     return manifest
 
 
-def manifest_for_engine(model: Path, engine: Engine, model_bytes: bytes) -> Manifest:
-    """`read_manifest`, and a `ModelError` where it says that the file is for another engine."""
+def manifest_for_format(model: Path, format_name: Format, model_bytes: bytes) -> Manifest:
+    """`read_manifest`, and a `ModelError` where it says that the file is of another format."""
     manifest = read_manifest(model, model_bytes)
-    if manifest.engine != engine:
-        raise ModelError(f"{manifest_path(model)}: 'engine' is {manifest.engine!r} but {model.name} is for {engine}")
+    if manifest.format != format_name:
+        said = f"'engine' is {_ENGINE_OF_FORMAT[manifest.format]!r}" if manifest.format in _ENGINE_OF_FORMAT else ""
+        said = said or f"'format' is {manifest.format!r}"
+        raise ModelError(f"{manifest_path(model)}: {said}, which is not what {model.name} is by the ending of its name")
     return manifest
 
 
@@ -121,7 +129,7 @@ def parse_manifest(text: str, where: str) -> Manifest:
     calibration, prior = fields.child("calibration"), fields.child("prior")
     manifest = Manifest(
         name=fields.text("name"),
-        engine=fields.choice("engine", get_args(Engine)),
+        format=_format(fields),
         recipe=fields.choice("recipe", get_args(Recipe)),
         labels=fields.texts("labels"),
         input=_input_spec(fields.required_child("input")),
@@ -147,6 +155,20 @@ def parse_manifest(text: str, where: str) -> Manifest:
     if manifest.temperature < LEAST_TEMPERATURE:
         raise ModelError(f"{where}: 'temperature' must be at least {LEAST_TEMPERATURE:g}")
     return manifest
+
+
+def _format(fields: Fields) -> Format:
+    """What the key `format` says, or what the older key `engine` stands for."""
+    of_engine = {engine: name for name, engine in _ENGINE_OF_FORMAT.items()}
+    said = fields.optional_text("format")
+    if said is None:
+        return of_engine[fields.choice("engine", tuple(of_engine))]
+    if re.fullmatch(r"[a-z0-9_+-]{1,32}", said) is None:
+        raise ModelError(f"{fields.where}: 'format' must be the ending of the file, in lower case and without its dot")
+    older = fields.optional_text("engine")
+    if older not in (None, said, _ENGINE_OF_FORMAT.get(said)):
+        raise ModelError(f"{fields.where}: 'engine' is {older!r}, and 'format' is {said!r}: leave 'engine' away")
+    return said
 
 
 def _input_spec(fields: Fields) -> InputSpec:
@@ -205,13 +227,23 @@ def _prior(fields: Fields) -> Prior:
     return prior
 
 
+def manifest_record(manifest: Manifest) -> dict[str, Any]:
+    """The manifest as plain data, as reports have it: with all keys."""
+    facts = asdict(manifest)
+    engine = _ENGINE_OF_FORMAT.get(manifest.format)
+    if engine is None:
+        return facts
+    facts["format"] = engine
+    return {("engine" if key == "format" else key): value for key, value in facts.items()}
+
+
 def manifest_json(manifest: Manifest) -> str:
     """The manifest as JSON with a newline at the end.
 
     Keys that came later stand in it only where they say something, so that versions before them read the rest.
     """
-    facts = asdict(manifest)
-    for part, keys in ((facts, ("assumed", "warnings")), (facts["input"], ("standardise",))):
+    facts = manifest_record(manifest)
+    for part, keys in ((facts, ("prior", "assumed", "warnings")), (facts["input"], ("standardise",))):
         for key in keys:
             if not part[key]:
                 del part[key]

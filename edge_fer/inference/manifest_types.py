@@ -15,7 +15,8 @@ OutputKind: TypeAlias = Literal["probabilities", "logits", "sigmoids"]
 """Probabilities sum to 1 (or to 100 or 255); logits, and logarithms of probabilities, are any numbers; sigmoids are
 numbers of 0 to 1, each of its own, which do not sum to 1 and are divided by their sum."""
 Recipe: TypeAlias = Literal["fp32", "fp16", "dynamic_wi8_afp32", "static_wi8_ai8", "static_wi8_ai16"]
-Engine: TypeAlias = Literal["onnx", "litert", "keras"]
+Format: TypeAlias = str
+"""`tflite`, `onnx`, `keras`, or the ending of files that only engines of other packages load."""
 Assumption: TypeAlias = Literal["labels", "scale"]
 
 
@@ -63,7 +64,8 @@ class Manifest:
     """All that the runtime and a reader need to know of one model file."""
 
     name: str
-    engine: Engine
+    format: Format
+    """What kind of file it is; engines choose by it what they load."""
     recipe: Recipe
     labels: tuple[str, ...]
     """In the order of the outputs."""
@@ -73,7 +75,7 @@ class Manifest:
     """Logits (or the logarithm of the probabilities) are divided by it, so that scores mean what they say
     (Guo et al. 2017, arXiv 1706.04599). 1.0 leaves them as they are."""
     preferred: bool = False
-    """True for the file to choose first among several of one engine."""
+    """True for the file to choose first among several of one format."""
     sha256: str | None = None
     """Hash of the model file; None only in the copy inside an ONNX file, which cannot hold its own hash."""
     licence: str | None = None

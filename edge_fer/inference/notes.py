@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge_fer.inference.manifest import Manifest
+from edge_fer.inference.classifier import ModelClassifier
 
 if TYPE_CHECKING:
+    from edge_fer.inference.manifest import Manifest
     from edge_fer.protocols import Classifier
 
 SIGMOIDS = (
@@ -21,5 +22,4 @@ def model_notes(manifest: Manifest) -> list[str]:
 
 def classifier_notes(classifier: Classifier) -> list[str]:
     """The same of an open model; none where it has no manifest."""
-    manifest = getattr(classifier, "manifest", None)
-    return model_notes(manifest) if isinstance(manifest, Manifest) else []
+    return model_notes(classifier.manifest) if isinstance(classifier, ModelClassifier) else []

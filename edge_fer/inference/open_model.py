@@ -1,119 +1,94 @@
 """Which model file and which engine: the one place that chooses.
 
-Among the files of one model the format that was measured to be the fastest on this kind of processor comes first
-(`fastest.py`), then what the manifests prefer. Without a measurement LiteRT comes before ONNX Runtime, because it was
-the faster one wherever both were measured.
+Of the bundled models those of which a file is preferred come first. Among the files of one model preferred ones come
+first, .tflite before .onnx, small files before large ones: LiteRT with 8 bits was the fastest of them wherever it was
+measured. `edge-fer bench --apply` measures what is the fastest on this machine.
 """
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 from edge_fer.errors import ConfigError, EdgeFerError, MissingExtra, ModelError
-from edge_fer.inference.engines.litert import LitertClassifier
-from edge_fer.inference.engines.onnxruntime import OrtClassifier
-from edge_fer.inference.fastest import cost_of
+from edge_fer.inference.classifier import ModelClassifier
+from edge_fer.inference.finding_engines import engines_of_format, find_engine
 from edge_fer.inference.first_load import try_first
+from edge_fer.inference.formats import SUFFIX_OF_FORMAT, format_of, unknown_format
 from edge_fer.inference.manifest import read_manifest
-from edge_fer.inference.processor import read_processor
-from edge_fer.settings import Backend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
+    from edge_fer.inference.classifier import NamedEngine
     from edge_fer.inference.first_load import FirstLoad
-    from edge_fer.inference.processor import Kind
-    from edge_fer.protocols import Classifier
-
-BACKENDS: tuple[str, ...] = get_args(Backend)
+    from edge_fer.protocols import Engine
 
 BUNDLED_MODELS_FOLDER = Path(__file__).parent.parent / "models"
-
-SUFFIX_OF_ENGINE = {"litert": ".tflite", "onnx": ".onnx"}
-"""In the order in which engines are tried where nothing else decides."""
-
-_SOURCE_SUFFIXES = (".keras", ".h5", ".hdf5", ".pb")
-
-
-def _engines(first_load: FirstLoad | None) -> Mapping[str, Callable[[Path, int], Classifier]]:
-    return {
-        "litert": functools.partial(LitertClassifier, first_load=first_load),
-        "onnx": functools.partial(OrtClassifier, first_load=first_load),
-    }
 
 
 def open_classifier(
     model: Path | None = None,
-    backend: Backend = "auto",
+    engine: str | Engine = "auto",
     threads: int = 1,
     folder: Path = BUNDLED_MODELS_FOLDER,
-    engines: Mapping[str, Callable[[Path, int], Classifier]] | None = None,
-    kind: Kind | Literal["this"] | None = "this",
+    find: Callable[[str | Engine], NamedEngine] = find_engine,
     first_load: FirstLoad | None = try_first,
-) -> Classifier:
+) -> ModelClassifier:
     """Open a model with an engine that works here; an engine is tried by loading the model with it.
 
     Args:
         model: a .tflite or .onnx file with its manifest, or the name of a bundled model such as `nano`, or of a file
             of one; None for the bundled model that is most accurate.
-        backend: the engine, or "auto" for the one that fits the file, and for bundled models the one whose format is
-            the fastest on this kind of processor.
+        engine: by its name, `litert`, `onnxruntime` or one that another package brings, with `=` and a text where it
+            takes one; an `Engine` of your own; or "auto" for the one that loads the file.
         threads: threads the engine may use, at least 1.
         folder: where bundled models lie.
-        engines: how to open a model, by engine; tests bring their own.
+        find: how to come by an engine; tests bring their own.
         first_load: tries a file that did not come with edge-fer before it is loaded; None to do without.
-        kind: of processor; "this" for that of this machine, None for one of which nothing is known.
 
     Raises:
         ModelError: no usable model file.
         MissingExtra: the engine that it needs is not installed or does not work here.
-        ConfigError: `backend` and the file exclude each other, or `threads` is below 1.
+        ConfigError: there is no such engine, it does not load the file, or `threads` is below 1.
     """
     if threads < 1:
         raise ConfigError(f"threads must be at least 1, not {threads}")
-    kind = read_processor().kind if kind == "this" else kind
-    named = bundled_models(folder, kind) if model is None else bundled_models_named(model, folder, kind)
+    given = None if engine == "auto" else find(engine)
+    named = bundled_models(folder) if model is None else bundled_models_named(model, folder)
     if model is not None and (model.suffix or not named):
         path = named[0] if named else model
-        known = _engines(None if path.parent == BUNDLED_MODELS_FOLDER else first_load) if engines is None else engines
-        return known[_engine_of(path, backend)](path, threads)
-    candidates = [path for path in named if backend in ("auto", _engine_of(path, "auto"))]
+        chosen = _engine_for(path, find) if given is None else _fitting(path, given)
+        is_bundled = path.parent == BUNDLED_MODELS_FOLDER
+        return ModelClassifier(path, chosen, threads, first_load=None if is_bundled else first_load)
+    candidates = [path for path in named if given is None or format_of(path) in given.engine.formats]
     if not candidates:
-        wanted = "" if backend == "auto" else f" for {backend}"
+        wanted = "" if given is None else f" for {given.name}"
         raise ModelError(f"no bundled model{wanted} in {folder}: give one with --model")
-    known = _engines(None) if engines is None else engines
     failures: list[EdgeFerError] = []
     for path in candidates:
         try:
-            return known[_engine_of(path, "auto")](path, threads)
+            return ModelClassifier(path, given or _engine_for(path, find), threads)
         except (MissingExtra, ModelError) as error:
             failures.append(error)
     # A broken file is worth more words than an engine that is merely absent.
     raise next((error for error in failures if isinstance(error, ModelError)), failures[0])
 
 
-def bundled_models(folder: Path = BUNDLED_MODELS_FOLDER, kind: Kind | None = None) -> list[Path]:
-    """The model files in a folder in the order in which to try them on that kind of processor.
-
-    A model of which a file is preferred comes before the others. Among its files the fastest by measurement come
-    first, then preferred ones, LiteRT before ONNX Runtime, small files before large ones.
+def bundled_models(folder: Path = BUNDLED_MODELS_FOLDER) -> list[Path]:
+    """The model files in a folder in the order in which to try them.
 
     Raises:
         ModelError: a manifest is missing or malformed.
     """
-    manifests = {
-        path: read_manifest(path) for suffix in SUFFIX_OF_ENGINE.values() for path in sorted(folder.glob(f"*{suffix}"))
-    }
+    suffixes = list(SUFFIX_OF_FORMAT.values())
+    manifests = {path: read_manifest(path) for suffix in suffixes for path in sorted(folder.glob(f"*{suffix}"))}
     preferred = {manifest.name for manifest in manifests.values() if manifest.preferred}
-    suffixes = list(SUFFIX_OF_ENGINE.values())
     return sorted(
         manifests,
         key=lambda path: (
             manifests[path].name not in preferred,
             manifests[path].name,
-            cost_of(manifests[path], kind),
             not manifests[path].preferred,
             suffixes.index(path.suffix),
             path.stat().st_size,
@@ -121,7 +96,7 @@ def bundled_models(folder: Path = BUNDLED_MODELS_FOLDER, kind: Kind | None = Non
     )
 
 
-def bundled_models_named(name: Path, folder: Path = BUNDLED_MODELS_FOLDER, kind: Kind | None = None) -> list[Path]:
+def bundled_models_named(name: Path, folder: Path = BUNDLED_MODELS_FOLDER) -> list[Path]:
     """The bundled files of one model, by its whole name (`fer2013-nano`) or the last word of it (`nano`), or one of
     them by the name of the file.
 
@@ -133,20 +108,26 @@ def bundled_models_named(name: Path, folder: Path = BUNDLED_MODELS_FOLDER, kind:
     if name.exists() or len(name.parts) != 1:
         return []
     if name.suffix:
-        return [folder / name] if name.suffix in SUFFIX_OF_ENGINE.values() and (folder / name).is_file() else []
-    names = {path: read_manifest(path).name for path in bundled_models(folder, kind)}
+        return [folder / name] if name.suffix in SUFFIX_OF_FORMAT.values() and (folder / name).is_file() else []
+    names = {path: read_manifest(path).name for path in bundled_models(folder)}
     return [path for path, whole in names.items() if str(name) in (whole, whole.rpartition("-")[2])]
 
 
-def _engine_of(model: Path, backend: Backend) -> str:
-    suffix = model.suffix.lower()
-    if suffix in _SOURCE_SUFFIXES:
-        raise ModelError(f"{model} is a training model: run `edge-fer convert {model}` and use what comes out")
-    engine = next((name for name, known in SUFFIX_OF_ENGINE.items() if known == suffix), None)
-    if engine is None:
-        raise ModelError(
-            f"{model} is neither .tflite nor .onnx, nor a bundled model: give a file that `edge-fer convert` made"
-        )
-    if backend not in ("auto", engine):
-        raise ConfigError(f"{model.name} runs with backend {engine}, not {backend}: leave --backend at auto")
-    return engine
+def _engine_for(model: Path, find: Callable[[str | Engine], NamedEngine]) -> NamedEngine:
+    """The engine for a file for which none was asked."""
+    found = next(engines_of_format(format_of(model), find), None)
+    if found is None:
+        raise unknown_format(model)
+    return found
+
+
+def _fitting(model: Path, given: NamedEngine) -> NamedEngine:
+    """The engine that was asked for, if it loads files of that kind."""
+    name = format_of(model)
+    if name in given.engine.formats:
+        return given
+    loads = " and ".join(f".{one}" for one in given.engine.formats)
+    raise ConfigError(
+        f"{model.name} is a .{name} file, and the engine {given.name} loads {loads}: leave the engine at auto, or take "
+        "one that loads it"
+    )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_fer.errors import ModelError
+from edge_fer.types import TensorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,24 +83,43 @@ class TensorValues:
                 )
 
 
-def tensor_values(tensor: Mapping[str, Any], model: str) -> TensorValues:
-    """Read how a tensor stores numbers.
-
-    Args:
-        tensor: one of the details that the interpreter gives of inputs, outputs or all tensors.
-        model: names the file in errors.
-
-    Raises:
-        ModelError: its type is not supported, or its parameters make no sense.
-    """
-    kind, name = tensor["dtype"], str(tensor["name"])
-    if kind not in (*_FLOATS, *_WHOLE_NUMBERS):
-        raise ModelError(f"{model} uses {np.dtype(kind).name} for {name}: convert the trained model again")
+def spec_of(tensor: Mapping[str, Any]) -> TensorSpec:
+    """A tensor of a TFLite model: one of the details that LiteRT's interpreter gives of inputs, outputs or all
+    tensors."""
     parameters = tensor.get("quantization_parameters") or {}
     scales = np.asarray(parameters.get("scales", ()), np.float64).reshape(-1)
     zeros = np.asarray(parameters.get("zero_points", ()), np.float64).reshape(-1)
     if not parameters and tensor.get("quantization", (0.0, 0))[0]:
         scales, zeros = (np.asarray([one], np.float64) for one in tensor["quantization"])
+    return TensorSpec(
+        name=str(tensor["name"]),
+        shape=tuple(int(side) for side in tensor.get("shape", ())),
+        dtype=tensor["dtype"],
+        scales=tuple(scales.tolist()),
+        zero_points=tuple(zeros.tolist()),
+        axis=int(parameters.get("quantized_dimension", 0)),
+    )
+
+
+def tensor_values(tensor: Mapping[str, Any], model: str) -> TensorValues:
+    """`values_of` one of the details that LiteRT's interpreter gives."""
+    return values_of(spec_of(tensor), model)
+
+
+def values_of(spec: TensorSpec, model: str) -> TensorValues:
+    """Read how a tensor stores numbers.
+
+    Args:
+        spec: of the tensor.
+        model: names the file in errors.
+
+    Raises:
+        ModelError: its type is not supported, or its parameters make no sense.
+    """
+    kind, name = spec.dtype, spec.name
+    if kind not in (*_FLOATS, *_WHOLE_NUMBERS):
+        raise ModelError(f"{model} uses {np.dtype(kind).name} for {name}: convert the trained model again")
+    scales, zeros = np.asarray(spec.scales, np.float64), np.asarray(spec.zero_points, np.float64)
     if kind in _FLOATS or not scales.any():  # a scale of 0 is how some writers say that there is none
         return TensorValues(name, kind, None, np.zeros(()))
     zeros = np.zeros(len(scales)) if not len(zeros) else zeros
@@ -107,8 +127,8 @@ def tensor_values(tensor: Mapping[str, Any], model: str) -> TensorValues:
         raise ModelError(f"{model}: the quantisation parameters of {name} make no sense: convert the model again")
     if len(scales) == 1:
         return TensorValues(name, kind, scales[0], zeros[0])
-    axis, shape = int(parameters.get("quantized_dimension", 0)), [1] * len(tensor["shape"])
-    if not 0 <= axis < len(shape) or int(tensor["shape"][axis]) != len(scales):
+    axis, shape = spec.axis, [1] * len(spec.shape)
+    if not 0 <= axis < len(shape) or spec.shape[axis] != len(scales):
         raise ModelError(f"{model}: {name} has {len(scales)} scales, which do not go with its shape")
     shape[axis] = -1
     return TensorValues(name, kind, scales.reshape(shape), np.resize(zeros, len(scales)).reshape(shape))

@@ -145,7 +145,7 @@ class FakeWorker:
 
     def __init__(self, model: Path, engine: str, asked: list[tuple[str, Task]], faults: dict[str, int]) -> None:
         self.model, self.asked, self.faults = model, asked, faults
-        self.pid, self.closed = 7 if engine == "onnx" else 8, False
+        self.pid, self.closed = 7 if engine == "onnxruntime" else 8, False
 
     def ask(self, task: Task) -> Any:
         self.asked.append((self.model.name, task))

@@ -115,7 +115,7 @@ def test_faults_of_the_request_are_raised_as_they_are(tmp_path: Path) -> None:
 def test_formats_are_those_of_the_folder_in_order() -> None:
     found = find_formats((MODELS,))
     assert [one.path.suffix for one in found] == [".onnx", ".tflite"] * 2
-    assert [one.engine for one in found] == ["onnx", "litert"] * 2
+    assert [one.engine for one in found] == ["onnxruntime", "litert"] * 2
 
 
 def test_effort_and_threads() -> None:

@@ -167,7 +167,7 @@ def test_a_bundled_model_goes_by_its_name_and_to_the_engine_that_is_there(data: 
         assert done.returncode == 0, done.stderr
         found.append(json.loads(done.stdout))
     assert [one["model"] for one in found] == ["fer2013-nano"] * 2
-    assert [one["engine"] for one in found] == ["litert", "onnx"]
+    assert [one["engine"] for one in found] == ["litert", "onnxruntime"]
 
 
 def test_the_table_has_every_class_and_the_confusion_matrix(data: Path) -> None:
@@ -214,7 +214,8 @@ def test_a_report_has_every_picture_and_stands_alone(data: Path, tmp_path: Path)
 def test_a_model_without_mistakes_has_an_empty_sheet(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="reports need matplotlib")
     faces = LabelledFaces(np.zeros((2, 48, 48), np.uint8), np.array([3, 3]), FER_LABELS, None, "test")
-    reader = Reader("sure.onnx", read_manifest(ONNX), lambda pictures: np.tile(np.eye(7)[3], (len(pictures), 1)))
+    manifest = read_manifest(ONNX)
+    reader = Reader("sure.onnx", "onnxruntime", manifest, lambda images: np.tile(np.eye(7)[3], (len(images), 1)))
     evaluation, answers = evaluate(reader, faces, "faces", robustness=False, say=lambda *what: None)
     assert write_evaluation(tmp_path, evaluation, answers, faces)
     assert evaluation.figures.accuracy == 1.0

@@ -34,6 +34,8 @@ MODELS = Path(__file__).parent.parent.parent / "edge_fer" / "models"
 WELL = Probes(
     needs=lambda: Needs("as given"),
     engine=lambda: "litert opens small",
+    engines=lambda: ["litert for .tflite"],
+    broken_parts=list,
     damaged_models=list,
     demo_faces=lambda: {"happy": True},
     cameras=list,
@@ -64,7 +66,7 @@ def test_each_check_is_a_line_and_each_fix_too() -> None:
 
     assert "fail  models       small.onnx was changed\n" in out
     assert "-> install edge-fer anew" in out
-    assert out.endswith("1 of 14 do not work\n")
+    assert out.endswith("1 of 16 do not work\n")
 
 
 def test_the_exit_code_is_0_where_all_works() -> None:

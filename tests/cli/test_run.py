@@ -202,7 +202,6 @@ def test_a_file_that_cannot_be_saved_is_one_line(tiny_model: Path, tmp_path: Pat
     [
         (),
         ("demo", "--camera", "0"),
-        ("demo", "--backend", "torch"),
         ("demo", "--threads", "0"),
         ("demo", "--max-frames", "x"),
         ("demo", "--duration", "0"),

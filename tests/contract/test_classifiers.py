@@ -216,10 +216,10 @@ def test_an_input_that_is_not_the_manifest_s(tmp_path: Path, suffix: str) -> Non
         open_classifier(model)
 
 
-def test_a_manifest_of_the_other_engine(tmp_path: Path, suffix: str) -> None:
+def test_a_manifest_of_the_other_format(tmp_path: Path, suffix: str) -> None:
     model = copied(tmp_path, suffix)
-    other = "onnx" if suffix == ".tflite" else "litert"
-    write_manifest(model, replace(read_manifest(model), engine=other))
+    other = "onnx" if suffix == ".tflite" else "tflite"
+    write_manifest(model, replace(read_manifest(model), format=other))
     with pytest.raises(ModelError, match="'engine'"):
         open_classifier(model)
 

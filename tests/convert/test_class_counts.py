@@ -17,7 +17,7 @@ from tests.make_models import brightness_model, calibration, flat_picture, save
 if TYPE_CHECKING:
     from pathlib import Path
 
-FAST = {"engines": ("litert",), "recipes": ("fp32",)}
+FAST = {"formats": ("tflite",), "recipes": ("fp32",)}
 
 
 def faces(names: tuple[str, ...], order: tuple[str, ...]) -> CheckSet:

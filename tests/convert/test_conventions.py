@@ -263,7 +263,7 @@ def test_a_conversion_takes_what_the_data_says_and_contradicts_what_was_declared
     converters: None, tiny_keras: Any, tmp_path: Path
 ) -> None:
     path = save(tiny_keras, tmp_path / "bare.keras")
-    given: dict[str, Any] = {"recipes": ("fp32",), "engines": ("litert",), "calibration": calibration()}
+    given: dict[str, Any] = {"recipes": ("fp32",), "formats": ("tflite",), "calibration": calibration()}
     # Nobody says the scale: 1/255 is guessed and the data does not know better than the three that it is given.
     result = convert(path, tmp_path / "a", check=check_set(), options=InputOptions(scale="129,64"), **given)
     assert result.files[0].manifest.labels == FER_LABELS

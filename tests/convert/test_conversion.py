@@ -117,8 +117,8 @@ def test_manifests_say_how_the_files_were_made(converted: Converted) -> None:
 
 
 def test_one_file_of_each_engine_is_preferred(converted: Converted) -> None:
-    preferred = [file.manifest.engine for file in converted.result.files if file.manifest.preferred]
-    assert sorted(preferred) == ["litert", "onnx"]
+    preferred = [file.manifest.format for file in converted.result.files if file.manifest.preferred]
+    assert sorted(preferred) == ["onnx", "tflite"]
 
 
 def test_onnx_files_carry_their_manifest(converted: Converted) -> None:
@@ -129,7 +129,7 @@ def test_onnx_files_carry_their_manifest(converted: Converted) -> None:
 
 
 def test_the_trained_model_is_not_touched(converted: Converted) -> None:
-    assert read_manifest(converted.trained).engine == "keras"
+    assert read_manifest(converted.trained).format == "keras"
 
 
 def test_what_goes_on_is_told(converted: Converted) -> None:
@@ -139,7 +139,7 @@ def test_what_goes_on_is_told(converted: Converted) -> None:
 
 
 def test_an_existing_file_is_kept_unless_forced(converted: Converted, tmp_path: Path) -> None:
-    arguments: dict[str, Any] = {"recipes": ("fp32",), "engines": ("litert",), "calibration": calibration()}
+    arguments: dict[str, Any] = {"recipes": ("fp32",), "formats": ("tflite",), "calibration": calibration()}
     name = f"{NAME}-48x48-fp32.tflite"
     (tmp_path / name).write_bytes(b"mine")
     with pytest.raises(ConfigError, match="exists: give --force"):
@@ -168,7 +168,7 @@ def test_a_failure_in_the_middle_leaves_nothing(converted: Converted, tmp_path: 
             converted.trained,
             out,
             recipes=("fp32", "static_wi8_ai8"),
-            engines=("litert",),
+            formats=("tflite",),
             calibration=calibration(),
             say=stop_at_the_last_file,
         )
@@ -348,7 +348,7 @@ def test_accuracy_is_measured_where_data_is_given(converted: Converted, tmp_path
         converted.trained,
         tmp_path,
         recipes=("fp32",),
-        engines=("litert",),
+        formats=("tflite",),
         calibration=calibration(),
         check=CheckSet(faces, "brightness", "test"),
     )

@@ -156,5 +156,5 @@ def test_the_layer_that_is_named_is_the_one_that_is_refused(converters: None) ->
         refused = layers.Discretization([64.0, 128.0], name="steps")
         model = built(front, refused)
         from_keras(Path("model.keras"), model, None)
-        found = {"onnx": refused_layer(model, "onnx"), "litert": refused_layer(model, "litert")}
-    assert found == {"onnx": ("steps", "Discretization"), "litert": None}
+        found = {"onnx": refused_layer(model, "onnx"), "tflite": refused_layer(model, "tflite")}
+    assert found == {"onnx": ("steps", "Discretization"), "tflite": None}

@@ -52,10 +52,10 @@ def test_keras_says_what_it_said(converters: None, network: str) -> None:
     np.testing.assert_allclose(found, golden(network), atol=1e-4)
 
 
-@pytest.mark.parametrize("engine", ["onnx", "litert"])
+@pytest.mark.parametrize("engine", ["onnx", "tflite"])
 @pytest.mark.parametrize("recipe", [recipe.name for recipe in RECIPES])
 def test_a_file_says_what_keras_said(result: ConversionResult, network: str, recipe: str, engine: str) -> None:
-    [file] = [one for one in result.files if (one.manifest.recipe, one.manifest.engine) == (recipe, engine)]
+    [file] = [one for one in result.files if (one.manifest.recipe, one.manifest.format) == (recipe, engine)]
     expected = as_probabilities(golden(network), result.trained)
     classifier = open_classifier(file.path)
     shown = whole_to_batch(list(shown_pictures()[:SHOWN]), classifier.input_spec)
@@ -83,6 +83,6 @@ def test_no_transpose_is_left_between_layers(result: ConversionResult, network: 
 
     assert result.transposes_removed == (1 if network in ("cnn", "cnn4") else 0)
     for file in result.files:
-        if file.manifest.engine == "onnx":
+        if file.manifest.format == "onnx":
             kinds = [node.op_type for node in onnx.load(file.path).graph.node]
             assert "Transpose" not in kinds, file.path.name

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from edge_fer_convert import CalibrationSet
     from numpy.typing import NDArray
 
-    from edge_fer.inference.manifest import Engine
+    from edge_fer.inference.manifest import Format
     from edge_fer.types import Image
     from tests.convert.conftest import Converted
 
-ENGINES = (("onnx", "onnx"), ("litert", "tflite"))
+FORMATS = ("onnx", "tflite")
 
 
 def around_the_middle(count: int, white: Sequence[int] = ()) -> NDArray[np.uint8]:
@@ -39,16 +39,16 @@ def calibration(images: NDArray[np.uint8]) -> CalibrationSet:
     return calibration_set(images, np.arange(len(images), dtype=np.int64) % 7, "around the middle")
 
 
-def found_by(converted: Converted, images: Sequence[Image], engine: Engine = "onnx", ending: str = "onnx") -> Outliers:
-    spec = replace(SPEC, layout="NCHW" if engine == "onnx" else "NHWC")
-    return outliers((converted.out / f"{NAME}-48x48-fp32.{ending}").read_bytes(), engine, spec, images)
+def found_by(converted: Converted, images: Sequence[Image], ending: Format = "onnx") -> Outliers:
+    spec = replace(SPEC, layout="NCHW" if ending == "onnx" else "NHWC")
+    return outliers((converted.out / f"{NAME}-48x48-fp32.{ending}").read_bytes(), ending, spec, images)
 
 
-@pytest.mark.parametrize(("engine", "ending"), ENGINES)
-def test_a_picture_unlike_all_others_is_found(converted: Converted, engine: Engine, ending: str) -> None:
+@pytest.mark.parametrize("ending", FORMATS)
+def test_a_picture_unlike_all_others_is_found(converted: Converted, ending: Format) -> None:
     for white in ((), (7,), (7, 39)):
         images = list(around_the_middle(40, white))
-        assert found_by(converted, images, engine, ending).places == white
+        assert found_by(converted, images, ending).places == white
 
 
 def test_many_are_no_exceptions(converted: Converted) -> None:
@@ -99,7 +99,7 @@ def test_float_needs_no_look_at_the_pictures(converted: Converted, tmp_path: Pat
         converted.trained,
         tmp_path,
         recipes=["fp32"],
-        engines=["onnx"],
+        formats=["onnx"],
         calibration=calibration(images),
         say=said.append,
     )

@@ -122,7 +122,7 @@ def test_file_names(name: str, expected: str) -> None:
 @pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "-dash", "a\nb"])
 def test_names_that_are_no_file_name(name: str) -> None:
     with pytest.raises(ConfigError, match="cannot be a file name"):
-        file_name(name, SPEC, "fp32", "litert")
+        file_name(name, SPEC, "fp32", "tflite")
 
 
 def fail_after_writing(out: Path, name: str) -> None:

@@ -23,10 +23,10 @@ from tests.make_models import NAME, calibration, pictures
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge_fer.inference.manifest import Engine
+    from edge_fer.inference.manifest import Format
     from tests.convert.conftest import Converted
 
-FAST: dict[str, Any] = {"engines": ("litert",)}
+FAST: dict[str, Any] = {"formats": ("tflite",)}
 
 
 def check_set(shift: int = 0) -> CheckSet:
@@ -88,8 +88,8 @@ def test_ranges_that_are_too_narrow_show_in_the_layers(converted: Converted, tmp
 
 
 def test_speed_is_compared_with_the_float_twin(converted: Converted) -> None:
-    for engine in ("onnx", "litert"):
-        files = {file.manifest.recipe: file for file in converted.result.files if file.manifest.engine == engine}
+    for engine in ("onnx", "tflite"):
+        files = {file.manifest.recipe: file for file in converted.result.files if file.manifest.format == engine}
         twin = files["fp32"].milliseconds_per_face
         assert files["static_wi8_ai8"].float_milliseconds_per_face == twin
         fastest = min(files.values(), key=lambda file: file.milliseconds_per_face)
@@ -164,13 +164,13 @@ def test_a_small_loss_passes(converted: Converted, tmp_path: Path) -> None:
     assert result.warnings == ()
 
 
-@pytest.mark.parametrize("engine", ["onnx", "litert"])
-def test_of_several_methods_the_best_is_kept(converted: Converted, tmp_path: Path, engine: Engine) -> None:
+@pytest.mark.parametrize("engine", ["onnx", "tflite"])
+def test_of_several_methods_the_best_is_kept(converted: Converted, tmp_path: Path, engine: Format) -> None:
     said: list[str] = []
     [file] = convert(
         converted.trained,
         tmp_path,
-        engines=(engine,),
+        formats=(engine,),
         calibration=calibration(),
         methods=("percentile", "min-max", "entropy"),
         say=said.append,
@@ -179,7 +179,7 @@ def test_of_several_methods_the_best_is_kept(converted: Converted, tmp_path: Pat
     alone = {}
     for method in ("percentile", "min-max", "entropy"):
         out = tmp_path / method
-        [one] = convert(converted.trained, out, engines=(engine,), calibration=calibration(), methods=(method,)).files
+        [one] = convert(converted.trained, out, formats=(engine,), calibration=calibration(), methods=(method,)).files
         assert one.manifest.calibration is not None
         assert one.manifest.calibration.method == method
         alone[method] = one.agreement.top_1

@@ -201,7 +201,7 @@ def test_what_cannot_be_made_of_a_ready_file(converters: None, tmp_path: Path) -
     lite, onnx_int8 = (bare(f"{NAME}-48x48-{rest}", tmp_path) for rest in ("fp32.tflite", "static_wi8_ai8.onnx"))
     for path, asked, says in (
         (lite, {"recipes": ("static_wi8_ai8",)}, "cannot become"),
-        (lite, {"engines": ("onnx",)}, "cannot be made into a file for onnx"),
+        (lite, {"formats": ("onnx",)}, "cannot be made into a file for onnx"),
         (onnx_int8, {"recipes": ("fp32",)}, "is static_wi8_ai8 and cannot become fp32"),
     ):
         with pytest.raises(ConfigError, match=says):
@@ -263,4 +263,4 @@ def test_a_public_model_of_keras_2(converters: None, shared_data: Path, tmp_path
     images, labels = pictures(4)
     maker = Maker(loaded, calibration_set(images, labels, "noise"), lambda sentence: None)
     assert len(maker.make("fp32", "onnx")) > 100_000
-    assert len(maker.make("fp32", "litert")) > 100_000
+    assert len(maker.make("fp32", "tflite")) > 100_000

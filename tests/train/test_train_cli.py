@@ -91,7 +91,7 @@ def test_the_model_file_is_what_its_manifest_says(finished: Path) -> None:
 
     manifest = read_manifest(finished / "first.keras")
     model = keras.models.load_model(finished / "first.keras")
-    assert (manifest.name, manifest.engine, manifest.recipe) == ("first", "keras", "fp32")
+    assert (manifest.name, manifest.format, manifest.recipe) == ("first", "keras", "fp32")
     assert manifest.output_kind == "logits"
     assert manifest.parameters == model.count_params()
     assert manifest.multiply_adds == 7_058_272

@@ -257,9 +257,9 @@ def test_bad_input_is_reported(fer: EdgeFer, tiny_model: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "kind", "message"),
     [
-        ({"engine": "tensorrt"}, ConfigError, "no engine is called tensorrt: take one of auto, onnx, litert"),
+        ({"engine": "tensorrt"}, ConfigError, "no engine is called tensorrt: take one of litert, onnxruntime"),
         ({"detector": "none"}, ConfigError, "no detector is called none"),
-        ({"engine": 3}, TypeError, "engine must be a name or have a method classify"),
+        ({"engine": 3}, TypeError, "engine must be a name, or have formats"),
         ({"detector": 3}, TypeError, "detector must be a name or have a method detect"),
         ({"model": 3}, TypeError, "model must be a path"),
         ({"threads": "2"}, TypeError, "threads must be a whole number"),

@@ -40,7 +40,7 @@ def manifest_of(results: RunResults, licence: str | None) -> Manifest:
     parts = ((split, results.official), (f"{split} without copies", results.without_copies))
     return Manifest(
         name=results.name,
-        engine="keras",
+        format="keras",
         recipe="fp32",
         labels=results.label_names,
         input=results.settings.input_spec(),

@@ -129,3 +129,15 @@ def test_a_bad_file_is_named_with_what_is_wrong(system: Path, content: bytes, wo
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot read"):
         read_settings(KEYS, {}, tmp_path)
+
+
+def test_a_key_goes_by_its_older_name_too_and_once(system: Path) -> None:
+    keys = (*KEYS, Setting("text", "engine", name="engine", default="auto", old_names=("backend",)))
+    write(system, 'backend = "litert"\n')
+    assert read_settings(keys, {}, system_file=system)["engine"] == SettingValue("litert", str(system))
+    later = read_settings(keys, {"EDGE_FER_BACKEND": "onnx"}, system_file=system)
+    assert later["engine"] == SettingValue("onnx", "EDGE_FER_BACKEND")
+    assert "backend" not in later
+    write(system, 'backend = "litert"\nengine = "onnxruntime"\n')
+    with pytest.raises(ConfigError, match=r"config\.toml: backend is an older name of engine: keep engine alone"):
+        read_settings(keys, {}, system_file=system)

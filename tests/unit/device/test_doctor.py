@@ -24,6 +24,8 @@ FLAPPING = replace(RUNNING, status=replace(RUNNING.status, restarts=3))
 WELL = Probes(
     needs=lambda: Needs("as given", camera="/dev/video0", broker="broker.lan:1883", folder="/var/lib/edge-fer"),
     engine=lambda: "litert opens small",
+    engines=lambda: ["litert for .tflite", "onnxruntime for .onnx (not installed)"],
+    broken_parts=list,
     damaged_models=list,
     demo_faces=lambda: dict.fromkeys(EMOTIONS, True),
     cameras=lambda: ["/dev/video0"],

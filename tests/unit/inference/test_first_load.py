@@ -18,7 +18,7 @@ from tests.make_models import MODELS, NAME
 if TYPE_CHECKING:
     from pathlib import Path
 
-KINDS = {"litert": f"{NAME}-48x48-fp32.tflite", "onnx": f"{NAME}-48x48-fp32.onnx"}
+KINDS = {"litert": f"{NAME}-48x48-fp32.tflite", "onnxruntime": f"{NAME}-48x48-fp32.onnx"}
 
 
 def crash(**arguments: Any) -> None:

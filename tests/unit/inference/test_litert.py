@@ -22,8 +22,9 @@ def run_with_packages(folder: Path, litert: str, tflite: str) -> str:
         (folder / package / "interpreter.py").write_text(source)
     code = (
         "import sys; from pathlib import Path; from edge_fer.errors import EdgeFerError\n"
-        "from edge_fer.inference.engines.litert import LitertClassifier\n"
-        f"try: LitertClassifier(Path({str(MODELS / 'brightness-tiny-48x48-fp32.tflite')!r})); print('opened')\n"
+        "from edge_fer.inference.open_model import open_classifier\n"
+        f"model = Path({str(MODELS / 'brightness-tiny-48x48-fp32.tflite')!r})\n"
+        "try: open_classifier(model, 'litert', first_load=None); print('opened')\n"
         "except EdgeFerError as error: print(type(error).__name__, error)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(folder)}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 FULL = Manifest(
     name="face-cnn",
-    engine="litert",
+    format="tflite",
     recipe="static_wi8_ai8",
     labels=FER_LABELS,
     input=InputSpec(48, 48, "rgb", (1.0, 2.0, 3.0), (64.0,), "NCHW", 0.1),

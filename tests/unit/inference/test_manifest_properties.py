@@ -19,7 +19,6 @@ from edge_fer.inference.manifest import (
     MOST_TEMPERATURE,
     AccuracyEntry,
     Calibration,
-    Engine,
     Manifest,
     OutputKind,
     Recipe,
@@ -57,7 +56,7 @@ def input_specs(draw: st.DrawFn) -> InputSpec:
 MANIFESTS = st.builds(
     Manifest,
     name=TEXTS,
-    engine=st.sampled_from(get_args(Engine)),
+    format=st.sampled_from(["onnx", "tflite", "keras", "hef", "tflite-8"]),
     recipe=st.sampled_from(get_args(Recipe)),
     labels=st.lists(TEXTS, min_size=2, max_size=10, unique=True).map(tuple),
     input=input_specs(),

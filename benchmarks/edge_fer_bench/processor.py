@@ -1,21 +1,14 @@
-"""What a processor can do that decides which model file is the fastest on it."""
+"""What a processor is called, and what it can do that decides which model file is the fastest on it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
-
-if TYPE_CHECKING:
-    from collections.abc import Set
 
 FEATURES = frozenset(
     {"asimd", "asimddp", "i8mm", "sve", "avx2", "avx512f", "avx512_vnni", "avx512vnni", "avx_vnni", "amx_int8"}
 )
 """Flags of /proc/cpuinfo that say how 8-bit numbers are multiplied (and, as `asimd` and `avx2`, floats)."""
-
-DOT_PRODUCT = frozenset({"asimddp", "avx512_vnni", "avx512vnni", "avx_vnni"})
-"""Those that multiply and add four 8-bit numbers in one step."""
 
 ARM_PARTS = {
     "0xd03": "Cortex-A53", "0xd04": "Cortex-A35", "0xd05": "Cortex-A55", "0xd07": "Cortex-A57", "0xd08": "Cortex-A72",
@@ -23,9 +16,6 @@ ARM_PARTS = {
     "0xd49": "Neoverse-N2",
 }  # fmt: skip
 """Part numbers of Arm's own cores, from the reference manual of each (register MIDR_EL1); the kernel tells no names."""
-
-Kind: TypeAlias = Literal["arm64", "arm64 with dot product", "x86-64", "x86-64 with dot product"]
-"""Processors among which the order of the model files differs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +26,10 @@ class Processor:
     """Its name; None where the kernel does not say."""
     features: frozenset[str]
     """Those of `FEATURES` that it has."""
-    kind: Kind | None
-    """None where it is neither a known 64-bit Arm nor a known x86-64."""
 
 
 def read_processor(root: Path = Path("/")) -> Processor:
-    """Read /proc/cpuinfo below `root`; a machine without it has no features and no kind."""
+    """Read /proc/cpuinfo below `root`; a machine without it has no features."""
     try:
         text = (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -53,14 +41,4 @@ def read_processor(root: Path = Path("/")) -> Processor:
     flags = set((fields.get("flags") or fields.get("Features") or "").split())
     part = fields.get("CPU part")
     model = fields.get("model name") or (ARM_PARTS.get(part, f"Arm part {part}") if part else None)
-    return Processor(model, FEATURES & flags, kind_of(flags))
-
-
-def kind_of(flags: Set[str]) -> Kind | None:
-    """The kind of a processor with these flags of /proc/cpuinfo; None where it is of none that is known."""
-    fast = bool(flags & DOT_PRODUCT)
-    if "asimd" in flags:
-        return "arm64 with dot product" if fast else "arm64"
-    if "avx2" in flags:
-        return "x86-64 with dot product" if fast else "x86-64"
-    return None
+    return Processor(model, FEATURES & flags)
