@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from edge_fer.faces.haar import HaarSettings
     from edge_fer.faces.tracking import FaceFollower
     from edge_fer.protocols import Classifier, FaceDetector, FrameSource
-    from edge_fer.settings import Backend
     from edge_fer.types import Image, Observation, ScoredFace
 
 PictureInput: TypeAlias = "Path | str | bytes | Image | Frame"
