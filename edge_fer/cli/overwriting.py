@@ -47,6 +47,7 @@ USES: Mapping[str, Mapping[str, FileUse]] = {
     "evaluate": {"model": "reads model", "data": "reads data", "out": "fills"},
     "bench": {"models": "reads model", "video": "reads data", "data": "reads data", "out": "fills"},
     "bench compare": {"first": "reads", "second": "reads"},
+    "report": {"results": "reads flat", "out": "fills"},
     "doctor": {},
     "config show": {"given": "reads"},
     "config path": {"given": "reads"},
@@ -69,6 +70,7 @@ MADE: dict[str, tuple[str, ...]] = {
     # Snapshots and events in a queue have names that no other file has.
     "run": (),
     "bench": ("result.json", "report.html"),
+    "report": ("summary.csv", "summary.json", "report.html"),
 }
 """Names of files that a command puts into the folder that it fills, beside those that it makes from its input."""
 
@@ -201,7 +203,7 @@ def _check_folder(folder: Place, read: Place, *, recursive: bool) -> None:
         raise click.UsageError(f"{folder} is {read}, which is read: give another folder")
     if _is_folder(read.path):
         deep = recursive or folder.option != "--annotate"
-        if read.use != "reads model" and deep and _is_within(folder.path, read.path):
+        if read.use not in ("reads model", "reads flat") and deep and _is_within(folder.path, read.path):
             raise click.UsageError(f"{folder} lies in {read}, which is read: give a folder elsewhere")
     elif read.use == "reads data" and same_place(folder.path, read.path.parent):
         raise click.UsageError(f"{folder} holds {read}: give a folder of its own, such as {folder.path / 'out'}")

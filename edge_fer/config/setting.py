@@ -22,14 +22,15 @@ DECLARATION = "setting"
 ON, OFF = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
-FileUse: TypeAlias = Literal["reads", "reads model", "reads data", "writes", "writes video", "fills"]
+FileUse: TypeAlias = Literal["reads", "reads flat", "reads model", "reads data", "writes", "writes video", "fills"]
 """What is done to the file or folder that an option names.
 
 | use | meaning |
 |---|---|
 | reads | a file, or a folder with all that is in it |
-| reads model | the same, with the description beside it; results may be put beside it |
-| reads data | the same; results may not be put beside it |
+| reads flat | a file, or the files of a folder without the folders in it |
+| reads model | a file or folder, with the description beside it; results may be put beside it |
+| reads data | a file, or a folder with all that is in it; results may not be put beside it |
 | writes | one file |
 | writes video | one file that would be read if it lay in a folder that is read |
 | fills | files in a folder |

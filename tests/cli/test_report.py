@@ -1,0 +1,86 @@
+"""`edge-fer report` as a user runs it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edge_fer.sinks.jsonl import json_line
+from edge_fer.types import Box
+from tests.fakes import observation, scored_face
+from tests.programs import run_edge_fer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILES = ["report.html", "summary.csv", "summary.json"]
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    path = tmp_path / "party.jsonl"
+    seen = [observation(scored_face(Box(1, 2, 30, 40), "sad", track_id=1), seq=number) for number in range(50)]
+    path.write_text("".join(json_line(replace(one, position=one.captured_at)) + "\n" for one in seen))
+    return path
+
+
+def test_a_summary_in_three_files(tmp_path: Path, results: Path) -> None:
+    done = run_edge_fer("report", results, "--out", tmp_path / "out")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "fake: 50 frames, 1 person" in done.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES
+    [film] = json.loads((tmp_path / "out" / "summary.json").read_text())["films"]
+    assert film["people"][0]["seconds_in_sight"] == pytest.approx(2.0, abs=0.01)
+    with (tmp_path / "out" / "summary.csv").open(newline="") as file:
+        assert [(row["person"], row["last_seen"]) for row in csv.DictReader(file)] == [("1", "2.0")]
+
+
+def test_standard_input_and_folders(tmp_path: Path, results: Path) -> None:
+    done = run_edge_fer("report", "-", "--out", tmp_path / "out", input=results.read_text())
+    assert done.returncode == 0, done.stderr
+    assert run_edge_fer("report", tmp_path, "--out", tmp_path / "out").returncode == 0
+
+
+def test_lines_that_are_no_results_are_said(tmp_path: Path, results: Path) -> None:
+    with results.open("a") as file:
+        file.write('{"schema":"edge-f')
+    done = run_edge_fer("report", results, "--out", tmp_path / "out")
+    assert done.returncode == 0
+    assert "1 line holds no result and is left out; the first is line 51" in done.stderr
+    assert "1 line was left out" in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [
+        (None, 3, "cannot read"),
+        ("", 3, "no results in"),
+        ("words\n", 3, "holds no results"),
+        ("PAR1 and no more", 3, "is damaged"),
+    ],
+    ids=str,
+)
+def test_what_holds_no_results_is_one_line(tmp_path: Path, content: str | None, code: int, said: str) -> None:
+    if content == "PAR1 and no more":
+        pytest.importorskip("pyarrow", reason="needs the extra archive")
+    path = tmp_path / "results"
+    if content is not None:
+        path.write_text(content)
+    done = run_edge_fer("report", path, "--out", tmp_path / "out")
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_results_are_not_written_over(tmp_path: Path, results: Path) -> None:
+    mine = results.rename(tmp_path / "summary.json")
+    before = mine.read_bytes()
+    done = run_edge_fer("report", mine, "--out", tmp_path)
+    assert done.returncode == 2
+    assert "would overwrite" in done.stderr
+    assert mine.read_bytes() == before
