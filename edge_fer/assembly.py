@@ -163,6 +163,10 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
             services.append(serve_metrics(settings.metrics, settings.metrics_names, monitor.snapshot))
         filling = Filling.DROP_OLDEST if source.info.live else Filling.WAIT
         is_film = isinstance(source, VideoFile) and "://" not in settings.source
+        part = settings.camera.part
+        if settings.save is not None and is_film and (part.start_seconds or part.every_seconds):
+            log.warning("%s: the sound of a part of a film is not copied", one_line(str(settings.save)))
+            is_film = False
         sound_of = Path(settings.source) if is_film else None
         view_sinks = _view_sinks(settings, source.info, sound_of, filling, clock, streams)
         if settings.serve is not None:

@@ -25,6 +25,8 @@ LogFormat: TypeAlias = Literal["text", "json"]
 FPS, SNAPSHOT_FPS = 30.0, 5.0
 """Frames per second requested where nothing is set: of cameras, and of an address that gives one picture at a time."""
 MAX_FACES = 1000
+LONGEST_FILM_SECONDS = 1e7
+"""About 115 days."""
 Group = TypeVar("Group")
 
 
@@ -88,6 +90,37 @@ class FolderOptions:
     """How folders are searched."""
 
     recursive: bool = Setting("switch", "Search folders within folders too.", default=False).field()
+
+
+@dataclass(frozen=True, slots=True)
+class FilmOptions:
+    """Which part of a film is read."""
+
+    start: float | None = Setting(
+        "number",
+        "Read films from this position on.",
+        unit="seconds",
+        lowest=0,
+        highest=LONGEST_FILM_SECONDS,
+        in_files=False,
+    ).field()
+    end: float | None = Setting(
+        "number",
+        "Read films up to this position.",
+        unit="seconds",
+        lowest=0,
+        highest=LONGEST_FILM_SECONDS,
+        lowest_excluded=True,
+        in_files=False,
+    ).field()
+    every: float | None = Setting(
+        "number",
+        "Read one frame of a film per this many seconds.",
+        unit="seconds",
+        lowest=0.001,
+        highest=LONGEST_FILM_SECONDS,
+        in_files=False,
+    ).field()
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,6 +481,7 @@ class PredictOptions:
 RUN: tuple[type, ...] = (
     SourceOptions,
     FolderOptions,
+    FilmOptions,
     TurningOptions,
     ResultOptions,
     TableOptions,

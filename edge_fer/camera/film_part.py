@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from edge_fer.config.setting import check_ranges
 from edge_fer.errors import ConfigError
+from edge_fer.settings import FilmOptions, ranges
 
-LONGEST_SECONDS = 1e7
-"""About 115 days: no film is longer, and nobody waits longer for the next frame of one."""
+_START, _END, _EVERY = ranges(FilmOptions, "start", "end", "every")
+_RANGES = (
+    replace(_START, name="start_seconds"),
+    replace(_END, name="end_seconds"),
+    replace(_EVERY, name="every_seconds"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +34,11 @@ class FilmPart:
 
     def __post_init__(self) -> None:
         """Refuse what is no part of any film."""
-        _check("start_seconds", self.start_seconds, 0.0)
-        if self.end_seconds is not None:
-            _check("end_seconds", self.end_seconds, 0.0)
-            if self.end_seconds <= self.start_seconds:
-                raise ConfigError(
-                    f"the part to read ends at {self.end_seconds:g} s, not after its start at {self.start_seconds:g} s"
-                )
-        if self.every_seconds is not None:
-            _check("every_seconds", self.every_seconds, 0.001)
+        check_ranges(self, _RANGES)
+        if self.end_seconds is not None and self.end_seconds <= self.start_seconds:
+            raise ConfigError(
+                f"the part to read ends at {self.end_seconds:g} s, not after its start at {self.start_seconds:g} s"
+            )
 
     @property
     def is_whole(self) -> bool:
@@ -64,8 +66,3 @@ class FilmPart:
         """About how many frames are read of a film with so many frames at this rate."""
         end = count / fps if self.end_seconds is None else min(self.end_seconds, count / fps)
         return max(1, math.ceil((end - self.start_seconds) * (self.rate(fps) or fps)))
-
-
-def _check(name: str, value: float, lowest: float) -> None:
-    if not (math.isfinite(value) and lowest <= value <= LONGEST_SECONDS):
-        raise ConfigError(f"{name} is {value}; it must be from {lowest:g} to {LONGEST_SECONDS:g}")

@@ -26,12 +26,13 @@ from edge_fer.camera._opencv import (
     read_picture_from,
     retrieve_picture_from,
 )
-from edge_fer.camera.film_part import LONGEST_SECONDS, FilmPart
+from edge_fer.camera.film_part import FilmPart
 from edge_fer.camera.film_start import pictures_start_seconds
 from edge_fer.camera.left_out import VIDEO_STARTS
 from edge_fer.camera.pictures import MAX_PICTURE_PX
 from edge_fer.camera.regular_files import open_regular_file
 from edge_fer.errors import EndOfStream, NotAPicture, SourceError, SourceLost, one_line
+from edge_fer.settings import LONGEST_FILM_SECONDS
 from edge_fer.types import Frame, Image, SourceInfo
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ class VideoFile:
         assert self._capture is not None
         told = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0 + self._offset
         if self._position is None:
-            return told if 0.0 <= told <= LONGEST_SECONDS else self._offset
+            return told if 0.0 <= told <= LONGEST_FILM_SECONDS else self._offset
         forward = math.isfinite(told) and told > self._position
         return told if forward else self._position + self._seconds_a_frame
 

@@ -61,6 +61,7 @@ EXTRAS_OF_PACKAGE: dict[str, tuple[str, ...]] = {
     "prometheus_client": ("metrics",),
     "starlette": ("web",),
     "uvicorn": ("web",),
+    "pyarrow": ("archive",),
 }
 """Extras that bring a package; where one is named like the running command, that one is told, else the first."""
 

@@ -35,9 +35,9 @@ KINDS = (".jsonl", ".json", ".ndjson", ".csv", ".parquet")
 def command(context: click.Context, /, results: tuple[str, ...], out: Path) -> None:
     """Summarise RESULTS...: JSON lines or CSV of `edge-fer run` or `predict`, an archive, or a folder of them.
 
-    For each film and each person in it: first and last seen, time in sight, share and mean score of each emotion, changes
-    per minute and the longest episodes. report.html shows them on a timeline and loads nothing from elsewhere. - reads
-    JSON lines or CSV from standard input. No picture is read or written.
+    For each film and each person in it: first and last seen, time in sight, share and mean score of each emotion,
+    changes per minute and the longest episodes. report.html shows them on a timeline and loads nothing from elsewhere.
+    - reads JSON lines or CSV from standard input. No picture is read or written.
 
     \b
     Examples:
@@ -56,8 +56,8 @@ def command(context: click.Context, /, results: tuple[str, ...], out: Path) -> N
     for name in names:
         _add(summary, name, left_out)
     for name, (count, first) in left_out.of_file.items():
-        what = "line holds" if count == 1 else "lines hold"
-        tell(f"{name}: {count} {what} no result and {'is' if count == 1 else 'are'} left out; the first is line {first}")
+        what = "line holds no result and is" if count == 1 else "lines hold no result and are"
+        tell(f"{name}: {count} {what} left out; the first is line {first}")
     if not summary.films:
         raise SourceError(f"no results in {', '.join(results)}: write some with `edge-fer run FILM --json > FILE`")
     facts = facts_of(summary.films, names, sum(count for count, _ in left_out.of_file.values()))

@@ -7,6 +7,8 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from edge_fer.cli.overwriting import is_standard_output
 from edge_fer.cli.streams import on_terminal
 from edge_fer.settings import (
@@ -15,6 +17,7 @@ from edge_fer.settings import (
     DetectorOptions,
     EndOptions,
     EngineOptions,
+    FilmOptions,
     FolderOptions,
     FollowingOptions,
     LimitOptions,
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_fer.assembly import RunSettings
+    from edge_fer.camera.film_part import FilmPart
     from edge_fer.camera.settings import CameraSettings
     from edge_fer.camera.turning import Turning
     from edge_fer.detectors import FaceSettings
@@ -79,7 +83,12 @@ def run_settings(names: tuple[str, ...], values: Mapping[str, Any]) -> RunSettin
         more_sources=names[1:],
         recursive=chosen(FolderOptions, values).recursive,
         wait=source.wait,
-        camera=replace(camera, demo_realtime=show or serve is not None, demo_repeat=serve is not None),
+        camera=replace(
+            camera,
+            part=film_part(names, chosen(FilmOptions, values)),
+            demo_realtime=show or serve is not None,
+            demo_repeat=serve is not None,
+        ),
         faces=following_settings(following, chosen(DetectorOptions, values)),
         smoothing_seconds=following.smoothing,
         model=engine.model,
@@ -98,6 +107,23 @@ def run_settings(names: tuple[str, ...], values: Mapping[str, Any]) -> RunSettin
         status=shows_status(chosen(LogOptions, values)) and not (prints and on_terminal(sys.stdout)),
         top=table.top,
     )
+
+
+def film_part(names: tuple[str, ...], options: FilmOptions) -> FilmPart:
+    """Which part of each film is read.
+
+    Raises:
+        click.UsageError: the part has no length, or the source is no film.
+    """
+    from edge_fer.camera.film_part import FilmPart
+    from edge_fer.camera.live import is_live
+
+    given = [f"--{name}" for name in ("start", "end", "every") if getattr(options, name) is not None]
+    if given and (names[0] == "demo" or is_live(names[0])):
+        raise click.UsageError(f"{given[0]} is for films: give a file or folder, not {names[0]}")
+    if options.end is not None and options.end <= (options.start or 0.0):
+        raise click.UsageError(f"--end {options.end:g} is not after --start {options.start or 0.0:g}: give a later one")
+    return FilmPart(options.start or 0.0, options.end, options.every)
 
 
 def shows_status(log: LogOptions) -> bool:

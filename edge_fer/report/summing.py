@@ -1,7 +1,7 @@
 """Who was in sight, when, and with which emotion: summed up frame by frame, in memory that does not grow with a film.
 
-A frame lasts until the next one. Where frames are missing, as those without a face in CSV, or those of a camera that was
-away, it lasts as long as frames usually do.
+A frame lasts until the next one. Where frames are missing, as those without a face in CSV, or those of a camera that
+was away, it lasts as long as frames usually do.
 """
 
 from __future__ import annotations

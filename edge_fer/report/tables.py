@@ -34,10 +34,7 @@ def facts_of(films: Sequence[Film], files: Sequence[str], left_out: int) -> dict
 
 def _film(film: Film) -> dict[str, Any]:
     everybody = Person(film.first)
-    everybody.bins = {
-        number: values
-        for number, values in enumerate(values for person in film.people.values() for values in person.bins.values())
-    }
+    everybody.bins = dict(enumerate(values for person in film.people.values() for values in person.bins.values()))
     seconds, means, shares = totals(everybody, film.labels)
     times = {} if film.kind == "pictures" else {"first": _short(film.first), "last": _short(film.last)}
     began = {} if math.isnan(film.began) else {"began": rfc3339(film.began)}

@@ -94,3 +94,34 @@ def test_films_are_saved_one_after_the_other(place: Path, tiny_model: Path) -> N
     assert frames == 10
     assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(10, rel=0.2)
     capture.release()
+
+
+def test_a_part_of_a_film(place: Path) -> None:
+    film = place / "in" / "a"
+    done = run_edge_fer("run", film, "--headless", "--json", "--start", "0.1", "--end", "0.4", "--every", "0.2")
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["position"] for line in done.stdout.splitlines()] == pytest.approx([0.1, 0.3])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("demo", "--every", "1"), "--every is for films"),
+        (("--camera", "0", "--start", "1"), "--start is for films"),
+        (("film.mp4", "--start", "5", "--end", "5"), "--end 5 is not after --start 5"),
+        (("film.mp4", "--start", "-1"), "--start"),
+        (("film.mp4", "--every", "0"), "--every"),
+        (("film.mp4", "--end", "nan"), "--end"),
+    ],
+)
+def test_parts_that_make_no_sense_are_refused(arguments: tuple[str, ...], said: str) -> None:
+    done = run_edge_fer("run", *arguments)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_film_that_ends_before_the_part_is_one_line(place: Path) -> None:
+    done = run_edge_fer("run", place / "in" / "a", "--headless", "--json", "--start", "100")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "has no picture from 100 s on" in done.stderr

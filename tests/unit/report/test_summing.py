@@ -23,9 +23,9 @@ def face(person: int | str | None = 1, emotion: str = "happy", scores: dict[str,
     return SeenFace(person, emotion, scores or (CALM if emotion == "happy" else LOW))
 
 
-def film_of(*faces: Iterable[SeenFace], fps: float = 10.0, begin: float = 0.0, source: str = "a.mp4") -> list[SeenFrame]:
-    """A film, frame by frame."""
-    return [SeenFrame(source, number, begin + number / fps, math.nan, tuple(seen)) for number, seen in enumerate(faces)]
+def film_of(*faces: Iterable[SeenFace], begin: float = 0.0, source: str = "a.mp4") -> list[SeenFrame]:
+    """A film of ten frames per second, frame by frame."""
+    return [SeenFrame(source, number, begin + number / 10, math.nan, tuple(seen)) for number, seen in enumerate(faces)]
 
 
 def summed(frames: Iterable[SeenFrame]) -> list[Film]:
