@@ -74,6 +74,14 @@ and laid into a scene, all but one reached 0.68 in the picture's own size, and a
 LARGEST_INPUT = {"video": 1280, "pictures": 1600, "crops": 96}
 """Longer side in pixels that the finest input may have."""
 
+LEAST_SIDE = 64
+"""Side in pixels that inputs are made up to with black, as OpenCV does up to multiples of 32. Where only 32 are left at
+the end, OpenCV 4.14 reads memory that nobody has written, and finds faces in it."""
+
+KEPT_INPUT_PX = 200_000
+"""Pixels of the largest input whose network is kept: one for 1280x960 holds 100 MB, and making it takes 5 ms of the 160
+that its search takes."""
+
 TURNED_SIDE = 288
 """Side in pixels of the input of those steps, which hold the whole picture with its corners."""
 
@@ -197,15 +205,19 @@ class YuNetDetector:
 
     def _run(self, pixels: Image) -> NDArray[np.float32]:
         """Rows of x, y, width, height, five points and the score, in pixels of the input."""
+        lacking = [max(0, LEAST_SIDE - side) for side in pixels.shape[:2]]
+        if any(lacking):
+            pixels = cv2.copyMakeBorder(pixels, 0, lacking[0], 0, lacking[1], cv2.BORDER_CONSTANT)  # type: ignore[assignment]
         height, width = pixels.shape[:2]
         network = self._networks.get((width, height))
         try:
             if network is None:
-                # Changing the size of one plans it again, which takes as long as many a search.
+                # Changing the size of a small one plans it again, which takes as long as many a search.
                 network = cv2.FaceDetectorYN.create(
                     "onnx", self._weights, np.empty(0, np.uint8), (width, height), CANDIDATE_SCORE, SAME_OVERLAP, 1000
                 )
-                self._networks[width, height] = network
+                if width * height <= KEPT_INPUT_PX:
+                    self._networks[width, height] = network
             rows = network.detect(np.ascontiguousarray(pixels))[1]
         except (cv2.error, SystemError) as error:
             raise ModelError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -105,3 +106,29 @@ def test_each_scale_covers_the_whole_picture_and_no_step_of_a_video_is_large(
         for part in parts:
             seen[part.y : part.y + part.height, part.x : part.x + part.width] = True
         assert seen.mean() in (1.0, pytest.approx(1.0)) or len(parts) > 1
+
+
+def resident_mib() -> float:
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        pytest.skip("this system has no /proc")
+    [line] = [line for line in status.read_text().splitlines() if line.startswith("VmRSS")]
+    return int(line.split()[1]) / 1024
+
+
+def test_large_pictures_leave_no_large_networks_behind(astronaut: Image) -> None:
+    searching, before = detector(use="pictures"), resident_mib()
+    sizes = ((1280, 960), (1200, 900), (1100, 1000))
+    for width, height in sizes:
+        searching.detect(Picture(np.ascontiguousarray(cv2.resize(astronaut, (width, height)))))
+    # Each of the finest networks holds about 200 MiB.
+    assert resident_mib() - before < 100 * len(sizes)
+
+
+@pytest.mark.parametrize("shape", [(320, 1), (1, 320), (32, 32), (20, 20), (32, 320), (320, 8)])
+def test_small_and_thin_pictures_hold_nothing_that_was_left_in_memory(shape: tuple[int, int]) -> None:
+    random = np.random.default_rng(0)
+    for _ in range(4):
+        left = [random.normal(0, 50, size).astype(np.float32) for size in (1000, 10_000, 100_000, 3000) * 6]
+        del left
+        assert detector(use="crops").candidates(Picture(np.full(shape, 90, np.uint8))) == []
