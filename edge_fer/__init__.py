@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from edge_fer._version import __version__
@@ -39,6 +40,9 @@ _HOMES = {
     "ScoredFace": "edge_fer.types",
     "Scores": "edge_fer.types",
 }
+
+# The program that uses the library decides what becomes of its messages; the commands print them.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:

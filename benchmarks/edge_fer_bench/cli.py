@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from edge_fer.cli.logs import shows_messages
 from edge_fer.cli.options import NumberRange
 from edge_fer.cli.overwriting import Place, refuse_overwriting
-from edge_fer.cli.streams import say, tell
+from edge_fer.cli.streams import say
 from edge_fer.config.layers import user_file
 from edge_fer_bench.progress import ProgressLine, make_folder
 
 if TYPE_CHECKING:
     from edge_fer_bench.result import BenchResult, Effort
     from edge_fer_bench.run import Request
+
+log = logging.getLogger("edge_fer.bench")
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 
@@ -73,6 +76,7 @@ EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
     help="Write the fastest format and its threads into your configuration, for `edge-fer run` to use.",
 )
 @click.pass_context
+@shows_messages
 def command(
     context: click.Context,
     models: tuple[Path, ...],
@@ -116,14 +120,14 @@ def command(
         make_folder(out)
     effort = effort_of(quick, rounds, frames, memory_frames)
     request = Request(models, video or "demo", data, split, thread_counts(threads, sweep), effort, quick, engine)
-    result = bench(request, ProgressLine(sys.stderr))
+    result = bench(request, ProgressLine())
     if out is not None and not write_report(out, result):
-        tell(without_plots())
+        log.warning("%s", without_plots())
     say((result_json(result) if as_json else result_table(result)).removesuffix("\n"))
     if not result.complete:
         context.exit(EXIT_INTERRUPTED)
     if apply_winner:
-        tell(applied(result, request))
+        log.info("%s", applied(result, request))
 
 
 @command.command("compare", short_help="Set two results side by side, as ratios.")

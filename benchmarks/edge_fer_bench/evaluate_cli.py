@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from edge_fer.cli.logs import shows_messages
 from edge_fer.cli.options import NumberRange
 from edge_fer.cli.overwriting import refuse_overwriting
 from edge_fer_bench.progress import ProgressLine, make_folder
@@ -15,6 +16,8 @@ from edge_fer_bench.progress import ProgressLine, make_folder
 if TYPE_CHECKING:
     from edge_fer.evaluation.labelled import LabelledFaces
     from edge_fer.types import ColourOrder
+
+log = logging.getLogger("edge_fer.evaluate")
 
 
 @click.command("evaluate", short_help="Accuracy, F1, confusion, ROC and calibration of a model on labelled faces.")
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Write evaluation.json, report.html and plots there."
 )
+@shows_messages
 def command(
     model: Path,
     data: tuple[Path, ...],
@@ -85,7 +89,7 @@ def command(
       edge-fer evaluate model.keras --data faces/ --split test --robustness --out report
     """
     refuse_overwriting(click.get_current_context(), "evaluate")
-    from edge_fer.cli.streams import say, tell
+    from edge_fer.cli.streams import say
     from edge_fer.evaluation.datasets import load_sets
     from edge_fer_bench.evaluating import evaluate, evaluation_json, evaluation_table, evaluations_json
     from edge_fer_bench.evaluating_sets import PriorOptions, sets_table, with_prior_corrected
@@ -106,12 +110,12 @@ def command(
         if prior_correction is not None:
             reader = with_prior_corrected(reader, PriorOptions(prior_correction, prior, data[0]))
         for guess in reader.guesses if as_json or len(sets) > 1 else ():
-            tell(guess)
-        progress = ProgressLine(sys.stderr)
+            log.info("%s", guess)
+        progress = ProgressLine()
         found = [evaluate(reader, faces, name, robustness=robustness, say=progress) for name, faces in sets]
     evaluation, answers = found[0]
     if out is not None and not write_evaluation(out, evaluation, answers, faces):
-        tell(without_plots())
+        log.warning("%s", without_plots())
     if len(found) > 1:
         listed = [one for one, _ in found]
         say(evaluations_json(listed) if as_json else sets_table(listed))

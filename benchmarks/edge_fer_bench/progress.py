@@ -1,10 +1,12 @@
-"""What a long command says on the way, and the folder that it will need, made before the work."""
+"""The progress of a long command, and the folder that it will need, made before the work."""
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from edge_fer.cli.logs import shows_progress
 from edge_fer.cli.streams import on_terminal
 from edge_fer.errors import EdgeFerError
 from edge_fer.escaping import for_terminal
@@ -31,10 +33,13 @@ def make_folder(folder: Path) -> None:
 
 
 class ProgressLine:
-    """One line on a terminal that is drawn anew; nothing elsewhere."""
+    """One line on a terminal that is drawn again and again; nothing elsewhere."""
 
-    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stream, self._shown, self._clock = stream, on_terminal(stream), clock
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        """Choose where it is drawn: on standard error where messages are for people, or on a stream that is given."""
+        self._stream = stream or sys.stderr
+        self._shown = on_terminal(self._stream) if stream else shows_progress()
+        self._clock = clock
         self._began_at = clock()
 
     def __call__(self, done: int, steps: int, what: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from edge_fer.cli.logs import shows_messages
 from edge_fer.cli.options import NumberRange
 from edge_fer.cli.overwriting import refuse_overwriting
 from edge_fer.cli.streams import say
@@ -15,6 +17,8 @@ from edge_fer.errors import ConfigError
 if TYPE_CHECKING:
     from edge_fer.inference.manifest import Format, Recipe
     from edge_fer.types import ColourOrder
+
+log = logging.getLogger("edge_fer.convert")
 
 _RECIPE_OF_WORD: dict[str, Recipe] = {
     "int8": "static_wi8_ai8",
@@ -140,6 +144,7 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
     help="End the work where it takes more memory.",
 )
 @click.option("--force", is_flag=True, help="Replace files that exist.")
+@shows_messages
 def command(
     model: Path | None,
     int8: bool,
@@ -210,11 +215,11 @@ def command(
     }
     usual, load_seconds = usual_seconds(arguments)
     if note := isolate_keras():
-        click.echo(f"note: {note}", err=True)
+        log.info("note: %s", note)
     with ending_as_ctrl_c_does():
         result = convert_in_child(
             arguments,
-            lambda sentence: say(sentence, to_people=True),
+            lambda sentence: log.info("%s", sentence),
             timeout_seconds=timeout_seconds or usual,
             load_seconds=load_seconds if timeout_seconds is None else None,
             most_bytes=round(most_gigabytes * 1e9),

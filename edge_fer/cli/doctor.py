@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_fer.cli.logs import show_messages
 from edge_fer.cli.service import RUN_OPTIONS
 from edge_fer.cli.streams import on_terminal
 from edge_fer.escaping import for_json
+from edge_fer.settings import LogOptions
 
 if TYPE_CHECKING:
     from edge_fer.device.doctor import Report
@@ -27,7 +29,7 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skip": "bright_black
 def command(context: click.Context, as_json: bool, options: tuple[str, ...]) -> None:
     """Check what `edge-fer run` with these options needs; without any, what the installed service needs.
 
-    The exit code is 0 only where all that is needed works; what is merely not good, such as heat, is told.
+    The exit code is 0 only where all that is needed works; warnings, such as heat, do not change it.
 
     \b
     Examples:
@@ -40,6 +42,7 @@ def command(context: click.Context, as_json: bool, options: tuple[str, ...]) -> 
     from edge_fer.device.doctor import examine
     from edge_fer.device.findings import Probes
 
+    show_messages(LogOptions(quiet=True), os.environ)
     probes: Probes | None = context.find_object(Probes)
     report = examine(probes_for(options, os.environ) if probes is None else probes)
     if as_json:
@@ -61,5 +64,5 @@ def report_lines(report: Report, *, colour: bool = False) -> list[str]:
         if finding.fix:
             lines.append(f"{'':4}  {'':{width}}  -> {finding.fix}")
     failed = sum(finding.state == "fail" for finding in report.findings.values())
-    lines.append("all that is needed works" if report.works else f"{failed} of {len(report.findings)} do not work")
+    lines.append("all required checks passed" if report.works else f"{failed} of {len(report.findings)} checks failed")
     return lines

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from edge_fer.cli.streams import tell
+from edge_fer.cli.options import settings_options
+from edge_fer.cli.streams import on_terminal, tell
+from edge_fer.config.setting import declared
 from edge_fer.errors import one_line
 from edge_fer.escaping import for_json
+from edge_fer.settings import LogOptions, chosen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from edge_fer.settings import LogOptions
+    from edge_fer.cli.options import Function
 
 ROOT = "edge_fer"
 PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.DEBUG, 7))
@@ -68,6 +72,18 @@ def priority(level: int) -> int:
     return next((found for lowest, found in PRIORITIES if level >= lowest), PRIORITIES[-1][1])
 
 
+def shows_messages(function: Function) -> Function:
+    """Add --verbose, --quiet and --log-format to a command that does without their values, and show its messages."""
+
+    @functools.wraps(function)
+    def command(*arguments: Any, **values: Any) -> Any:
+        show_messages(chosen(LogOptions, values), os.environ)
+        own = {setting.name for setting in declared(LogOptions)}
+        return function(*arguments, **{name: value for name, value in values.items() if name not in own})
+
+    return cast("Function", settings_options(LogOptions)(command))
+
+
 def show_messages(options: LogOptions, environment: Mapping[str, str]) -> None:
     """Write messages of the parts to standard error from now on; a later call replaces an earlier one.
 
@@ -81,6 +97,13 @@ def show_messages(options: LogOptions, environment: Mapping[str, str]) -> None:
     logger.handlers = [handler for handler in logger.handlers if not isinstance(handler, MessageLines)]
     as_json = options.log_format == "json"
     logger.addHandler(MessageLines(as_json=as_json, for_journal=is_journal(environment)))
+
+
+def shows_progress() -> bool:
+    """Whether standard error is a terminal on which people want to see progress, and not warnings alone."""
+    logger = logging.getLogger(ROOT)
+    for_programs = any(isinstance(one, MessageLines) and one.for_programs for one in logger.handlers)
+    return on_terminal(sys.stderr) and logger.getEffectiveLevel() <= logging.INFO and not for_programs
 
 
 def log_error(message: str) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_fer.cli.configuration import config_option
-from edge_fer.cli.logs import show_messages
+from edge_fer.cli.logs import show_messages, shows_progress
 from edge_fer.cli.options import settings_options
 from edge_fer.cli.overwriting import Place, check_standard_output, is_standard_output, refuse_copies, refuse_overwriting
 from edge_fer.cli.run_settings import AUTO, turning
@@ -264,7 +264,7 @@ def _predict(names: Sequence[tuple[str, bool]], skipped: LeftOut, values: Mappin
 @contextlib.contextmanager
 def _with_bar(names: Sequence[tuple[str, bool]]) -> Iterator[Iterable[tuple[str, bool]]]:
     """The names, with a progress bar on the terminal where results go elsewhere."""
-    if len(names) < 2 or not on_terminal(sys.stderr) or on_terminal(sys.stdout):
+    if len(names) < 2 or not shows_progress() or on_terminal(sys.stdout):
         yield names
         return
     with click.progressbar(names, show_pos=True, file=sys.stderr) as bar:

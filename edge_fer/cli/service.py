@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_fer.cli.logs import show_messages
 from edge_fer.cli.service_machine import (
     Machine,
     check_may_change,
@@ -22,6 +23,7 @@ from edge_fer.cli.service_machine import (
 )
 from edge_fer.cli.streams import tell
 from edge_fer.errors import EdgeFerError
+from edge_fer.settings import LogOptions
 
 if TYPE_CHECKING:
     from edge_fer.cli.options import Function
@@ -55,6 +57,7 @@ def command() -> None:
       edge-fer service logs --follow
       sudo edge-fer service uninstall
     """
+    show_messages(LogOptions(quiet=True), os.environ)
 
 
 @command.command("install", context_settings=RUN_OPTIONS, short_help="Write, enable and start the service.")

@@ -66,11 +66,11 @@ def test_each_check_is_a_line_and_each_fix_too() -> None:
 
     assert "fail  models       small.onnx was changed\n" in out
     assert "-> install edge-fer anew" in out
-    assert out.endswith("1 of 16 do not work\n")
+    assert out.endswith("1 of 16 checks failed\n")
 
 
 def test_the_exit_code_is_0_where_all_works() -> None:
-    assert doctor(WELL).endswith("all that is needed works\n")
+    assert doctor(WELL).endswith("all required checks passed\n")
 
 
 def test_json_says_the_same() -> None:

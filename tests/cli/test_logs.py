@@ -8,12 +8,14 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
 import pytest
 
 from edge_fer.cli.logs import MessageLines, is_journal, priority, show_messages
 from edge_fer.settings import LogOptions
 from tests.mosquitto import free_port
-from tests.programs import command_line, run_edge_fer
+from tests.programs import command_line, run_edge_fer, run_python
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,6 +114,24 @@ def test_predict_says_as_much_as_it_is_asked_for_and_in_that_form(tiny_model: Pa
         ("error", "edge_fer.predict"),
         ("info", "edge_fer.predict"),
     ]
+
+
+def test_a_command_of_a_tool_takes_the_options_too(tmp_path: Path) -> None:
+    folder = tmp_path / "happy"
+    folder.mkdir()
+    for number in range(2):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((48, 48), 100, np.uint8))
+    (folder / "notes.txt").write_text("no picture")
+    words = ["evaluate", "nano", "--data", tmp_path, "--log-format", "json"]
+    done = run_edge_fer(*words, check=True)
+    [record] = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (record["level"], record["logger"]) == ("warning", "edge_fer.evaluation.datasets")
+
+
+def test_a_program_that_uses_the_library_decides_on_messages() -> None:
+    code = "import logging, edge_fer; logging.getLogger('edge_fer.camera').error('gone')"
+    assert run_python(code, check=True).stderr == ""
+    assert "gone" in run_python(f"import logging; logging.basicConfig(); {code}", check=True).stderr
 
 
 def test_details_are_shown_where_they_are_asked_for() -> None:

@@ -15,6 +15,7 @@ pytest.importorskip("matplotlib", reason="reports need matplotlib")
 from edge_fer_train.run import RunRequest, carry_out, plan_run, teacher_file
 
 from edge_fer.inference.open_model import BUNDLED_MODELS_FOLDER
+from tests.logs import logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,8 +41,8 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_network: None) 
 
 
 def train(request: RunRequest) -> list[str]:
-    said: list[str] = []
-    carry_out(request, said.append, lambda settings: lambda *report: None)
+    with logged("edge_fer.train") as said:
+        carry_out(request, lambda settings: lambda *report: None)
     return said
 
 
@@ -89,6 +90,6 @@ def test_data_of_other_emotions_are_learnt_without_it(
     np.savez(data, images=made.images, labels=made.labels % 2, label_names=np.array(["calm", "moved"]))
     request = RunRequest(tmp_path / "run", data, recipe=recipe)
     said = train(request)
-    assert said[0] == "two.npz knows other emotions than fer2013-small.keras: training without a teacher"
+    assert said[0] == "two.npz has other emotions than fer2013-small.keras: training without a teacher"
     assert json.loads((tmp_path / "run" / "inputs.json").read_text())["teachers"] == []
     assert plan_run(RunRequest(tmp_path / "run", resume=True)).teachers == ()

@@ -26,6 +26,7 @@ pytest.importorskip("matplotlib", reason="reports need matplotlib")
 from edge_fer_train.cli import command
 from edge_fer_train.run import RunRequest, carry_out, plan_run
 
+from tests.logs import logged
 from tests.programs import run_python
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ def test_the_table_and_the_curves_grow_with_the_run(faces_npz: Path, tmp_path: P
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        carry_out(request, lambda sentence: None, lambda settings: report)
+        carry_out(request, lambda settings: report)
     assert rows == [2]
 
 
@@ -388,14 +389,14 @@ def test_data_without_votes_is_trained_on_its_labels_alone(faces: Make, tmp_path
     data = tmp_path / "x.npz"
     made = faces(70, votes=False)
     np.savez(data, images=made.images, labels=made.labels)
-    said: list[str] = []
     request = RunRequest(tmp_path / "run", data, overrides=(("arch", "nano"), ("epochs", 1), ("small_share", 0.0)))
-    carry_out(request, said.append, lambda settings: lambda *report: None)
+    with logged("edge_fer.train") as said:
+        carry_out(request, lambda settings: lambda *report: None)
     assert said[0] == "x.npz has no FER+ votes: training on its labels alone"
     assert json.loads((tmp_path / "run" / "config.json").read_text())["soft_labels"] is False
     asked = RunRequest(tmp_path / "other", data, overrides=(("arch", "nano"), ("soft_labels", True)))
     with pytest.raises(ConfigError, match="soft labels need FER\\+ votes"):
-        carry_out(asked, said.append, lambda settings: lambda *report: None)
+        carry_out(asked, lambda settings: lambda *report: None)
     assert not (tmp_path / "other").exists()
 
 

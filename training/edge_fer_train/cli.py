@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import sys
 import tomllib
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import click
 
+from edge_fer.cli.logs import shows_messages, shows_progress
 from edge_fer.cli.options import NumberRange
 from edge_fer.cli.overwriting import refuse_overwriting
 from edge_fer.cli.signals import ending_as_ctrl_c_does
@@ -23,6 +25,8 @@ from edge_fer_train.settings import (
     recipe_names,
     settings_from,
 )
+
+log = logging.getLogger("edge_fer.train")
 
 EXIT_INTERRUPTED = 130
 
@@ -129,6 +133,7 @@ def _others(context: click.Context, parameter: click.Parameter, values: tuple[st
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/ and the recipe]")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out where it stopped.")
 @click.option("--licence", metavar="NAME", help="Licence of the model, for its card, such as Apache-2.0.")
+@shows_messages
 def command(
     data: Path | None,
     validation_data: Path | None,
@@ -168,13 +173,14 @@ def command(
         resume=resume,
         licence=licence,
     )
-    bar, page = ProgressBar(sys.stderr), None
+    bar, page = ProgressBar(sys.stderr, drawn=shows_progress()), None
     try:
         with ending_as_ctrl_c_does():
-            page = carry_out(request, bar.say, lambda settings: bar.begin(settings.all_epochs))
+            page = carry_out(request, lambda settings: bar.begin(settings.all_epochs))
     except KeyboardInterrupt:
+        bar.close()
         begun = (out / "config.json").is_file()
-        bar.say(f"stopped; go on with: edge-fer train --resume --out {out}" if begun else "stopped")
+        log.warning("%s", f"stopped; go on with: edge-fer train --resume --out {out}" if begun else "stopped")
     finally:
         bar.close()
     if page is None:

@@ -1,31 +1,31 @@
-"""How far the training has come, on stderr: a bar on a terminal, else a line per epoch and one every half minute."""
+"""How far the training has come: a bar on a terminal, else a message per epoch and one every half minute."""
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, TextIO
 
-import click
-
-from edge_fer.escaping import for_terminal_lines
+from edge_fer.sinks.progress import bar_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge_fer_train.checkpoint import Progress
 
+log = logging.getLogger("edge_fer.train")
+
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 30.0
 """Between lines within an epoch, where there is no terminal."""
-BAR_CELLS = 24
 
 
 class ProgressBar:
-    """Takes the reports of `fit.train`; `close` leaves the terminal on a fresh line."""
+    """Takes the reports of `fit.train`; the last epoch, or `close`, leaves the terminal on a fresh line."""
 
-    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic, *, drawn: bool) -> None:
         self._epochs, self._stream, self._clock = 1, stream, clock
-        self._terminal = stream.isatty()
+        self._drawn = drawn
         self._drawn_at, self._width = float("-inf"), 0
         self._first_step: tuple[float, float] | None = None
         self._last = ""
@@ -34,11 +34,6 @@ class ProgressBar:
         """Say how many epochs there are; return what takes the reports."""
         self._epochs = epochs
         return self.report
-
-    def say(self, sentence: str) -> None:
-        """Write a line of its own."""
-        self.close()
-        click.echo(for_terminal_lines(sentence), file=self._stream)
 
     def report(self, progress: Progress, step: int, steps: int, figures: dict[str, float]) -> None:
         """Show a step, or an epoch where `figures` hold its validation accuracy."""
@@ -52,12 +47,14 @@ class ProgressBar:
                 f"without copies {figures['validation_accuracy_without_copies']:.2%}  "
                 f"{figures.get('seconds', 0.0):.0f} s{best}"
             )
-            if not self._terminal:
-                click.echo(for_terminal_lines(line), file=self._stream)
-        elif not self._terminal:
+            if not self._drawn:
+                log.info("%s", line)
+        elif not self._drawn:
             self._line_within_epoch(progress, step, steps, figures.get("loss"))
-        if self._terminal:
+        if self._drawn:
             self._draw(progress.epoch + (0 if finished else step / steps), figures.get("loss"), force=finished)
+            if finished and progress.epoch >= self._epochs:
+                self.close()
 
     def _line_within_epoch(self, progress: Progress, step: int, steps: int, loss: float | None) -> None:
         now, epochs_done = self._clock(), progress.epoch + step / steps
@@ -69,12 +66,12 @@ class ProgressBar:
         parts = [f"epoch {progress.epoch + 1}/{self._epochs}", f"step {step}/{steps}"]
         parts += [f"loss {loss:.4f}"] if loss is not None else []
         parts += [left] if (left := self._time_left(now, epochs_done)) else []
-        click.echo("  ".join(parts), file=self._stream)
+        log.info("%s", "  ".join(parts))
 
     def close(self) -> None:
         """End the line of the bar."""
-        if self._terminal and self._width:
-            click.echo(file=self._stream)
+        if self._drawn and self._width:
+            print(file=self._stream)
             self._width = 0
 
     def _draw(self, epochs_done: float, loss: float | None, *, force: bool) -> None:
@@ -84,19 +81,16 @@ class ProgressBar:
         if not force and now - self._drawn_at < REDRAW_SECONDS:
             return
         self._drawn_at = now
-        share = min(1.0, epochs_done / self._epochs)
-        filled = int(share * BAR_CELLS)
         parts = [
-            f"[{'#' * filled}{'-' * (BAR_CELLS - filled)}] {share:4.0%}",
+            bar_text(epochs_done / self._epochs),
             f"epoch {min(int(epochs_done) + 1, self._epochs)}/{self._epochs}",
             f"loss {loss:.3f}" if loss is not None else "",
             self._last,
             self._time_left(now, epochs_done),
         ]
         line = "  ".join(part for part in parts if part)
-        click.echo("\r" + line.ljust(self._width), file=self._stream, nl=False)
+        print("\r" + line.ljust(self._width), end="", file=self._stream, flush=True)
         self._width = len(line)
-        self._stream.flush()
 
     def _time_left(self, now: float, epochs_done: float) -> str:
         begun_at, begun_epochs = self._first_step or (now, epochs_done)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from edge_fer_train.checkpoint import Progress
     from edge_fer_train.data import TrainingData
     from edge_fer_train.fit import Report
+
+log = logging.getLogger("edge_fer.train")
 
 CONFIG, INPUTS, SWEEP = "config.json", "inputs.json", "last_layer.csv"
 
@@ -70,12 +73,11 @@ class Plan:
     """Whether finishes that were done belong to a shorter run than this."""
 
 
-def carry_out(request: RunRequest, say: Callable[[str], None], begin: Callable[[TrainingSettings], Report]) -> Path:
-    """Train, and write the folder; return the report's path.
+def carry_out(request: RunRequest, begin: Callable[[TrainingSettings], Report]) -> Path:
+    """Train, and write the folder; log what the user should know; return the report's path.
 
     Args:
         request: what to do.
-        say: takes, as a sentence, what the user should know before the training begins.
         begin: gives the report function of `fit.train`, once the settings are known.
 
     Raises:
@@ -85,7 +87,7 @@ def carry_out(request: RunRequest, say: Callable[[str], None], begin: Callable[[
     """
     plan = plan_run(request)
     if note := isolate_keras(keeps_downloads=plan.settings.weights == "imagenet"):
-        say(f"note: {note}")
+        log.info("note: %s", note)
     backend = load_backend()
     # Imported now, so that a missing package is reported before the training and not after it.
     from edge_fer_train.export import write_keras_model
@@ -97,15 +99,11 @@ def carry_out(request: RunRequest, say: Callable[[str], None], begin: Callable[[
     from edge_fer_train.teachers import load_teachers
 
     data = load_training_data(plan.data, plan.validation_data, plan.settings.side_px, plan.select_on)
-    plan = _fit_to_data(plan, request, data, say)
+    plan = _fit_to_data(plan, request, data)
     for note in (*plan.notes, *data.notes):
-        say(note)
+        log.info("%s", note)
     settings = plan.settings
-    say(
-        f"{settings.arch} on {backend}: {len(data.training):,} faces of {data.training_info.data_set} "
-        f"({data.training_info.split}), validated on {len(data.validation):,} ({data.validation_info.split})"
-        + "".join(f" and {len(one.faces):,} of {one.name}" for one in data.others)
-    )
+    log.info("%s on %s: %s", settings.arch, backend, _faces_text(data))
     with quiet_warnings(), _nothing_left_behind(request.folder):
         teachers = load_teachers(plan.teachers, settings.input_spec(), data.training.label_names)
         _write_plan(request.folder, plan, data)
@@ -134,7 +132,8 @@ def carry_out(request: RunRequest, say: Callable[[str], None], begin: Callable[[
         if layer.points:
             write_atomically(request.folder / SWEEP, sweep_csv(layer).encode())
             found = layer.mixture
-            say(f"fitted: votes_mix {found.votes_mix:g}, prior_correction {found.prior_correction:g} (all in {SWEEP})")
+            fitted = f"votes_mix {found.votes_mix:g}, prior_correction {found.prior_correction:g}"
+            log.info("fitted: %s (all in %s)", fitted, SWEEP)
         name = request.folder.resolve().name
         names = tuple(path.name for path in plan.teachers)
         results = collect_results(name, plan.recipe, settings, data, names, result, layer, backend)
@@ -276,7 +275,7 @@ def _read_inputs(path: Path) -> dict[str, Any]:
     return values
 
 
-def _fit_to_data(plan: Plan, request: RunRequest, data: TrainingData, say: Callable[[str], None]) -> Plan:
+def _fit_to_data(plan: Plan, request: RunRequest, data: TrainingData) -> Plan:
     found = (
         data.training_info.sha256,
         data.validation_info.sha256,
@@ -285,15 +284,21 @@ def _fit_to_data(plan: Plan, request: RunRequest, data: TrainingData, say: Calla
     if plan.hashes not in (None, found):
         raise ConfigError(f"{plan.data} is not what {request.folder} was begun with: give the same data to go on")
     if not request.teachers and (others := _of_other_emotions(plan.teachers, data)):
-        say(f"{data.training_info.data_set} knows other emotions than {others.name}: training without a teacher")
+        log.info("%s has other emotions than %s: training without a teacher", data.training_info.data_set, others.name)
         plan = replace(plan, teachers=())
     asked_for = dict(request.overrides)
     asked = asked_for.get("soft_labels") or asked_for.get("votes_mix")
     if plan.settings.soft_labels and data.training.votes is None and not asked:
-        say(f"{data.training_info.data_set} has no FER+ votes: training on its labels alone")
+        log.info("%s has no FER+ votes: training on its labels alone", data.training_info.data_set)
         mixed = asked_for.get("votes_mix", 0.0)
         return replace(plan, settings=replace(plan.settings, soft_labels=False, votes_mix=mixed))
     return plan
+
+
+def _faces_text(data: TrainingData) -> str:
+    faces = f"{len(data.training):,} faces of {data.training_info.data_set} ({data.training_info.split})"
+    others = "".join(f" and {len(one.faces):,} of {one.name}" for one in data.others)
+    return f"{faces}, validated on {len(data.validation):,} ({data.validation_info.split}){others}"
 
 
 def _of_other_emotions(teachers: Sequence[Path], data: TrainingData) -> Path | None:
