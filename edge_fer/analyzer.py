@@ -172,7 +172,7 @@ class EdgeFer:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The emotions that the model knows, in the order of the scores."""
+        """The emotions of the model, in the order of the scores."""
         return self._classifier.labels
 
     @property

@@ -89,7 +89,7 @@ class RunSettings:
     limits: RunLimits = field(default_factory=RunLimits)
     """When to end before the source does."""
     json: bool = False
-    """One JSON line a frame on stdout."""
+    """One JSON line per frame on stdout."""
     csv: Path | None = None
     """File for one row per face; `-` is standard output."""
     append: bool = False
@@ -97,9 +97,9 @@ class RunSettings:
     save: Path | None = None
     """File for the annotated video."""
     mqtt: MqttSettings | None = None
-    """Broker to tell what is seen, never with a picture."""
+    """Broker to which results are published, never a picture."""
     metrics: Address | None = None
-    """Where Prometheus may ask how the run fares."""
+    """Where metrics are served to Prometheus."""
     metrics_names: tuple[str, ...] = ()
     """Further host names under which it may ask."""
     plugin_sinks: tuple[tuple[str, str], ...] = ()
@@ -111,21 +111,21 @@ class RunSettings:
     show: bool = False
     """A window with the annotated frames."""
     status: bool = False
-    """A line on the terminal that tells how it goes."""
+    """A line on the terminal that shows the progress."""
     top: int = 1
     """How many of the best emotions to show at each face, at least 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """Where a run writes and whom it tells."""
+    """Where a run writes, and its service manager."""
 
     output: ByteStream
     """Takes results: the JSON lines."""
     terminal: TextIO
     """Takes the status line."""
     manager: ServiceManager | None = None
-    """Is told that the run is alive."""
+    """Is notified that the run is alive."""
 
 
 def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None = None) -> Pipeline:

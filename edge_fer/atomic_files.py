@@ -1,4 +1,4 @@
-"""Files that are replaced in one step: whoever reads them, or a loss of power, finds the old one or the new one."""
+"""Files that are replaced in one step: a reader, or a loss of power, finds the old one or the new one."""
 
 from __future__ import annotations
 

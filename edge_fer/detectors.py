@@ -43,7 +43,7 @@ MOST_DETECTOR_BYTES = 64_000_000
 """A detector for small computers is no larger; YuNet has 0.23 million."""
 
 JUDGED_SIDE, LEAST_JUDGED_PX = 480, 24
-"""Longer side in pixels of the picture in which faces tell how it hangs, and of the smallest face in it."""
+"""Longer side in pixels of the picture in which faces show how it hangs, and of the smallest face in it."""
 
 CROP_LEAST_PX = 16
 """Faces smaller than this are not looked for in a crop, where the face is expected to have 48."""

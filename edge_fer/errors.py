@@ -30,7 +30,7 @@ __all__ = [
 ]  # fmt: skip
 
 OPENCV_NO_MEMORY = -4
-"""`code` of a cv2.error; told here, because OpenCV need not be loaded."""
+"""`code` of a cv2.error; stated here, because OpenCV need not be loaded."""
 
 
 def lacks_memory(error: BaseException) -> bool:
@@ -96,7 +96,7 @@ class NotAPicture(SourceError):
     def __init__(self, message: str, reason: object = None) -> None:
         super().__init__(message)
         self.reason = reason
-        """What they are instead, a `Reason` of `camera.left_out`; None where nobody knows."""
+        """What they are instead, a `Reason` of `camera.left_out`; None where unknown."""
 
 
 class PictureTooLarge(SourceError):

@@ -65,7 +65,7 @@ class _Held:
             self._dropping -= drop_all
 
     def release_all(self) -> None:
-        """Give the descriptor back whoever holds it, as the process ends."""
+        """Give the descriptor back whatever holds it, as the process ends."""
         with self._lock:
             self._give(whole=True)
             with contextlib.suppress(OSError):

@@ -32,7 +32,7 @@ Ending: TypeAlias = Literal["source", "limit", "stop", "sink"]
 
 
 class Heartbeat(Protocol):
-    """Is told that the loop is alive, so that a service manager can end one that is not."""
+    """Is notified that the loop is alive, so that a service manager can end one that is not."""
 
     def beat(self) -> None:
         """The loop goes round: called for each frame, and at least every `READ_SECONDS` while none comes."""
@@ -79,7 +79,7 @@ class RunReport:
     """From the first frame to the last."""
     tally: Tally
     truth: TruthCheck | None
-    """Comparison with the truth, where the source knows it."""
+    """Comparison with the truth, where the source has it."""
     dropped: dict[str, int]
     """Observations that a sink did not take in time, by the name of the sink; only those above 0."""
     failures: dict[str, int]
@@ -131,9 +131,9 @@ class Pipeline:
             truth: gives the true faces of a frame by its number, for sources that know them.
             smoother: steadies the scores of each id; None leaves them as they are.
             schedule: says which faces of a frame are read; None reads all.
-            note: is told each observation in the loop itself, so it must be quick and never raise.
+            note: is called with each observation in the loop itself, so it must be quick and never raise.
             services: run beside the loop and take no observations; closed by `close`.
-            heartbeat: is told that the loop is alive; must be quick and never raise.
+            heartbeat: is notified that the loop is alive; must be quick and never raise.
             events: judges each frame by rules, and hands what happens to sinks of its own.
         """
         self.source = source

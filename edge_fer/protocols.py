@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class FrameSource(Protocol):
-    """Yields frames; opened by whoever made it, closed by whoever uses it."""
+    """Yields frames; opened by the code that makes it, closed by the code that uses it."""
 
     @property
     def info(self) -> SourceInfo:
@@ -34,7 +34,7 @@ class FrameSource(Protocol):
 
         Raises:
             SourceTimeout: nothing came in time; ask again.
-            SourceLost: the source broke; close it and open it anew.
+            SourceLost: the source broke; close it and open it again.
             EndOfStream: nothing more will come.
         """
 

@@ -77,7 +77,7 @@ def unusable() -> list[str]:
 
 
 def load(group: str, name: str, kind: str) -> Any:
-    """Import what a name of a group stands for; it is called by whoever asked.
+    """Import what a name of a group stands for; it is called by the code that asked.
 
     Args:
         group: such as `DETECTORS`.
@@ -107,7 +107,7 @@ def load(group: str, name: str, kind: str) -> Any:
         package = found[0].dist.name if found[0].dist is not None else found[0].value
         raise ConfigError(
             f"the {kind} {name} of the package {package} cannot be imported: {type(error).__name__}: {error}; "
-            f"mend or remove that package, or take another {kind}"
+            f"fix or remove that package, or take another {kind}"
         ) from error
 
 

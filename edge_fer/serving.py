@@ -1,4 +1,4 @@
-"""What a run serves to those who ask: its metrics, and the page in the browser. Both need an extra."""
+"""What a run serves over the network: its metrics, and the page in the browser. Both need an extra."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def serve_metrics(address: Address, names: Sequence[str], health: Callable[[], Health]) -> Service:
-    """Serve how the run fares to Prometheus.
+    """Serve figures of the run to Prometheus.
 
     Raises:
         MissingExtra: the extra metrics is not installed.
@@ -47,7 +47,7 @@ def serve_page(
     Args:
         serve: where and to whom.
         photo_parts: opens what reads the photos that are sent in; called in the thread that reads them.
-        health: tells how the run fares.
+        health: gives the state of the run.
         clock: of the run.
         top: emotions shown a face.
 

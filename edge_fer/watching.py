@@ -1,4 +1,4 @@
-"""The source of a run, and those who ask how it fares: its health, and the service manager."""
+"""The source of a run, its health, and its service manager."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def open_watched_source(text: str, settings: CameraSettings, clock: Clock, *, wait: bool) -> FrameSource:
-    """Open a source by its name; a camera or stream so that it is opened anew whenever it fails.
+    """Open a source by its name; a camera or stream so that it is reopened whenever it fails.
 
     Args:
         text: as for `open_source`.
@@ -67,18 +67,18 @@ def monitor_of(source: FrameSource, classifier: Classifier, clock: Clock) -> Hea
 
 
 def listen_to(source: FrameSource, manager: ServiceManager, clock: Clock) -> ServiceHeartbeat:
-    """What tells a service manager that the loop over this source is alive."""
+    """What reports to a service manager that the loop over this source is alive."""
     return ServiceHeartbeat(manager, clock, lambda: _problem_of(source))
 
 
 def both(*listeners: Callable[[Observation], None]) -> Callable[[Observation], None]:
-    """Tell each observation to several listeners."""
+    """Pass each observation to several listeners."""
 
-    def tell(observation: Observation) -> None:
+    def note(observation: Observation) -> None:
         for listener in listeners:
             listener(observation)
 
-    return tell
+    return note
 
 
 def _problem_of(source: FrameSource) -> str | None:

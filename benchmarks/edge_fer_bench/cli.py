@@ -35,7 +35,7 @@ EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
     multiple=True,
     help="Model files to measure; may be given several times.  [default: the bundled ones]",
 )
-@click.option("--video", metavar="FILE", help="Film to measure frames a second on.  [default: the demo]")
+@click.option("--video", metavar="FILE", help="Film to measure frames per second on.  [default: the demo]")
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
@@ -94,7 +94,7 @@ def command(
     out: Path | None,
     apply_winner: bool,
 ) -> None:
-    """Measure latency, frames a second, processor time, memory and accuracy of every format on this machine.
+    """Measure latency, frames per second, processor time, memory and accuracy of every format on this machine.
 
     Formats take turns, round after round, each in a process of its own, through the code that `edge-fer run` uses.
     Ctrl-C ends the measuring; what was measured by then is shown and marked.
@@ -137,14 +137,14 @@ def command(
     "--fail-over",
     type=NumberRange(min=0, min_open=True),
     metavar="RATIO",
-    help="End with exit code 1 where B takes more than so many times as long as A, or lacks a format that A has.",
+    help="End with exit code 1 where B takes more than RATIO times as long as A, or lacks a format that A has.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the ratios as JSON instead of the table.")
 @click.pass_context
 def compare_command(context: click.Context, first: Path, second: Path, fail_over: float | None, as_json: bool) -> None:
     """Print for each format how many times as long, or as large, B.json is as A.json.
 
-    With --fail-over it is a gate: latency, time a frame and processor time a frame count, loading and memory do not.
+    With --fail-over it is a gate: latency, time and processor time per frame count, loading and memory do not.
 
     \b
     Examples:

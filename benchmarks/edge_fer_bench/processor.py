@@ -15,7 +15,7 @@ ARM_PARTS = {
     "0xd09": "Cortex-A73", "0xd0a": "Cortex-A75", "0xd0b": "Cortex-A76", "0xd0c": "Neoverse-N1", "0xd40": "Neoverse-V1",
     "0xd49": "Neoverse-N2",
 }  # fmt: skip
-"""Part numbers of Arm's own cores, from the reference manual of each (register MIDR_EL1); the kernel tells no names."""
+"""Part numbers of Arm's own cores, from the reference manual of each (register MIDR_EL1); the kernel gives no names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def parse_result(text: str, where: str, upgrades: Upgrades = UPGRADES) -> BenchR
         try:
             value = upgrades[value["schema"]](value)
         except (KeyError, TypeError, AttributeError) as error:
-            raise SourceError(f"{where}: not as {value['schema']!r} should be ({error}): measure anew") from None
+            raise SourceError(f"{where}: not as {value['schema']!r} should be ({error}): measure again") from None
     if value["schema"] != SCHEMA:
         raise SourceError(
             f"{where}: schema {value['schema']!r} is newer than this version's {SCHEMA!r}: update edge-fer"

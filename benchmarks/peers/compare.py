@@ -182,7 +182,7 @@ def measure(peers: list[Entry], rounds: int, core: int) -> dict[str, Figures]:
 
 
 def record(peers: list[Entry], figures: dict[str, Figures]) -> dict[str, Any]:
-    """The figures by peer: medians over the rounds, but for frames a second the best of them."""
+    """The figures by peer: medians over the rounds, but for frames per second the best of them."""
     rows = {}
     for entry in peers:
         one = figures[entry.name]

@@ -21,7 +21,7 @@ FILM = "clip"
 def table(figures: dict[str, Any]) -> str:
     """One row a peer in Markdown, in the order of the figures."""
     lines = [
-        "| | frames a second | CPU ms a frame | faces found | boxes without a face | changes of label "
+        "| | frames per second | CPU ms per frame | faces found | boxes without a face | changes of label "
         "| CPU s to first result | memory | installed | PublicTest |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
@@ -44,7 +44,7 @@ def picture(figures: dict[str, Any]) -> bytes:
     peers = figures["peers"]
     names = list(peers)
     panels = {
-        "CPU ms a frame": [one["films"][FILM]["cpu_ms"] for one in peers.values()],
+        "CPU ms per frame": [one["films"][FILM]["cpu_ms"] for one in peers.values()],
         "CPU s to the first result": [one["cold_start_cpu_seconds"] for one in peers.values()],
         "memory at most, MiB": [one["peak_mib"] for one in peers.values()],
     }

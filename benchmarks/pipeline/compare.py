@@ -81,7 +81,7 @@ def main() -> None:
         for name, row in rows.items():
             plain = rows["plain"]
             print(
-                f"{film.name:14} {name:9} {row['cpu_ms']:7.2f} CPU ms a frame (p50 {row['cpu_ms_p50']:.2f}, "
+                f"{film.name:14} {name:9} {row['cpu_ms']:7.2f} CPU ms per frame (p50 {row['cpu_ms_p50']:.2f}, "
                 f"p95 {row['cpu_ms_p95']:.2f})  {row['fps']:6.1f} FPS  {row['fps'] / plain['fps']:5.1f} x FPS  "
                 f"{plain['cpu_ms'] / row['cpu_ms']:5.1f} x less CPU  found {row['found']} of {row['due']}, "
                 f"false {row['false']}, id switches {row['id_switches']}, label changes {row['label_changes']}"
@@ -92,7 +92,7 @@ def main() -> None:
         film = films.film_of(name, scene(name), 300 if name == NOBODY else 60)
         table[film.name] = measure(film, only, arguments.rounds)
         row = table[film.name]["balanced"]
-        print(f"{film.name:24} balanced {row['cpu_ms']:6.2f} CPU ms a frame, found {row['found']} of {row['due']}")
+        print(f"{film.name:24} balanced {row['cpu_ms']:6.2f} CPU ms per frame, found {row['found']} of {row['due']}")
     classifier.close()
     if arguments.out:
         films.renew(

@@ -40,7 +40,7 @@ def main() -> None:
     for name in (ONE_FACE, THREE_FACES, EIGHT_FACES):
         middle, most = own_cost_ms(list(scene(name).frames(SCENE_FRAMES)), classifier, arguments.rounds)
         costs["own_cpu_ms"][name] = {"p50": round(middle, 3), "p95": round(most, 3)}
-        print(f"{name}: {middle:.3f} ms a frame outside OpenCV and the engine (p95 {most:.3f})", flush=True)
+        print(f"{name}: {middle:.3f} ms per frame outside OpenCV and the engine (p95 {most:.3f})", flush=True)
     middle, most = lateness_ms(classifier, 20.0)
     print(f"demo at 30 FPS: results {middle:.1f} ms after the frame (p95 {most:.1f})", flush=True)
     costs["late_ms_at_30_fps"] = {"p50": round(middle, 1), "p95": round(most, 1)}

@@ -108,7 +108,7 @@ def main() -> None:
         for name, make in (("new pictures", noisy), ("only the last pixel new", nearly_equal)):
             ms = added_ms(make(width, height), arguments.frames)
             added[f"{width}x{height}, {name}"] = round(ms, 4)
-            print(f"{width}x{height}, {name}: {ms:.4f} ms a frame", flush=True)
+            print(f"{width}x{height}, {name}: {ms:.4f} ms per frame", flush=True)
     if arguments.out:
         script = f"benchmarks/pipeline/supervisor.py --frames {arguments.frames}"
         films.renew(arguments.out, {"supervisor": {"script": script, "added_ms": added}})

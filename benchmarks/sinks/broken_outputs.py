@@ -84,7 +84,7 @@ def main() -> int:
 
 
 def compare(rounds: int, frames: int, disk: Path | None) -> dict[str, Any]:
-    """Frames a second of both kinds of runs, in turns."""
+    """Frames per second of both kinds of runs, in turns."""
     run_plain(frames)
     run_broken(frames, disk, silent_broker=False)
     plain: list[float] = []

@@ -97,7 +97,7 @@ def be_clients(port: int, clients: int) -> None:
 
 
 def window(monitor: HealthMonitor, seconds: float) -> tuple[float, float]:
-    """Frames a second, and CPU seconds of this process a frame."""
+    """Frames per second, and CPU seconds of this process a frame."""
     began, frames, cpu = time.perf_counter(), monitor.snapshot().frames, cpu_seconds()
     time.sleep(seconds)
     passed, done = time.perf_counter() - began, monitor.snapshot().frames - frames

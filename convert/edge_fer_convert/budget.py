@@ -48,6 +48,6 @@ def slowness(file: ConvertedFile) -> str | None:
     if file.manifest.recipe != "static_wi8_ai8" or of_float is None or own <= of_float * _CLEARLY_SLOWER:
         return None
     return (
-        f"{file.path.name} is slower here than the same in float ({own:.2f} ms a face against {of_float:.2f}): "
+        f"{file.path.name} is slower here than the same in float ({own:.2f} ms per face against {of_float:.2f}): "
         "give --fp32 or --dynamic where speed counts more than size"
     )

@@ -1,4 +1,4 @@
-"""What a trained model expects of a picture: said by its sidecar file, by the user, or guessed aloud."""
+"""What a trained model expects of a picture: said by its sidecar file, by the user, or guessed with a note."""
 
 from __future__ import annotations
 

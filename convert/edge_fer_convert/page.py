@@ -76,7 +76,7 @@ def _files(facts: dict[str, Any]) -> str:
         f"int8 ranges measured on {for_html(facts['calibration_source'])}. Time is the median of one face on this "
         "machine, one thread. Preferred is the fastest file of its format.</p>"
     )
-    return _table((*heads, "ms a face", "in float 32", "preferred"), rows) + note
+    return _table((*heads, "ms per face", "in float 32", "preferred"), rows) + note
 
 
 def _plots(facts: dict[str, Any]) -> list[str]:

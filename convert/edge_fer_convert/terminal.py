@@ -53,6 +53,6 @@ def _of_operations(file: ConvertedFile) -> list[str]:
         lines.append(f"  8 bits change most: {', '.join(worst)}")
     if file.float_milliseconds_per_face is not None and file.manifest.recipe == "static_wi8_ai8":
         lines.append(
-            f"  {file.milliseconds_per_face:.3f} ms a face against {file.float_milliseconds_per_face:.3f} in float"
+            f"  {file.milliseconds_per_face:.3f} ms per face against {file.float_milliseconds_per_face:.3f} in float"
         )
     return lines

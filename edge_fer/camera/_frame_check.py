@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from edge_fer.types import Image
 
 STEP_ROWS, STEP_COLUMNS = 29, 31
-"""Of a thinned picture: about 350 pixels of 640x480 tell nearly every new picture from the last in a few
+"""Of a thinned picture: about 350 pixels of 640x480 distinguish nearly every new picture from the last in a few
 microseconds; only where they are equal are all pixels compared."""
 
 
@@ -31,7 +31,7 @@ class FrameCheck:
         """The camera may give another size now.
 
         Args:
-            frozen: it was opened anew because it repeated itself, so the last picture is still no news.
+            frozen: it was reopened because it repeated itself, so the last picture is still no news.
         """
         self._shape = None
         if not frozen:

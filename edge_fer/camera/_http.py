@@ -94,7 +94,7 @@ class Answer:
 
     @property
     def length(self) -> int | None:
-        """Bytes that are still to come; None where nobody knows."""
+        """Bytes that are still to come; None where unknown."""
         return self._response.length
 
     def wait_at_most(self, seconds: float | None) -> None:
@@ -157,7 +157,7 @@ class HttpClient:
         self._guide = guide or Guide(address)
         self._login = None if address.user is None else Login(address.user, address.password or "")
         self._cookies: dict[tuple[str, str, int], dict[str, str]] = {}
-        """By server, and never sent to another one: some lead to a stream only whoever brings their cookie back."""
+        """By server, and never sent to another one: some lead only clients that send their cookie back to a stream."""
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
         self._interrupted = False

@@ -34,7 +34,7 @@ class HttpFile(io.BufferedIOBase):
         self._client, self._answer, self._name = client, answer, name
         left = answer.length
         self.size = None if left is None else len(start) + left
-        """Bytes in all; None where nobody knows, as of a stream."""
+        """Bytes in all; None where unknown, as of a stream."""
         self._ranges = self.size is not None and answer.headers.get("accept-ranges", "").strip().lower() == "bytes"
         self._kept, self._kept_from, self._position = bytearray(start), 0, 0
         self._wait_seconds: float | None = None

@@ -166,7 +166,7 @@ class Snapshots:
             picture: the first one, the whole file.
             name: of the address, without secrets.
             max_picture_px: pictures with more pixels are refused.
-            fps: how often to ask, in questions a second.
+            fps: how often to ask, in requests per second.
             clock: in seconds, never jumps.
         """
         self._client, self._name, self._max_picture_px = client, name, max_picture_px

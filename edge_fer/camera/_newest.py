@@ -49,7 +49,7 @@ class NewestFrameReader:
             describe: asks the opened capture what it gives.
             hint: what a user can do when no frame comes.
             name: of the source, without passwords.
-            open_timeout_seconds: time allowed until the first frame is there; None does not wait, and `read` tells
+            open_timeout_seconds: time allowed until the first frame is there; None does not wait, and `read` reports
                 what came of it.
             interrupt: called by `close`, makes a read that is under way return; nothing where that is not possible.
             silence_seconds: how long nothing may come from such a source though all is well; see the attribute.
@@ -94,7 +94,7 @@ class NewestFrameReader:
         return not self._thread.is_alive()
 
     def read(self, timeout_seconds: float) -> Frame:
-        """Return the newest frame that was not read yet, waiting for one at most so long.
+        """Return the newest frame that was not read yet, waiting for one at most this long.
 
         Raises:
             SourceTimeout: none came in time.

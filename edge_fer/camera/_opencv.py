@@ -1,7 +1,7 @@
 """What the sources share of OpenCV: its messages silenced, its capture described as a protocol.
 
 OpenCV and the FFmpeg in it write their own lines to stderr when something cannot be opened; edge-fer says it in one
-line of its own. Whoever sets OPENCV_LOG_LEVEL or OPENCV_FFMPEG_LOGLEVEL keeps their choice.
+line of its own. OPENCV_LOG_LEVEL and OPENCV_FFMPEG_LOGLEVEL stay as the user sets them.
 """
 
 from __future__ import annotations

@@ -12,17 +12,17 @@ FIRST_SECONDS, LONGEST_SECONDS = 1.0, 30.0
 """Time from one attempt to the next at first and at most; it doubles in between."""
 
 Signature: TypeAlias = tuple[int, ...]
-"""Tells one device file from another one of the same name, and from itself with other permissions."""
+"""Distinguishes one device file from another one of the same name, and from itself with other permissions."""
 
 
 class Retry:
-    """Paces attempts. It knows no clock: the time is given, in seconds that never jump."""
+    """Paces attempts. It has no clock: the time is given, in seconds that never jump."""
 
     def __init__(self, device: Callable[[], Path] | None = None) -> None:
         """Pace the attempts to open a camera.
 
         Args:
-            device: tells the device file, or the link to it, whose return is worth an attempt at once; None for other
+            device: the device file, or the link to it, whose return is worth an attempt at once; None for other
                 sources.
         """
         self._device = device

@@ -98,7 +98,7 @@ class StreamAddress:
 
     @property
     def origin(self) -> tuple[str, str, int]:
-        """Who is asked: whoever shares it may be given the password."""
+        """The server that is asked: others with the same one may be given the password."""
         return self.scheme, self.host.lower(), self.port
 
     def with_login(self) -> str:

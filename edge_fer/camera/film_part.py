@@ -56,7 +56,7 @@ class FilmPart:
         return self.start_seconds + stretches * self.every_seconds
 
     def rate(self, fps: float | None) -> float | None:
-        """How many frames a second of the film are read, of a film with this rate; None where nobody knows."""
+        """How many frames per second of the film are read, of a film with this rate; None where unknown."""
         if self.every_seconds is None:
             return fps
         each = 1.0 / self.every_seconds

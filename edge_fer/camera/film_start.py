@@ -35,7 +35,7 @@ def pictures_start_seconds(capture: Capture, fps: float, name: str, start: bytes
         start: the first bytes of the file.
 
     Returns:
-        Seconds, not below 0; 0 where the pictures begin with the film or nobody knows.
+        Seconds, not below 0; 0 where the pictures begin with the film or that is unknown.
     """
     first = capture.get(cv2.CAP_PROP_PTS) / fps - capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
     if not math.isfinite(first) or abs(first) < 0.5 / fps:

@@ -40,7 +40,7 @@ def open_live(
     Args:
         text: a name for which `is_live` is true.
         settings: what to ask of it.
-        wait: for its first frame; else `read` tells what came of it.
+        wait: for its first frame; else `read` reports the outcome.
         known: what is known of a Video4Linux2 camera from before.
 
     Raises:

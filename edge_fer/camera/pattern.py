@@ -97,7 +97,7 @@ def read_faces(path: Path = FACES_FILE) -> dict[str, NDArray[np.uint8]]:
     """
     sheet = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if sheet is None or sheet.shape[1] != sheet.shape[0] * len(FER_LABELS):
-        raise SourceError(f"the demo's faces are missing or damaged: {path}; install edge-fer anew")
+        raise SourceError(f"the demo's faces are missing or damaged: {path}; reinstall edge-fer")
     side = sheet.shape[0]
     faces: dict[str, NDArray[np.uint8]] = {}
     for index, emotion in enumerate(FER_LABELS):
@@ -141,9 +141,9 @@ class DemoSource:
 
         Args:
             repeat: go round for ever; `seq` and `captured_at` go on.
-            realtime: give 30 frames a second instead of as many as are asked for.
+            realtime: give 30 frames per second instead of as many as are asked for.
             monotonic: the clock that paces, in seconds.
-            sleep: waits for so many seconds.
+            sleep: waits for this many seconds.
 
         Raises:
             SourceError: the file with the faces is missing or damaged.

@@ -1,8 +1,8 @@
 """Raspberry Pi camera modules on the camera connector (CSI): frames from a child process, `rpicam-vid`.
 
 libcamera's Python binding belongs to the system's Python and its NumPy, so it is of no use in an environment of one's
-own; the program is on every Raspberry Pi OS. It writes MJPEG: each picture tells its own size and where it ends, while
-raw YUV420 has rows padded by a number of bytes that differs from board to board and that the stream does not tell.
+own; the program is on every Raspberry Pi OS. It writes MJPEG: each picture gives its own size and where it ends, while
+raw YUV420 has rows padded by a number of bytes that differs from board to board and that the stream does not give.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def open_rpicam(text: str, settings: CameraSettings, *, wait: bool = True) -> Ne
     Args:
         text: `rpicam`, or `rpicam:1` for the second camera.
         settings: size and rate to ask for; what was obtained stands in `info`.
-        wait: for the first frame; else `read` tells what came of it.
+        wait: for the first frame; else `read` reports the outcome.
 
     Raises:
         SourceError: the program is not installed or gives no frame; its last words stand in the message.
@@ -199,7 +199,7 @@ class Child:
             self._selector.unregister(self._process.stderr)
 
     def _last_words(self) -> str:
-        """Why there is nothing more, as far as the program told."""
+        """Why there is nothing more, as far as the program said."""
         assert self._process is not None
         assert self._process.stderr is not None
         stderr = self._process.stderr

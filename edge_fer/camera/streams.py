@@ -215,7 +215,7 @@ def _snapshots(
 ) -> NewestFrameReader:
     answer.close()
     if wait:
-        log.info("%s gives one picture at a time: it is asked %g times a second", name, settings.snapshot_fps)
+        log.info("%s gives one picture at a time: it is requested %g times per second", name, settings.snapshot_fps)
     capture = Snapshots(client, answer, picture, name, settings.max_picture_px, settings.snapshot_fps)
     return _reader(
         capture,

@@ -26,13 +26,13 @@ LOOK_SECONDS = 0.2
 """How often, at least, a camera that is away is looked for while `read` waits."""
 
 CALM_SECONDS = 10.0
-"""Frames for so long, and the next loss begins with the shortest pause again: one that flaps keeps its long pauses."""
+"""After frames for this time the next loss begins with the shortest pause again; one that flaps keeps long pauses."""
 
 
 class SupervisedSource:
     """A `FrameSource` around another one that may be absent, pulled out, frozen, mute or broken.
 
-    While there is nothing to give, `read` raises SourceTimeout: whoever reads stays alive and can be asked to stop.
+    While there is nothing to give, `read` raises SourceTimeout: the reader stays alive and can be asked to stop.
     Every call that a driver may block is made in a thread of its own; the next opening waits until the last reader has
     let go of the device, or there is another device of that name. `read` and `close` may be called from two threads,
     `state` and `info` from any.
@@ -55,11 +55,11 @@ class SupervisedSource:
         Args:
             open_source: opens the source by its stable name; need not wait for a frame; may block and may raise.
             info: what is known of it before it is opened; `live` and the name count.
-            stall_seconds: nothing, or the same picture over and over, for so long is a failure.
+            stall_seconds: nothing, or the same picture over and over, for this time is a failure.
             patience_seconds: how long, at least, a source that was opened again may take to its first frame.
             clock: for all waiting.
             first: the source where it is open already and has given a frame.
-            device: tells the device file, or the link to it, whose return is worth an attempt at once.
+            device: identifies the device file, or the link to it, whose return is worth an attempt at once.
             log: gets a warning with each outage, in one line, and a line when it is over.
         """
         self._open_source, self._clock, self._log = open_source, clock, log
@@ -145,7 +145,7 @@ class SupervisedSource:
             self._changed_at = now
             self._frozen = False
         elif self._frozen or now - self._changed_at >= self._stall_seconds:
-            # What was opened anew because it was frozen must move to count; until then it stays open and is looked at.
+            # What was reopened because it was frozen must move to count; until then it stays open and is looked at.
             same = f"{self._info.name} has given the same picture for {now - self._changed_at:.0f} s"
             if not self._frozen or now - self._opened_at >= self._patience:
                 self._lose(same, frozen=True)
@@ -177,7 +177,7 @@ class SupervisedSource:
         assert self._source is not None
         self._info = self._source.info
         again = self._next_seq > 0
-        # A source that was opened anew counts from 0, but the one that was frozen has already given some.
+        # A source that was reopened counts from 0, but the one that was frozen has already given some.
         self._first_seq = self._next_seq - frame.seq if again else 0
         seconds = now - self._state.since
         self._state = replace(self._state, up=True, since=now, reopened=self._state.reopened + (1 if again else 0))

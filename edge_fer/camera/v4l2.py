@@ -38,7 +38,7 @@ def open_v4l2(
         settings: size and rate to ask for; what was obtained stands in `info`.
         make_capture: opens a device file; `cv2.VideoCapture` where not given.
         devices: the folder of device files.
-        wait: for the first frame; else `read` tells what came of it.
+        wait: for the first frame; else `read` reports the outcome.
         name: what is known of the camera from before.
 
     Raises:

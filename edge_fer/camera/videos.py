@@ -1,6 +1,6 @@
 """Video files: every frame is seen (filling WAIT, reading LAZY).
 
-FFmpeg knows hundreds of formats, among them scripts that name other files and addresses. Only files that begin as a
+FFmpeg reads hundreds of formats, among them scripts that name other files and addresses. Only files that begin as a
 video does are given to it.
 """
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 START_BYTES = 512
-"""Bytes that tell what a file is."""
+"""Bytes that identify what a file is."""
 BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 """Bytes that text does not contain and every video does."""
 CONTAINERS = re.compile(VIDEO_STARTS.pattern + rb"|GIF8[79]a|\xff\xd8\xff", re.DOTALL)
@@ -52,7 +52,7 @@ JPEGS_IN_A_ROW = frozenset({".mjpeg", ".mjpg"})
 NOMINAL_FPS = 25.0
 """Rate by which positions are counted in a video that does not say its own."""
 WHOLE_SHARE = 0.9
-"""A video that ends before this share of the frames that it promised is told as broken off; the promise is often an
+"""A video that ends before this share of the frames that it promised is reported as broken off; the promise is often an
 estimate from its length."""
 EARLY_SECONDS = 0.0005
 """Timestamps are in thousandths of a second in many containers: a frame this much before a position counts as on it."""
@@ -266,7 +266,7 @@ def open_video(path: Path, max_picture_px: int = MAX_PICTURE_PX, part: FilmPart 
 
 
 def check_start(start: bytes, path: Path, max_picture_px: int) -> None:
-    """Raise a SourceError unless a file that begins like this is a video, and, where that is told there, no giant."""
+    """Raise a SourceError unless a file that begins like this is a video, and not too large by the size given there."""
     if not BINARY.search(start):
         # FFmpeg would draw the words as a film, or follow the addresses in a playlist.
         raise NotAPicture(f"{path} is text and no video; give a video file", left_out.NOT_READ)

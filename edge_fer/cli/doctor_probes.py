@@ -181,13 +181,13 @@ def free_bytes(folder: str) -> int:
     """Space left for ordinary users on the disk of a folder, or of the nearest one above that exists.
 
     Raises:
-        SinkError: the disk does not tell.
+        SinkError: the disk does not report it.
     """
     path = Path(folder)
     for place in (path, *path.parents):
         with contextlib.suppress(OSError):  # not there, or not for this user
             return shutil.disk_usage(place).free
-    raise SinkError(f"the disk of {folder} does not tell how much space is left")
+    raise SinkError(f"the disk of {folder} does not report how much space is left")
 
 
 def find_service() -> Installed | None:
@@ -206,7 +206,7 @@ def find_service() -> Installed | None:
     text = service.text() or ""
     try:
         current = text_as_now(machine, service, text) == text
-    except (EdgeFerError, click.ClickException):  # told by the check of the settings
+    except (EdgeFerError, click.ClickException):  # reported by the check of the settings
         current = f"version {__version__};" in text
     user = service.scope == "user"
     command = f"{'' if user else 'sudo '}edge-fer service"
@@ -226,7 +226,7 @@ def log_in(settings: MqttSettings | None, seconds: float = CONNECT_SECONDS) -> N
 
 
 def _usable(asked: Callable[[], Asked]) -> RunSettings:
-    """What is asked for; where that is unusable, which another check tells, what the defaults are."""
+    """What is asked for; where that is unusable, which another check reports, what the defaults are."""
     from edge_fer.assembly import RunSettings
 
     try:

@@ -63,7 +63,7 @@ EXTRAS_OF_PACKAGE: dict[str, tuple[str, ...]] = {
     "uvicorn": ("web",),
     "pyarrow": ("archive",),
 }
-"""Extras that bring a package; where one is named like the running command, that one is told, else the first."""
+"""Extras that bring a package; where one is named like the running command, that one is named, else the first."""
 
 
 class LazyGroup(click.Group):
@@ -108,7 +108,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that the arguments begin with; an unknown one is told with the nearest known."""
+        """Find the command that the arguments begin with; an unknown one is refused with the nearest known."""
         if args[0] not in self.entries and not args[0].startswith("-"):
             ctx.fail(unknown_command(args[0], self.entries))
         return super().resolve_command(ctx, args)
@@ -119,7 +119,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, entry.summary) for name, entry in self.entries.items()])
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command, with a missing package told as the extra that brings it, and a closed pipe as the end."""
+        """Run the command; a missing package is reported as the extra that brings it, and a closed pipe is the end."""
         try:
             return super().invoke(ctx)
         except ImportError as error:
@@ -149,7 +149,7 @@ def unknown_command(name: str, known: Mapping[str, CommandEntry]) -> str:
 
 
 def discard_output() -> None:
-    """Send what is still buffered for standard output nowhere, so that Python's last flush does not fail aloud."""
+    """Send what is still buffered for standard output nowhere, so that Python's last flush does not fail visibly."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
@@ -193,7 +193,7 @@ def reserve_standard_streams() -> None:
 
 
 def exit_code(arguments: Sequence[str] | None = None, group: click.Group = cli) -> int:
-    """Run the command line; faults that a user can mend become one line on standard error."""
+    """Run the command line; faults that a user can fix become one line on standard error."""
     try:
         result = group.main(arguments, prog_name="edge-fer", standalone_mode=False)
         if sys.stdout is not None:

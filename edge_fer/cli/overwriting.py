@@ -123,7 +123,7 @@ def refuse_clashes(places: Sequence[Place], made: Iterable[str] = (), *, recursi
     folders = [place for place in places if place.use == "fills"]
     for index, output in enumerate(outputs):
         for other in outputs[:index]:
-            # What the value of a sink of another package means, that package knows; with --csv or --save it may clash.
+            # Only that package can say what the value of its sink means; with --csv or --save it may clash.
             both_sinks = output.option == other.option == "--sink"
             if not both_sinks and same_place(output.path, other.path):
                 raise click.UsageError(f"{output} is the same file as {other}: give each its own")
@@ -250,7 +250,7 @@ def names_file(text: str) -> bool:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """What the system knows a file by that is there; None for one that is not."""
+    """What identifies an existing file to the system; None for one that does not exist."""
     try:
         status = path.stat()
     except (OSError, ValueError):
@@ -270,7 +270,7 @@ def _future(path: Path) -> tuple[tuple[int, int] | str, str]:
 
 
 def _ignores_case(folder: Path) -> bool:
-    """Whether a folder's file system knows no difference between small and capital letters."""
+    """Whether a folder's file system makes no difference between small and capital letters."""
     swapped = folder.with_name(folder.name.swapcase())
     return swapped.name != folder.name and _identity(swapped) is not None and _identity(swapped) == _identity(folder)
 

@@ -1,4 +1,4 @@
-"""`edge-fer service`: the run as a service of systemd, from the first start to the last trace."""
+"""`edge-fer service`: the run as a service of systemd, installed, shown, restarted and removed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def scope_option(function: Function) -> Function:
 
 @click.group("service", short_help="Run as a service that starts at boot (systemd).")
 def command() -> None:
-    """Run as a service that starts at boot, waits for its camera and is started again when it fails (systemd).
+    """Run as a service that starts at boot, waits for its camera and is restarted when it fails (systemd).
 
     \b
     Examples:
@@ -67,8 +67,8 @@ def command() -> None:
 def install(context: click.Context, user: bool | None, options: tuple[str, ...]) -> None:
     """Write, enable and start the service; options are those of `edge-fer run`, checked before anything is written.
 
-    Settings also come from /etc/edge-fer/config.toml; options win. Once more with the same options changes nothing,
-    with others it changes the service.
+    Settings also come from /etc/edge-fer/config.toml; options override them. Running it again with the same options
+    changes nothing, with others it changes the service.
 
     \b
     Examples:
@@ -80,16 +80,16 @@ def install(context: click.Context, user: bool | None, options: tuple[str, ...])
     scope: Scope = "user" if user else "system"
     service = service_of(machine, scope)
     check_may_change(machine, scope, "install", options)
-    _tell_of_variables(machine)
+    _warn_of_variables(machine)
     plan = make_plan(machine, scope, options)
     check_places(machine, scope, plan)
     done = service.install(unit_text(machine, service, plan))
     for line in done:
         tell(line)
     if not done:
-        tell(f"nothing to change: {service.file} is as asked for, and runs")
+        tell(f"nothing to change: {service.file} is up to date, and the service runs")
     if scope == "user":
-        _tell_of_lingering(machine)
+        _warn_of_lingering(machine)
 
 
 @command.command("show", context_settings=RUN_OPTIONS, short_help="Print the unit without writing it.")
@@ -100,7 +100,7 @@ def show(context: click.Context, user: bool | None, options: tuple[str, ...]) ->
     """Print the unit that `install` would write with these options, and write nothing."""
     machine = _machine(context)
     scope: Scope = "user" if user else "system"
-    _tell_of_variables(machine)
+    _warn_of_variables(machine)
     plan = make_plan(machine, scope, options)
     try:
         check_places(machine, scope, plan)
@@ -109,11 +109,11 @@ def show(context: click.Context, user: bool | None, options: tuple[str, ...]) ->
     click.echo(unit_text(machine, service_of(machine, scope), plan), nl=False)
 
 
-@command.command("status", short_help="Print how the service is.")
+@command.command("status", short_help="Print the status of the service.")
 @scope_option
 @click.pass_context
 def status(context: click.Context, user: bool | None) -> None:
-    """Print how the service is; the exit code is systemctl's: 0 it runs, 3 it does not, 4 it is not installed."""
+    """Print the status of the service; exit code as of systemctl: 0 it runs, 3 it does not, 4 it is not installed."""
     machine = _machine(context)
     service = installed_service(machine, user)
     if service is None:
@@ -122,25 +122,25 @@ def status(context: click.Context, user: bool | None) -> None:
     context.exit(service.show_status())
 
 
-@command.command("logs", short_help="Print what the service has told.")
+@command.command("logs", short_help="Print the log of the service.")
 @scope_option
-@click.option("-n", "--lines", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="How many.")
-@click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
+@click.option("-n", "--lines", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="Lines to print.")
+@click.option("-f", "--follow", is_flag=True, help="Print new lines as they come, until Ctrl-C.")
 @click.pass_context
 def logs(context: click.Context, user: bool | None, lines: int, follow: bool) -> None:
-    """Print the last lines that the service has told (journalctl)."""
+    """Print the last lines of the log of the service (journalctl)."""
     machine = _machine(context)
     service = installed_service(machine, user) or service_of(machine, "user" if user else "system")
     context.exit(service.show_log(lines, follow=follow))
 
 
-@command.command("restart", short_help="Start the service over with the settings as they are now.")
+@command.command("restart", short_help="Restart the service with the settings as they are now.")
 @scope_option
 @click.pass_context
 def restart(context: click.Context, user: bool | None) -> None:
-    """Start the service over with the settings as they are now, after they were checked.
+    """Restart the service with the settings as they are now, after checking them.
 
-    The unit is written anew where they, or a new version, need it.
+    The unit is written again where they, or a new version, need it.
     """
     from edge_fer.device.unit import program_line
     from edge_fer.errors import ServiceError
@@ -159,7 +159,7 @@ def restart(context: click.Context, user: bool | None) -> None:
 
 @command.command("uninstall", short_help="Stop the service and remove all of it.")
 @scope_option
-@click.option("--purge", is_flag=True, help="Remove the files that it wrote, too.")
+@click.option("--purge", is_flag=True, help="Also remove the files that it wrote.")
 @click.pass_context
 def uninstall(context: click.Context, user: bool | None, purge: bool) -> None:
     """Stop the service and remove its unit, its drop-ins and its empty folder; settings in /etc/edge-fer stay."""
@@ -174,7 +174,7 @@ def _machine(context: click.Context) -> Machine:
     return context.find_object(Machine) or this_machine()
 
 
-def _tell_of_variables(machine: Machine) -> None:
+def _warn_of_variables(machine: Machine) -> None:
     from edge_fer.config.setting import ENVIRONMENT_PREFIX
 
     names = sorted(name for name in machine.environment if name.startswith(ENVIRONMENT_PREFIX))
@@ -182,7 +182,7 @@ def _tell_of_variables(machine: Machine) -> None:
         tell(f"a service does not see {', '.join(names)} of this shell: give the options, or set them in a file")
 
 
-def _tell_of_lingering(machine: Machine) -> None:
+def _warn_of_lingering(machine: Machine) -> None:
     try:
         name = machine.environment.get("USER") or getpass.getuser()
     except (KeyError, OSError):  # no user of that number has a name

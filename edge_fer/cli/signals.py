@@ -20,7 +20,7 @@ class StopSignals:
         """Nothing was received yet.
 
         Args:
-            detached: no terminal can be closed on us, so SIGHUP is the wish to read the settings anew, as of daemons.
+            detached: no terminal can be closed on us, so SIGHUP is the wish to read the settings again, as of daemons.
         """
         self.stop = threading.Event()
         """Set when the run is to end; another one after `begin_again`."""
@@ -28,11 +28,11 @@ class StopSignals:
         self.running = False
         """Set while someone looks at `stop`."""
         self.again = False
-        """Whether the run is to end only to begin anew."""
+        """Whether the run is to end only to begin again."""
         self._detached = detached
 
     def begin_again(self) -> bool:
-        """Whether the run ended only to begin anew; then nobody has asked to stop since."""
+        """Whether the run ended only to begin again; then nobody has asked to stop since."""
         if not self.again or self.received is not None:
             return False
         self.again = self.running = False
@@ -67,7 +67,7 @@ class StopSignals:
 def stop_signals(*, may_begin_anew: bool = False) -> Iterator[StopSignals]:
     """Handle SIGINT, SIGTERM and SIGHUP inside the block; outside the main thread, where Python forbids it, nothing.
 
-    SIGHUP ends the run like SIGTERM where a terminal was closed, or where the run may not begin anew; where it is
+    SIGHUP ends the run like SIGTERM where a terminal was closed, or where the run may not begin again; where it is
     ignored, as under nohup, that stays so.
     """
     signals = StopSignals(detached=may_begin_anew and not has_terminal())

@@ -1,4 +1,4 @@
-"""Temperature and throttling of the computer, where it tells them: Linux's thermal zones and the Raspberry Pi firmware.
+"""Temperature and throttling, where the computer reports them: Linux's thermal zones and the Raspberry Pi firmware.
 
 The bits of the Raspberry Pi's word are those of its documentation of `vcgencmd get_throttled`.
 """
@@ -46,7 +46,7 @@ def temperature_celsius(folder: Path = THERMAL_FOLDER) -> float | None:
 
 
 def throttled_word(file: Path = FIRMWARE_FILE, command: Callable[[], str | None] | None = None) -> int | None:
-    """The firmware's word on throttling, from the kernel's file or else from `vcgencmd`; None where neither tells."""
+    """The firmware's word on throttling, from the kernel's file or else from `vcgencmd`; None where neither does."""
     text = _text(file)
     if text is None:
         text = (command or _ask_vcgencmd)()

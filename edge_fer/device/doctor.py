@@ -142,7 +142,7 @@ def check_temperature(probes: Probes, _needs: Needs) -> Finding:
     """The processor is cool enough to run at full speed."""
     celsius = probes.temperature()
     if celsius is None:
-        return Finding("skip", "this computer does not tell it")
+        return Finding("skip", "this computer does not report it")
     if celsius >= HOT_CELSIUS:
         return Finding("warn", f"{celsius:.0f} °C", "give it air, a heat sink or a fan: from 80 °C on it slows down")
     return Finding("ok", f"{celsius:.0f} °C")
@@ -152,7 +152,7 @@ def check_throttling(probes: Probes, _needs: Needs) -> Finding:
     """Power supply and heat let the processor run at full speed."""
     word = probes.throttled()
     if word is None:
-        return Finding("skip", "this computer does not tell it")
+        return Finding("skip", "this computer does not report it")
     now, before = throttled_now(word), throttled_before(word)
     fix = "use the power supply made for this board, and cool it"
     if now:
@@ -224,11 +224,11 @@ CHECKS: Mapping[str, Check] = {
 }
 
 FIXES: Mapping[str, str] = {
-    "settings": "mend it and look at `edge-fer config show`; where only root may read a file: sudo edge-fer doctor",
-    "engine": "install edge-fer anew, with its engine; docs/install.md shows how",
-    "models": "install edge-fer anew: pip install --force-reinstall --no-deps edge-fer",
-    "demo faces": "take the bundled model; if this is it, install edge-fer anew",
-    "permissions": "sudo usermod -aG video $USER, then log in anew",
+    "settings": "correct it and look at `edge-fer config show`; where only root may read a file: sudo edge-fer doctor",
+    "engine": "reinstall edge-fer with its engine; docs/install.md shows how",
+    "models": "reinstall edge-fer: pip install --force-reinstall --no-deps edge-fer",
+    "demo faces": "take the bundled model; if this is it, reinstall edge-fer",
+    "permissions": "sudo usermod -aG video $USER, then log in again",
     "camera": "connect it, and look for its name in /dev/v4l/by-id",
     "disk": "look whether the folder exists",
     "service": "sudo edge-fer service install",

@@ -1,4 +1,4 @@
-"""What a service manager is told: ready, alive, how it goes, about to end. systemd's protocol, as in sd_notify(3).
+"""What a service manager is sent: ready, alive, the status, about to end. systemd's protocol, as in sd_notify(3).
 
 A datagram with lines such as `READY=1` goes to the socket that NOTIFY_SOCKET names. No library is needed.
 """
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from edge_fer.types import Observation
 
 STATUS_SECONDS = 5.0
-"""How often, at most, the status is told."""
+"""How often, at most, the status is sent."""
 
 OPENING_SECONDS = 5.0
-"""A camera that has given nothing for so long after the start is waited for, whatever its driver says later."""
+"""A camera that has given nothing for this time after the start is waited for, whatever its driver says later."""
 
 LONGEST_WATCHDOG_SECONDS = 1.0
-"""The watchdog is told at least this often, however long it would wait."""
+"""The watchdog is notified at least this often, however long it would wait."""
 
 
 class Notifier:
@@ -56,13 +56,13 @@ class Notifier:
 
 @dataclass(frozen=True, slots=True)
 class ServiceManager:
-    """Who started this process and wants to know how it fares."""
+    """The program that started this process and watches its state."""
 
     notifier: Notifier
     watchdog_seconds: float | None = None
     """Silence after which it ends this process; None where it does not watch."""
     reloading: Callable[[], bool] = lambda: False
-    """Whether a loop that ends does so only to begin anew with other settings."""
+    """Whether a loop that ends does so only to begin again with other settings."""
 
 
 def service_manager(
@@ -73,7 +73,7 @@ def service_manager(
     Args:
         environment: of this process.
         process: its number, where it is another one's.
-        reloading: whether a loop that ends does so only to begin anew.
+        reloading: whether a loop that ends does so only to begin again.
     """
     address = environment.get("NOTIFY_SOCKET", "")
     # Other kinds of sockets (vsock:) are for virtual machines.
@@ -99,7 +99,7 @@ class ServiceHeartbeat:
         """Listen to the loop.
 
         Args:
-            manager: is told.
+            manager: is notified.
             clock: for how often, and for the rate.
             problem: why the camera is away, in one line; None while it is there or being opened. Must be quick.
         """
@@ -146,7 +146,7 @@ class ServiceHeartbeat:
     def stopping(self) -> None:
         """The loop has ended."""
         if self._reloading():
-            self._notifier.send("RELOADING=1", "STATUS=reading the settings anew")
+            self._notifier.send("RELOADING=1", "STATUS=reading the settings again")
         else:
             self._notifier.send("STOPPING=1", "STATUS=stopping")
 
@@ -163,4 +163,4 @@ class ServiceHeartbeat:
         if self._known_problem is not None or seconds == float("inf"):
             return "working"
         faces = f"{self._faces} face{'' if self._faces == 1 else 's'}"
-        return f"{self._frames / seconds:.1f} frames a second, {faces}"
+        return f"{self._frames / seconds:.1f} frames per second, {faces}"

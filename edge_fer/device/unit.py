@@ -29,7 +29,7 @@ BACKOFF_SYSTEMD = 254
 """The first systemd with RestartSteps."""
 
 HOPELESS_EXIT_CODES = (2, 4, 78)
-"""Wrong options, a bad model file and bad settings do not mend themselves: the service is not started again."""
+"""Wrong options, a bad model file and bad settings do not go away by themselves: the service is not restarted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def _unit_section(system: bool) -> tuple[str, ...]:
     if system:
         modules = "modprobe@videodev.service modprobe@mc.service"
         lines += (
-            "# DeviceAllow below knows no class whose driver is not loaded, and a camera may be plugged in later.",
+            "# DeviceAllow below matches no class whose driver is not loaded, and a camera may be plugged in later.",
             f"Wants={modules}",
             f"After={modules} network.target",
         )
@@ -146,7 +146,7 @@ def _service_section(settings: UnitSettings) -> tuple[str, ...]:
         "ExecReload=/bin/kill -HUP $MAINPID",
         *(f"LoadCredential={credential.name}:{_path(credential.file)}" for credential in settings.credentials),
         "TimeoutStartSec=120",
-        "# The loop waits 0.2 s for a frame and then tells systemd that it lives, camera or not.",
+        "# The loop waits 0.2 s for a frame and then reports to systemd that it is alive, camera or not.",
         "WatchdogSec=30",
         "TimeoutStopSec=10",
         "Restart=on-failure",

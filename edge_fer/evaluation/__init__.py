@@ -1,1 +1,1 @@
-"""Labelled faces and the figures that tell how good a model is; NumPy only."""
+"""Labelled faces and the figures of how good a model is; NumPy only."""

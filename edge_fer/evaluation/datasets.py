@@ -261,7 +261,7 @@ def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {key: np.atleast_1d(arrays[key]) for key in arrays.files}
     except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise SourceError(f"{path}: cannot be read as npz ({error}); save it anew with numpy.savez") from error
+        raise SourceError(f"{path}: cannot be read as npz ({error}); save it again with numpy.savez") from error
 
 
 def _kind(array: NDArray[Any]) -> str:

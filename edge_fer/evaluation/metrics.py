@@ -1,4 +1,4 @@
-"""Figures that tell how good a classifier is; NumPy alone.
+"""Figures of how good a classifier is; NumPy alone.
 
 Probabilities are float [N, classes], rows summing to 1; labels are int [N].
 """

@@ -11,7 +11,7 @@ _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D")
 def multiply_adds(model: Any) -> int:
     """Multiply-adds of one forward pass of a Keras model for one picture: convolutions and dense layers.
 
-    Layers are told by their class names, so that Keras itself is not imported here.
+    Layers are recognised by their class names, so that Keras itself is not imported here.
 
     Raises:
         ValueError: the model's input has no fixed size.

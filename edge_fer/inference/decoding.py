@@ -50,7 +50,7 @@ def check_declared_shape(name: str, manifest: Manifest, input_shape: list[object
     found = tuple(input_shape[1:])
     if len(found) != 3 or any(isinstance(a, int) and a > 0 and a != b for a, b in zip(found, wanted, strict=True)):
         shown = f"{list(found)} a face, its manifest says {list(wanted)}"
-        raise ModelError(f"{name} takes {shown}: mend 'input' in the manifest or convert the model anew")
+        raise ModelError(f"{name} takes {shown}: correct 'input' in the manifest or convert the model again")
     classes = declared_classes(output_shape)
     if classes is not None and classes != len(manifest.labels):
         raise label_mismatch(name, classes, manifest)
@@ -67,7 +67,7 @@ def declared_classes(output_shape: Sequence[object]) -> int | None:
 def label_mismatch(name: str, outputs: int, manifest: Manifest) -> ModelError:
     """The error for a model whose number of outputs is not its number of labels."""
     labels = len(manifest.labels)
-    return ModelError(f"{name} gives {outputs} scores but its manifest names {labels} labels: mend 'labels'")
+    return ModelError(f"{name} gives {outputs} scores but its manifest names {labels} labels: correct 'labels'")
 
 
 def scores_from_outputs(outputs: NDArray[Any], name: str, manifest: Manifest) -> list[Scores]:
@@ -131,7 +131,7 @@ def try_model(run: Callable[[Batch], NDArray[Any]], name: str, manifest: Manifes
     noise = np.random.default_rng(0).normal(size=(3, *grey.shape[1:])).astype(np.float32)
     if _sums_to_one(np.concatenate([np.asarray(run(noise[row : row + 1]), np.float64) for row in range(len(noise))])):
         raise ModelError(
-            f"{name} gives probabilities but its manifest's 'output_kind' is \"logits\": mend that, or package the "
+            f"{name} gives probabilities but its manifest's 'output_kind' is \"logits\": correct that, or package the "
             "model again with `edge-fer convert`"
         )
 

@@ -95,12 +95,12 @@ def read_manifest(model: Path, model_bytes: bytes | None = None) -> Manifest:
         inside = scan_onnx(data, model).metadata.get(METADATA_KEY) if model.suffix == ".onnx" else None
         if inside is None:
             raise ModelError(
-                f"{model} has no manifest ({path.name}): run `edge-fer convert {model}` to package it anew"
+                f"{model} has no manifest ({path.name}): run `edge-fer convert {model}` to package it again"
             )
         text, where = inside, f"{model} ({METADATA_KEY} inside it)"
     manifest = parse_manifest(text, where)
     if manifest.sha256 is None and path.is_file():
-        raise ModelError(f"{where}: key 'sha256' is missing: package the model anew with `edge-fer convert`")
+        raise ModelError(f"{where}: key 'sha256' is missing: package the model again with `edge-fer convert`")
     if manifest.sha256 not in (None, file_sha256(data)):
         raise ModelError(f"{where}: 'sha256' is of another file: {model.name} was changed or is damaged, get it again")
     return manifest
@@ -125,7 +125,7 @@ def parse_manifest(text: str, where: str) -> Manifest:
     fields = parse_object(text, where)
     schema = fields.text("schema")
     if schema != SCHEMA:
-        raise ModelError(f"{where}: 'schema' is {schema!r}, this version reads {SCHEMA!r}: convert the model anew")
+        raise ModelError(f"{where}: 'schema' is {schema!r}, this version reads {SCHEMA!r}: convert the model again")
     calibration, prior = fields.child("calibration"), fields.child("prior")
     manifest = Manifest(
         name=fields.text("name"),

@@ -1,4 +1,4 @@
-"""The bytes of a model file, after what is plainly none was told apart."""
+"""The bytes of a model file, after what is plainly none was refused."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ class Fields:
     def done(self) -> None:
         """Refuse the keys that were not asked for: a misspelt one must not be passed over in silence."""
         if self.values:
-            self._fail(min(self.values), "is not a known key: remove it or mend its spelling")
+            self._fail(min(self.values), "is not a known key: remove it or correct its spelling")
 
 
 def parse_object(text: str, where: str) -> Fields:
@@ -158,7 +158,7 @@ def parse_object(text: str, where: str) -> Fields:
     """
 
     def refuse_constant(name: str) -> NoReturn:
-        raise ModelError(f"{where}: {name} is not a number that JSON knows")
+        raise ModelError(f"{where}: {name} is not a number in JSON")
 
     def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
@@ -171,7 +171,7 @@ def parse_object(text: str, where: str) -> Fields:
         value = json.loads(text, parse_constant=refuse_constant, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
         reason = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else "nested too deep"
-        raise ModelError(f"{where} is not valid JSON ({reason}): convert the model anew") from None
+        raise ModelError(f"{where} is not valid JSON ({reason}): convert the model again") from None
     if not isinstance(value, dict):
         raise ModelError(f"{where} must hold a JSON object")
     return Fields(value, where)

@@ -78,8 +78,8 @@ class TensorValues:
             if spec.standardise or len(np.unique(self.stored((pixels - mean) / std))) < _FEWEST_LEVELS:
                 raise ModelError(
                     f"{model} takes pixels as {np.dtype(self.dtype).name} without quantisation parameters, and its "
-                    "manifest scales them to a few levels: mend 'mean' and 'std' of 'input' (0 and 1 for 0..255), or "
-                    "convert the model again"
+                    "manifest scales them to a few levels: correct 'mean' and 'std' of 'input' (0 and 1 for 0..255), "
+                    "or convert the model again"
                 )
 
 

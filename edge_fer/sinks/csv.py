@@ -1,4 +1,4 @@
-"""One CSV row a face, for spreadsheets and data frames."""
+"""One CSV row per face, for spreadsheets and data frames."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LONGEST_ROW_BYTES = 65_536
 
 
 class CsvSink:
-    """Writes a heading and one row a face; a frame without a face has no row unless `empty_rows` is set."""
+    """Writes a heading and one row per face; a frame without a face has no row unless `empty_rows` is set."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class CsvSink:
             positions: end rows with the position; False goes on with a file that an earlier version began.
 
         Raises:
-            SinkFinished: whoever read the stream has closed it.
+            SinkFinished: the reader of the stream has closed it.
             SinkError: it could not be written.
         """
         self._stream = stream
@@ -66,7 +66,7 @@ class CsvSink:
         """Write the rows of one observation.
 
         Raises:
-            SinkFinished: whoever read the stream has closed it.
+            SinkFinished: the reader of the stream has closed it.
             SinkError: they could not be written, for example to a full disk.
         """
         start = (str(observation.seq), rfc3339(observation.wall_time), observation.source)

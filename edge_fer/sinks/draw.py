@@ -23,7 +23,7 @@ BGR_BY_EMOTION: dict[str, Colour] = {
     "surprise": (40, 140, 255),
     "neutral": (200, 200, 200),
 }
-"""Colours that stay apart for people who do not tell red from green: they differ in lightness too."""
+"""Colours that stay apart for people who cannot distinguish red from green: they differ in lightness too."""
 
 OTHER_BGR: Colour = (220, 220, 120)
 """For labels that are none of the seven."""
@@ -43,7 +43,7 @@ def annotate(
         observation: what was seen in this picture.
         top: how many of the best emotions to write at each face, at least 1.
         enlarged: how many times the picture is larger than the one that the boxes are for.
-        fps: frames a second to write in the corner; None for none.
+        fps: frames per second to write in the corner; None for none.
     """
     canvas: Image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else image.copy()  # type: ignore[assignment]
     size = min(canvas.shape[:2]) / REFERENCE_PX

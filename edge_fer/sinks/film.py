@@ -66,7 +66,7 @@ class FilmWriter:
         Args:
             path: of the file, whose suffix decides on the container.
             size: width and height in pixels, both even.
-            fps: about how many frames a second will come.
+            fps: about how many frames per second will come.
             sound: the film whose sound is copied; None for none.
             threads: of the encoder.
 

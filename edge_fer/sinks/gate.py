@@ -30,7 +30,7 @@ HEADERS: dict[str, str] = {
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # With no-referrer browsers would send forms with `Origin: null`, which cannot be told from a foreign page.
+    # With no-referrer browsers would send forms with `Origin: null`, which cannot be distinguished from a foreign page.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -212,7 +212,7 @@ def is_proxy(address: str | None, proxies: Sequence[Network]) -> bool:
 
 
 def client_of(peer: str | None, headers: Headers, proxies: Sequence[Network]) -> str:
-    """Whom a request is counted as: who connected, or whom a proxy that is believed names.
+    """The client that a request is counted for: the one that connected, or the one that a trusted proxy names.
 
     Each proxy adds the address that it saw at the end of `X-Forwarded-For`; what stands before the last one that is no
     proxy of ours may be made up by a client.
@@ -244,7 +244,7 @@ class Place:
 
     client: str
     yields: Callable[[], bool] = field(repr=False, default=lambda: False)
-    """Whether it gives way to who comes, because its client has not done its part yet."""
+    """Whether it gives way to a new client, because its client has not done its part yet."""
     rate: Callable[[], float] = field(repr=False, default=lambda: 0.0)
     """Of those that give way, the one with the least goes first; of equals the oldest."""
     end: Callable[[], None] = field(repr=False, default=lambda: None)
@@ -252,7 +252,7 @@ class Place:
 
 
 class Shares:
-    """Places that clients share: none takes more than its share, and whoever dawdles gives way to who comes.
+    """Places that clients share: none takes more than its share, and a slow one gives way to a new one.
 
     Used in one event loop only.
     """
@@ -277,7 +277,7 @@ class Shares:
         """Take a place; hold it until `leave`.
 
         Args:
-            place: who wants it, and how it gives way.
+            place: the client that asks for it, and how it gives way.
             whole: True for those that speak for many clients, such as a proxy: all places are its share.
 
         Raises:

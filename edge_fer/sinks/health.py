@@ -1,4 +1,4 @@
-"""How a run fares, as plain data made on request: for the page, MQTT and metrics, which all tell the same numbers.
+"""The health of a run, as plain data made on request: for the page, MQTT and metrics, which all show the same numbers.
 
 `HealthMonitor.note` counts each frame in the loop's own thread, a few additions, so that nothing is lost when a sink
 is slow. `HealthMonitor.snapshot` may be called from any thread and changes nothing.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edge_fer.types import Observation, SourceInfo, Timings
 
 SILENT_SECONDS = 5.0
-"""A source that does not tell its own state counts as down when it has given nothing for so long."""
+"""A source that does not report its own state counts as down when it has given nothing for this time."""
 
 STAGES = ("detect", "classify", "total")
 """Stages of one frame, as in the JSON lines."""
@@ -80,11 +80,11 @@ class CameraHealth:
     since_seconds: float
     """For how long it has been up or down."""
     reopened: int = 0
-    """How often it was lost and opened anew."""
+    """How often it was lost and reopened."""
     problem: str | None = None
-    """Why it is down, in one line; None while it is up or where nobody knows."""
+    """Why it is down, in one line; None while it is up or where that is unknown."""
     tried: bool = True
-    """False until it has given a frame or failed to: until then nobody knows whether it is up."""
+    """False until it has given a frame or failed to: until then it is unknown whether it is up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ class Health:
 
 
 class HealthMonitor:
-    """Counts what the loop does and tells it as `Health`."""
+    """Counts what the loop does and gives it as `Health`."""
 
     def __init__(
         self,
@@ -184,7 +184,7 @@ class HealthMonitor:
             clock: for rates and ages.
             engine: name of the engine.
             model: name of the model.
-            camera: asks a source that knows its own state; None judges by the frames that come.
+            camera: asks a source that reports its own state; None judges by the frames that come.
             board: asks the computer for its temperature; called for each snapshot, so it must be quick.
         """
         self._info, self._clock = info, clock
@@ -204,7 +204,7 @@ class HealthMonitor:
         self._buckets = [[0] * (len(BUCKET_SECONDS) + 1) for _ in STAGES]
 
     def watch(self, sinks: Sequence[SinkCounts]) -> None:
-        """Tell the counts of these sinks from now on."""
+        """Include the counts of these sinks from now on."""
         self._sinks = tuple(sinks)
 
     def note(self, observation: Observation) -> None:

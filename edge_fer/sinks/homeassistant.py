@@ -1,7 +1,7 @@
 """What Home Assistant needs to show a camera as a device without being configured: one retained message.
 
 Form: MQTT device discovery, Home Assistant 2024.11 and later, with its short names (`dev`, `o`, `cmps`, `p`). A
-template that gives `None` makes an entity unknown there: the state has null for what nobody knows while the camera is
+template that gives `None` makes an entity unknown there: the state has null for what is unknown while the camera is
 down.
 """
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NO_FACE = "none"
-"""The emotion that is told while no face is in sight."""
+"""The emotion that is published while no face is in sight."""
 
 BIRTH = "online"
 """What Home Assistant publishes on `<discovery prefix>/status` when it has started."""
@@ -32,7 +32,7 @@ class Device:
     labels: Sequence[str]
     """Emotions that the model knows."""
     has_temperature: bool
-    """Whether the state tells the processor's temperature."""
+    """Whether the state holds the processor's temperature."""
     page: str | None = None
     """Address of the page in the browser; None where there is none that others can open."""
     events: Sequence[str] = ()
@@ -45,7 +45,7 @@ def discovery_topic(prefix: str, device: Device) -> str:
 
 
 def birth_topic(prefix: str) -> str:
-    """Where Home Assistant tells that it has started."""
+    """Topic on which Home Assistant announces that it has started."""
     return f"{prefix}/status"
 
 

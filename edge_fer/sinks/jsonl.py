@@ -1,4 +1,4 @@
-"""One JSON line a frame, schema `edge-fer/1`."""
+"""One JSON line per frame, schema `edge-fer/1`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edge_fer.types import Observation
 
 RETRY_SECONDS = 0.005
-"""Pause before trying anew to write to a full pipe that may not wait."""
+"""Pause before trying again to write to a full pipe that may not wait."""
 
 
 class ByteStream(Protocol):
@@ -37,7 +37,7 @@ class JsonLinesSink:
         """Write one line.
 
         Raises:
-            SinkFinished: whoever read the stream has closed it.
+            SinkFinished: the reader of the stream has closed it.
             SinkError: it could not be written, for example to a full disk.
         """
         write_line(self._stream, json_line(observation))
@@ -68,7 +68,7 @@ def write_line(stream: ByteStream, line: str) -> None:
     """Write a line and its end as UTF-8, and flush.
 
     Raises:
-        SinkFinished: whoever read the stream has closed it.
+        SinkFinished: the reader of the stream has closed it.
         SinkError: it could not be written.
     """
     # A path may hold bytes that are no text; they must not stop the line.

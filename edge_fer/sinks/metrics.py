@@ -44,7 +44,7 @@ class HealthCollector(Collector):
         self._health = health
 
     def collect(self) -> Iterator[Metric]:
-        """All metrics as they are now; what this computer does not tell is left out."""
+        """All metrics as they are now; what this computer does not report is left out."""
         health = self._health()
         yield from _identity(health)
         yield from _camera(health)
@@ -65,7 +65,7 @@ def _camera(health: Health) -> Iterator[Metric]:
         "edge_fer_camera", "Where the frames come from.", value={"camera": for_metric_label(camera.name)}
     )
     yield GaugeMetricFamily("edge_fer_camera_up", "1 while frames come, 0 while none do.", value=float(camera.up))
-    yield CounterMetricFamily("edge_fer_camera_reopened", "Times it was lost and opened anew.", value=camera.reopened)
+    yield CounterMetricFamily("edge_fer_camera_reopened", "Times it was lost and reopened.", value=camera.reopened)
     yield CounterMetricFamily("edge_fer_frames", "Frames looked at.", value=health.frames)
     dropped = CounterMetricFamily(
         "edge_fer_frames_dropped",

@@ -1,4 +1,4 @@
-"""What a camera sees, told to an MQTT broker: when it changes, at most so often, and never a picture.
+"""What a camera sees, published to an MQTT broker: when it changes, at a limited rate, and never a picture.
 
 Topics, below the prefix and the device's id: `availability` (retained: `online`, `stopped` after a run that ended in
 order, `offline` from the broker when the device is gone), `state` and `event` (JSON, not retained: old news is no
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from edge_fer.types import Observation
 
 HEARTBEAT_SECONDS = 30.0
-"""A state that does not change is told again this often, so that the receiver knows that it still holds."""
+"""A state that does not change is published again this often, so that the receiver can rely on it."""
 EXPIRE_HEARTBEATS = 3
 """A receiver may forget a state after so many heartbeats without one."""
 SCORE_STEP = 0.05
@@ -66,10 +66,10 @@ class Mood:
     """The faces of a frame in short."""
 
     emotion: str | None = NO_FACE
-    """None while nobody knows."""
+    """None while unknown."""
     score: float | None = None
     faces: int | None = 0
-    """None while nobody knows."""
+    """None while unknown."""
 
     def differs(self, other: Mood) -> bool:
         """Whether the change is worth a message."""
@@ -163,7 +163,7 @@ class MqttSink:
         self._turn()
 
     def close(self) -> None:
-        """Tell that the run has ended, and disconnect; may be called more than once."""
+        """Publish that the run has ended, and disconnect; may be called more than once."""
         self._link.publish(self.topics.availability, "stopped", retain=True)
         self._link.close()
 
@@ -198,7 +198,7 @@ class MqttSink:
             self._born = False
             self._announce()
             self._next_at = self._heartbeat_at = float("-inf")
-        # Before the camera was tried nobody knows anything that could be told.
+        # Before the camera was tried there is nothing to publish.
         if now < self._next_at or not self._tried:
             return
         mood = self._mood if self._up else UNKNOWN
@@ -250,13 +250,13 @@ class MqttTopics:
     event: str
     availability: str
     birth: str | None
-    """Where Home Assistant tells that it has started; None without discovery."""
+    """Topic on which Home Assistant announces that it has started; None without discovery."""
 
 
 def state_record(mood: Mood, health: Health, wall_time: float) -> dict[str, Any]:
     """The state as plain data.
 
-    `score` is null without a face, `temperature` where the computer tells none, and all that is seen while the camera
+    `score` is null without a face, `temperature` where the computer reports none, and all that is seen while the camera
     is down.
     """
     celsius = health.board.temperature_celsius

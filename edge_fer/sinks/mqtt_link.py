@@ -1,6 +1,6 @@
 """The connection to a broker: paho-mqtt with a network thread of its own, which connects again by itself.
 
-Nothing is kept for a broker that is away: the one who publishes tells everything anew after each connection. So memory
+Nothing is kept for a broker that is away: the publisher sends everything again after each connection. So memory
 stays as it is however long that takes, and nobody gets old news.
 """
 
@@ -67,7 +67,7 @@ class MqttLink:
         except ImportError:
             raise MissingExtra("--mqtt", "mqtt") from None
         self.connections = 0
-        """How many connections were made so far: each time it grows, everything must be told anew."""
+        """How many connections were made so far: each time it grows, everything must be published again."""
         self.sent = 0
         """Messages that count and that the broker's computer was given."""
         self.lost = 0
@@ -159,7 +159,7 @@ class MqttLink:
         if self._listen is not None:
             client.subscribe(self._listen)
         self._settle(lost=True)
-        # Counted first: nothing is told to a new connection before it is known to be one.
+        # Counted first: nothing is published to a new connection before it is known to be one.
         self.connections += 1
         self._connected = True
         if self._away_since is not None:
@@ -186,7 +186,7 @@ class MqttLink:
         self._heard(message.payload[:100].decode(errors="replace"))
 
     def _away(self, message: str) -> None:
-        """Log the beginning of an outage; what else goes wrong until its end is for those who debug."""
+        """Log the beginning of an outage; what else goes wrong until its end is logged as a detail."""
         first = self._away_since is None
         if first:
             self._away_since = self._monotonic()

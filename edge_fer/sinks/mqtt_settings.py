@@ -26,8 +26,8 @@ PASSWORD_OPTION = "--mqtt-password-file"
 CREDENTIAL = "mqtt-password"
 """Name of the credential that a systemd unit loads with `LoadCredential=mqtt-password:/path`."""
 MACHINE_FILES = (Path("/etc/machine-id"), Path("/proc/device-tree/serial-number"))
-"""What tells one computer from another: the system's id, and the board's own number, because a copied memory card
-brings the same id along."""
+"""What distinguishes computers: the system's id, and the board's own number, because a copied memory card brings the
+same id along."""
 MOST_USER_BYTES = 1000
 IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -129,8 +129,8 @@ def read_password(file: Path | None, environment: Mapping[str, str]) -> str | No
 def device_id(camera: str, machine_files: Sequence[Path] = MACHINE_FILES, host: str | None = None) -> str:
     """A name for this camera on this computer that stays and that no other has, such as `edge-fer-1f3a90c25b7e4d68`.
 
-    It is a keyed hash of what tells this computer from others, which systemd asks to keep from the network, and the
-    camera's name; where nothing tells it, as in some containers, of the host's name instead.
+    It is a keyed hash of what distinguishes this computer, which systemd asks to keep from the network, and the
+    camera's name; where nothing does, as in some containers, of the host's name instead.
     """
     known = [text for text in map(_text, machine_files) if text]
     key = " ".join(known) or f"host {host or socket.gethostname()}"

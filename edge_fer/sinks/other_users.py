@@ -32,7 +32,7 @@ class Account(Protocol):
 
 
 def other_users(accounts: Iterable[Account] | None = None, own: int | None = None) -> list[str]:
-    """Names of the people with an account who are not this process's user, and not root, who may do all anyway.
+    """Names of the people with an account other than this process's user and root, who may do all of this anyway.
 
     Args:
         accounts: where they are looked for; None for this computer's.

@@ -21,7 +21,7 @@ class Outages:
         self._failed_at: float | None = None
 
     def failed(self, message: str) -> None:
-        """Note a failure: the first of an outage is a warning; the others are for those who debug."""
+        """Note a failure: the first of an outage is a warning; the others are logged as details."""
         self._log.log(logging.WARNING if self._failed_at is None else logging.DEBUG, "%s", message)
         self._failed_at = self._monotonic()
 
@@ -41,7 +41,7 @@ class Seldom:
         self._logged_at = float("-inf")
 
     def failed(self, message: str) -> None:
-        """Note a fault: an error in the log, or where one was there a short while ago for those who debug."""
+        """Note a fault: an error in the log, or where one was there a short while ago as a detail."""
         now = self._monotonic()
         due = now - self._logged_at >= self._pause_seconds
         self._logged_at = now if due else self._logged_at

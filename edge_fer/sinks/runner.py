@@ -25,7 +25,7 @@ IDLE_SECONDS = 0.05
 """How often a sink that has nothing to write is given a turn; a window answers its keys within this time."""
 
 NEWEST_SECONDS = 0.02
-"""How often a sink that tells a state looks for a newer one."""
+"""How often a sink that publishes a state looks for a newer one."""
 
 BACKOFF_SECONDS = (0.5, 30.0)
 """First and longest pause after a failed write where items may be dropped; it doubles in between."""
@@ -39,7 +39,7 @@ class Filling(Enum):
     DROP_OLDEST = "drop_oldest"
     """The oldest item goes and is counted: cameras, where the newest matters."""
     NEWEST = "newest"
-    """The item that waits is replaced, and that is no loss: sinks that tell a state and not each frame."""
+    """The item that waits is replaced, and that is no loss: sinks that publish a state and not each frame."""
 
 
 class Connection(Protocol):

@@ -1,4 +1,4 @@
-"""The one line on a terminal that tells how a run goes: what is seen, how fast, and how far a file is done."""
+"""The one line on a terminal that shows the progress of a run: what is seen, how fast, and how far a file is done."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LIVE_SECONDS = 1.0
 PROGRESS_SECONDS = 0.2
-"""How often the line is written anew: once a second for cameras, oftener where a bar moves."""
+"""How often the line is redrawn: once per second for cameras, more often where a bar moves."""
 
 
 class StatusLine:
@@ -69,8 +69,8 @@ def status_text(
 
     Args:
         observation: the newest.
-        rate: frames a second; None where it is not known yet.
-        frame_count: frames that will come; None where nobody knows.
+        rate: frames per second; None where it is not known yet.
+        frame_count: frames that will come; None where unknown.
         top: emotions a face.
         skipped: frames that were replaced by newer ones before they were looked at.
     """

@@ -1,4 +1,4 @@
-"""What was seen in a run, counted as it goes and told at the end."""
+"""What was seen in a run, counted as it goes and reported at the end."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Tally:
         rate = f", {self.frames / seconds:.1f} FPS" if seconds > 0 else ""
         seen = ", ".join(f"{emotion} {count}" for emotion, count in self.emotions.most_common()) or "none"
         detect, classify, total = (ms / self.frames for ms in (self.detect_ms, self.classify_ms, self.total_ms))
-        a_face = f" ({self.classify_ms / self.faces:.2f} ms a face)" if self.faces else ""
+        a_face = f" ({self.classify_ms / self.faces:.2f} ms per face)" if self.faces else ""
         lines = [
             f"{_count(self.frames, 'frame')} in {seconds:.1f} s{rate}; {_count(self.faces, 'face')}",
             f"emotions: {seen}",

@@ -30,7 +30,7 @@ CODEC_BY_SUFFIX = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v
 """Codecs that the OpenCV wheel can write without further libraries."""
 
 PICTURES_FPS = 2.0
-"""Frames a second for sources that have no rate of their own, such as a folder of pictures."""
+"""Frames per second for sources that have no rate of their own, such as a folder of pictures."""
 
 LEAST_FREE_BYTES = 8_000_000
 """With less room on the disk a video is finished while its index still fits."""
@@ -254,7 +254,7 @@ def holds_frames(path: Path, frames: int, *, even: bool = True) -> bool:
 
 
 def free(folder: Path) -> int:
-    """Bytes that are left in a folder for who is no administrator; a sane number where nobody knows."""
+    """Bytes that are left in a folder for users who are no administrators; a large number where that is unknown."""
     try:
         return shutil.disk_usage(folder).free
     except OSError:

@@ -65,7 +65,7 @@ def test_each_check_is_a_line_and_each_fix_too() -> None:
     out = doctor(replace(WELL, damaged_models=lambda: ["small.onnx was changed"]), code=1)
 
     assert "fail  models       small.onnx was changed\n" in out
-    assert "-> install edge-fer anew" in out
+    assert "-> reinstall edge-fer" in out
     assert out.endswith("1 of 16 checks failed\n")
 
 

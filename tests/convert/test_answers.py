@@ -89,7 +89,7 @@ def test_whole_pixels_and_a_scale_that_does_not_fit_them(converters: None, tmp_p
     wrong = read_manifest(file.path)
     wrong = type(wrong)(**{**{name: getattr(wrong, name) for name in wrong.__slots__}, "input": SPEC})
     write_manifest(file.path, wrong)
-    with pytest.raises(ModelError, match="mend 'mean' and 'std'"):
+    with pytest.raises(ModelError, match="correct 'mean' and 'std'"):
         open_classifier(file.path)
 
 

@@ -102,7 +102,7 @@ def test_int8_that_is_slower_is_told(converted: Converted) -> None:
     for own, of_float, told in ((2.0, 1.0, True), (1.0, 1.0, False), (1.05, 1.0, False), (1.0, None, False)):
         file = replace(int8, milliseconds_per_face=own, float_milliseconds_per_face=of_float)
         assert (slowness(file) is not None) == told
-    assert "(2.00 ms a face against 1.00)" in str(
+    assert "(2.00 ms per face against 1.00)" in str(
         slowness(replace(int8, milliseconds_per_face=2.0, float_milliseconds_per_face=1.0))
     )
 

@@ -183,7 +183,7 @@ def test_a_model_that_takes_10_s_a_call_loses_frames_and_no_count(seconds: float
 
     class Camera(EndlessSource):
         def read(self, timeout_seconds: float) -> Frame:
-            # At 30 frames a second, 300 came and went while the model was at work.
+            # At 30 frames per second, 300 came and went while the model was at work.
             return Frame(picture(), next(numbers), clock.now, 0.0, "fake")
 
     camera = Camera(picture())

@@ -185,7 +185,7 @@ def test_labels_and_shapes_that_are_not_the_manifest_s(model: Path, capfd: pytes
     write_manifest(model, replace(sound, labels=("sad", "happy", "neutral")))
     assert "7 scores but its manifest names 3 labels" in refusal(model, capfd)
     write_manifest(model, replace(sound, input=replace(sound.input, height=64)))
-    assert "mend 'input'" in refusal(model, capfd)
+    assert "correct 'input'" in refusal(model, capfd)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])

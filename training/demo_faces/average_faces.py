@@ -9,7 +9,7 @@ are refused; the best of the rest is kept.
     python -m demo_faces.average_faces --data DIR --out FILE [--model MODEL]
 
 `DIR` holds `training.png`, a sheet of grey 48x48 faces in 100 columns (FER-2013, Goodfellow et al., arXiv 1307.0414),
-and `training.csv` with one row a face: label number, row number, and the ten FER+ votes (Barsoum et al.,
+and `training.csv` with one row per face: label number, row number, and the ten FER+ votes (Barsoum et al.,
 arXiv 1608.01041) neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown, not a face.
 """
 

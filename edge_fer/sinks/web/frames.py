@@ -36,7 +36,7 @@ class PictureFeed:
             encode: makes a picture of a frame; called in the feed's thread.
             publish: takes each picture; called in the feed's thread.
             clock: for the rate.
-            fps: pictures a second at most.
+            fps: pictures per second at most.
         """
         self._encode, self._publish, self._clock = encode, publish, clock
         self._outages = Outages(log, clock.monotonic)
@@ -59,7 +59,7 @@ class PictureFeed:
                 self._changed.notify()
 
     def viewers_changed(self, viewers: int) -> None:
-        """Tell how many look; the first to come gets the newest frame, however old it is."""
+        """Set how many look; the first to come gets the newest frame, however old it is."""
         with self._changed:
             self._fresh = self._newest is not None and (self._fresh or viewers > self._viewers)
             self._viewers = viewers

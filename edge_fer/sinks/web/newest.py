@@ -1,4 +1,4 @@
-"""One value that many tasks wait for; whoever is slow finds the newest, never a queue."""
+"""One value that many tasks wait for; a slow one finds the newest, never a queue."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Newest(Generic[Value]):
         self._wake()
 
     def forget(self) -> None:
-        """Drop the value, so that whoever comes later waits for a new one."""
+        """Drop the value, so that a later task waits for a new one."""
         self._value = None
 
     def end(self) -> None:

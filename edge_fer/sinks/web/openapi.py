@@ -78,7 +78,7 @@ def description(limits: WebLimits, cookie_name: str | None = None) -> dict[str, 
 def _later() -> dict[str, Any]:
     return {
         "Retry-After": {
-            "description": "Seconds after which to try again; where it is missing, nobody knows",
+            "description": "Seconds after which to try again; where it is missing, that is unknown",
             "schema": {"type": "integer", "minimum": 1},
         }
     }
@@ -203,7 +203,7 @@ def _schemas() -> dict[str, Any]:
     return {
         "Scores": {
             "type": "object",
-            "description": "The probability of each emotion that the model knows",
+            "description": "The probability of each emotion of the model",
             "additionalProperties": share,
         },
         "Milliseconds": _object("detect", "classify", "total", detect=number, classify=number, total=number),

@@ -47,7 +47,7 @@ EVERY_ADDRESS = ("0.0.0.0", "::")
 
 
 class PageSink:
-    """Takes the newest frame and hands it to whoever looks; the loop never waits for it."""
+    """Takes the newest frame and hands it to all who look; the loop never waits for it."""
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class PageSink:
 
     def _viewers_changed(self, viewers: int) -> None:
         if viewers == 0:
-            # Whoever comes next is to see what is there then.
+            # The next client is to see what is there then.
             self._pictures.forget()
         self._feed.viewers_changed(viewers)
 

@@ -143,7 +143,7 @@ async def login(request: Request, parts: Parts) -> Response:
         page = (STATIC / "login.html").read_bytes().replace(b"<!-- refusal -->", REFUSED)
         return Response(page, 401, media_type="text/html; charset=utf-8")
     response = RedirectResponse("/", 303)
-    # Behind a proxy only the browser knows whether it speaks HTTPS; it tells so with the form's origin.
+    # Behind a proxy only the browser can see whether it speaks HTTPS; it shows that by the form's origin.
     secure = request.headers.get("origin", "").startswith("https://")
     name = HOST_PREFIX + sessions.cookie_name if secure else sessions.cookie_name
     for old in sessions.found_in(request.headers.getlist("cookie")):

@@ -44,7 +44,7 @@ class Sessions:
 
         Args:
             token: they end with it.
-            port: of the page: browsers send cookies to every port of a host, so that the name tells services apart.
+            port: of the page: browsers send cookies to every port of a host, so that the name distinguishes services.
             wall_time: seconds since 1970.
             path: where they are kept; None keeps them in memory.
         """

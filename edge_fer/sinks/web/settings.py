@@ -45,9 +45,9 @@ class WebLimits:
     header_seconds: float = 10.0
     """Time in which a request's headers must have arrived."""
     stalled_seconds: float = 10.0
-    """A client that takes nothing for so long is cut off."""
+    """A client that takes nothing for this time is cut off."""
     picture_fps: float = 20.0
-    """Live pictures a second at most."""
+    """Live pictures per second at most."""
     picture_px: int = 960
     """Longer side of the live picture at most; larger frames are shrunk."""
     state_seconds: float = 0.2

@@ -1,4 +1,4 @@
-"""What the page tells in numbers: the newest observation, the health of the run, and the last minutes."""
+"""What the page shows in numbers: the newest observation, the health of the run, and the last minutes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class RunState:
         """All of it as plain data.
 
         Args:
-            timeline: False tells the last full second only, under `latest`, as for events.
+            timeline: False gives the last full second only, under `latest`, as for events.
         """
         health = dict(self._health())
         with self._lock:

@@ -74,7 +74,7 @@ class EndlessResponse(Response):
 
     async def _send_all(self, send: Send, admitted: Callable[[], bool]) -> None:
         async for part in self._parts:
-            # Whoever signs out sees nothing more, in other windows neither.
+            # After signing out nothing more is shown, in other windows neither.
             if not admitted():
                 break
             async with asyncio.timeout(self._stalled_seconds):

@@ -138,7 +138,7 @@ def test_the_status_tells_rate_and_faces_and_at_once_when_the_camera_goes(rig):
     rig.beat()
     for _ in range(100):
         rig.heartbeat.note(observation(scored_face(Box(4, 4, 24, 24))))
-    assert rig.beat(STATUS_SECONDS) == ["WATCHDOG=1", "STATUS=20.0 frames a second, 1 face"]
+    assert rig.beat(STATUS_SECONDS) == ["WATCHDOG=1", "STATUS=20.0 frames per second, 1 face"]
     rig.problem = "camera 7 gives no more frames"
     assert rig.beat(0.2) == ["STATUS=waiting: camera 7 gives no more frames"]
     rig.problem = None
@@ -160,7 +160,7 @@ def test_an_end_that_is_none_is_told_as_such(manager):
     again = ServiceManager(Notifier(manager.address), None, lambda: True)
     heartbeat = ServiceHeartbeat(again, FakeClock(), lambda: None)
     heartbeat.stopping()
-    assert manager.heard() == ["RELOADING=1", "STATUS=reading the settings anew"]
+    assert manager.heard() == ["RELOADING=1", "STATUS=reading the settings again"]
     heartbeat.close()
 
 

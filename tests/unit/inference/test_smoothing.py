@@ -78,7 +78,7 @@ STEADY_LOGITS = np.array([0.0, -2.0, 0.0, 1.0, 1.0, -1.0, 1.0])
 
 
 def changes_of_label(disturbances: Iterable[NDArray[np.float64]]) -> tuple[int, int]:
-    """How often the label of one steady face changes as it is read and as it is shown, at 30 frames a second."""
+    """How often the label of one steady face changes as it is read and as it is shown, at 30 frames per second."""
     smoother, raw_changes, shown_changes = ScoreSmoother(0.3), 0, 0
     shown = raw_before = ""
     for frame, disturbance in enumerate(disturbances):

@@ -20,7 +20,7 @@ def test_a_tally_counts_frames_faces_emotions_and_times() -> None:
     assert tally.lines(0.5) == [
         "2 frames in 0.5 s, 4.0 FPS; 3 faces",
         "emotions: happy 2, sad 1",
-        "a frame took 10.5 ms: finding faces 10.0 ms, reading them 0.50 ms (0.33 ms a face)",
+        "a frame took 10.5 ms: finding faces 10.0 ms, reading them 0.50 ms (0.33 ms per face)",
     ]
 
 
