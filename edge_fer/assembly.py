@@ -179,7 +179,7 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         sinks = _sinks(settings, source.info, classifier, filling, clock, streams)
         publish = None
         if settings.mqtt is not None:
-            # The last of all: from here on a broker knows of the run.
+            # The last of all: from here on a broker shows the run.
             names = () if events is None else events.published
             linked = _linked_page(settings, page)
             mqtt = open_mqtt(settings.mqtt, classifier.labels, monitor.snapshot, clock, linked, names)
