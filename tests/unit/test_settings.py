@@ -68,7 +68,9 @@ def test_a_command_takes_from_files_only_what_files_can_give() -> None:
 def test_what_a_service_needs_is_declared_with_the_setting() -> None:
     settings = settings_of(RUN)
     assert {one.name for one in settings if one.network} == {"mqtt", "metrics", "serve", "sink"}
-    assert {one.name for one in settings if one.secret} == {one.name for one in settings if "password" in one.name}
+    assert {one.name for one in settings if one.secret} == {
+        one.name for one in settings if one.name.endswith(("_password_file", "_secret_file"))
+    }
     assert all(one.use is not None for one in settings if one.kind == "path")
 
 
