@@ -9,7 +9,7 @@ import pytest
 from edge_fer.cli.main import exit_code
 from edge_fer.cli.run import command as run_command
 from edge_fer.config.edit import write_user_config
-from edge_fer.settings import keys
+from edge_fer.settings import RUN, keys, settings_of
 from tests.conftest import REPOSITORY
 from tests.programs import run_edge_fer, run_python, without_screen
 
@@ -51,10 +51,10 @@ def run(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[st
 
 def test_every_option_of_run_is_a_key_under_its_own_name() -> None:
     options = [one.opts[0] for one in run_command.params if one.param_type_name == "option"]
-    assert [setting.option for setting in keys() if setting.option] == [
-        option for option in options if option not in ("--headless", "--config", "--on", "--do", "--events")
-    ]
-    assert all(setting.option in ("", "--" + setting.name.replace("_", "-")) for setting in keys())
+    declared = [setting for setting in settings_of(RUN) if setting.option]
+    assert [*(setting.option for setting in declared), "--config"] == options
+    assert all(setting.option == "--" + setting.name.replace("_", "-") for setting in declared)
+    assert set(keys()) == {setting for setting in settings_of(RUN) if setting.in_files}
 
 
 def test_every_key_says_what_it_does() -> None:
