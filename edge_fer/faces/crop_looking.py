@@ -20,6 +20,8 @@ from edge_fer.picture import Picture
 from edge_fer.types import Landmarks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edge_fer.faces.geometry import Cut
     from edge_fer.protocols import FaceDetector
     from edge_fer.types import Face, Image
@@ -27,12 +29,34 @@ if TYPE_CHECKING:
 CROP_SIDE, FACE_SIDE = 96, 48
 """Side in pixels of the crop, a multiple of 32 as YuNet works on, and of the expected face in it."""
 
+LEAST_SCORE = 0.5
+"""Score from which a look counts a finding."""
+
 SURE_SCORE = 0.75
 """Score from which a finding counts as much as three raw hits of a cascade."""
 
 STRONG_SCORE = 0.86
 """Score that a face keeps up and a pattern that resembles one does not: webcams, a dim clip and a portrait reached 0.87
 to 0.95 where the crop was turned right."""
+
+EXAMINED_AT = ((48, 96), (64, 128))
+"""Sides in pixels of the face and of the crop in an examination; each crop is also looked at mirrored."""
+
+SPREAD_WEIGHT = 4.0
+"""How much landmarks that jump from crop to crop take from the mean score of an examination, for each side of spread.
+The spread is 0.02 to 0.04 sides on clear faces and up to 0.07 on soft ones; on a headlamp that reached a score of 0.8
+in all crops it was 0.11."""
+
+EXAMINED_SCORE = 0.45
+"""Result of an examination that makes a finding a face. Of training faces of FER-2013, 24 to 200 pixels wide and laid
+into scenes, it kept 94 % of those that a search found, and of 60 findings on 198 pictures without a person (textures,
+lamps, coins, text, drawn wheels and clocks) none."""
+
+LEAST_EXAMINED = 3
+"""Crops of an examination in which the face must be found at all."""
+
+EXAMINED_OFF = 0.4
+"""How far from the middle of a crop, in sides, a face may be found."""
 
 LARGEST_RATIO = 1.6
 """Findings larger or smaller than expected by more are of something else."""
@@ -78,9 +102,72 @@ class CropLooker:
         for face in self._detector.detect(Picture(pixels)):
             if not 1 / LARGEST_RATIO < max(face.box.width, face.box.height) / face_side < LARGEST_RATIO:
                 continue
+            if face.detection_score is not None and face.detection_score < LEAST_SCORE:
+                continue
             sightings.append(_sighting(face, manner.cascade, degrees, cut, side / 2))
         sightings.sort(key=lambda seen: (seen.place.distance(expected), seen.place.x, seen.place.y))
         return sightings
+
+    def examine(self, picture: Picture, place: Place, degrees: float = 0.0) -> float:
+        """How surely a place holds a face, from several crops: faces look alike at two scales and mirrored.
+
+        Returns:
+            The mean score of the crops, less `SPREAD_WEIGHT` times the spread of the landmarks between them in sides;
+            from `EXAMINED_SCORE` on it is a face. -1.0 where too few crops show one.
+
+        Args:
+            picture: the frame.
+            place: where, and how large.
+            degrees: how far the head is turned clockwise.
+        """
+        scores, marks = list[float](), list[tuple[tuple[float, float], ...]]()
+        for face_side, side in EXAMINED_AT:
+            wide = math.ceil(side * math.sqrt(2)) if abs(degrees) >= UPRIGHT_DEGREES else side
+            cut = cut_bgr(picture, place, wide, face_side)
+            if cut is None:
+                continue
+            pixels = turned_back(cut.pixels, degrees, side) if wide > side else cut.pixels
+            for mirrored in (False, True):
+                face = self._at_the_middle(pixels[:, ::-1] if mirrored else pixels, face_side)
+                if face is None:
+                    continue
+                # A detector that gives no score is taken at its word.
+                scores.append(SURE_SCORE if face.detection_score is None else face.detection_score)
+                if face.landmarks is not None:
+                    marks.append(_in_sides(face.landmarks, side, face_side, mirrored))
+        if len(scores) < LEAST_EXAMINED:
+            return -1.0
+        return sum(scores) / (2 * len(EXAMINED_AT)) - SPREAD_WEIGHT * _spread(marks)
+
+    def _at_the_middle(self, pixels: Image, face_side: int) -> Face | None:
+        middle = Place(pixels.shape[1] / 2, pixels.shape[0] / 2, face_side)
+        found = [
+            face
+            for face in self._detector.detect(Picture(pixels))
+            if 1 / LARGEST_RATIO < max(face.box.width, face.box.height) / face_side < LARGEST_RATIO
+            and Place.of(face.box).distance(middle) < EXAMINED_OFF
+        ]
+        return max(found, key=lambda face: face.detection_score or 0.0, default=None)
+
+
+def _in_sides(landmarks: Landmarks, side: int, face_side: int, mirrored: bool) -> tuple[tuple[float, float], ...]:
+    """Landmarks about the middle of a crop, as if it had not been mirrored."""
+    points = [((x - side / 2) / face_side, (y - side / 2) / face_side) for x, y in landmarks.points]
+    if mirrored:
+        right_eye, left_eye, nose, right_mouth, left_mouth = [(-x, y) for x, y in points]
+        points = [left_eye, right_eye, nose, left_mouth, right_mouth]
+    return tuple(points)
+
+
+def _spread(marks: Sequence[tuple[tuple[float, float], ...]]) -> float:
+    """Root of the mean square distance of landmarks from their means; 0 where there are none."""
+    if not marks:
+        return 0.0
+    squares = 0.0
+    for points in zip(*marks, strict=True):
+        middle_x, middle_y = (sum(at) / len(points) for at in zip(*points, strict=True))
+        squares += sum((x - middle_x) ** 2 + (y - middle_y) ** 2 for x, y in points)
+    return math.sqrt(squares / (len(marks) * len(marks[0])))
 
 
 def turned_back(pixels: Image, degrees: float, side: int) -> Image:

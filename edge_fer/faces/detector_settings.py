@@ -19,6 +19,15 @@ pictures with one face in the middle, about half as wide as they are."""
 _BALANCED = PRESETS["balanced"]
 _RANGES = ranges(FollowingOptions, "min_face_px", "max_faces", "detect_width", "scale_factor")
 
+MEASURED_SHARE = 0.8
+"""A face counts as large enough from this share of the least side on, within half a pixel: detectors measure faces by
+up to a fifth too small, and one that has the least side is to be found."""
+
+
+def is_large_enough(side: float, min_face_px: int) -> bool:
+    """Whether a measured side in pixels may be that of a face which has the least side."""
+    return side + 0.5 >= MEASURED_SHARE * min_face_px
+
 
 @dataclass(frozen=True, slots=True)
 class DetectorSettings:

@@ -11,7 +11,7 @@ import cv2
 
 from edge_fer.config.setting import Setting, check_ranges
 from edge_fer.errors import ConfigError
-from edge_fer.faces.schedule import SearchPlan
+from edge_fer.faces.schedule import SearchPlan, StepReach
 from edge_fer.settings import FollowingOptions, ranges
 from edge_fer.types import Box, Face
 
@@ -141,7 +141,7 @@ class HaarFaceDetector:
 
     def plan(self, width: int, height: int) -> SearchPlan:
         """The steps of a search in pictures of this size: some sizes each, in finer pictures, and turned ones."""
-        return _counted(self._steps(width))
+        return _counted(self._steps(width), self._window, width, height)
 
     def detect_step(self, picture: Picture, step: int) -> list[Face]:
         """As `detect`, for one step of the plan alone.
@@ -214,9 +214,19 @@ def search_steps(finest: int) -> tuple[Step, ...]:
     return (*steps, *(Step(coarse, degrees=degrees) for degrees in TURNS))
 
 
-def _counted(steps: Sequence[Step]) -> SearchPlan:
+def _counted(steps: Sequence[Step], window: int, width: int, height: int) -> SearchPlan:
     turned = frozenset(number for number, step in enumerate(steps) if step.degrees)
-    return SearchPlan(len(PARTS), tuple(range(len(PARTS), len(steps))), turned)
+    others = tuple(range(len(PARTS), len(steps)))
+    reaches = tuple(_reach(step, window, width, height) for step in steps)
+    return SearchPlan(len(PARTS), others, turned, reaches=reaches)
+
+
+def _reach(step: Step, window: int, width: int, height: int) -> StepReach:
+    """Which faces a step finds in all likelihood."""
+    if step.degrees:
+        return StepReach()
+    least = window * max(1.0, width / step.width)
+    return StepReach(Box(0, 0, width, height), least * step.from_windows, least * step.to_windows)
 
 
 def bundled_cascade(name: str = CASCADE_NAME) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -97,6 +97,14 @@ class Looker(Protocol):
 
     def look(self, picture: Picture, expected: Place, manner: Manner = ..., *, reach: float = ...) -> list[Sighting]:
         """Faces near an expected place, nearest first; `reach` is how far to look beyond it, in sides."""
+
+
+@runtime_checkable
+class Examiner(Protocol):
+    """A `Looker` that can say how surely a place holds a face."""
+
+    def examine(self, picture: Picture, place: Place, degrees: float = 0.0) -> float:
+        """How surely a place holds a face that is turned clockwise by so much; see `EXAMINED_SCORE`."""
 
 
 class FaceLooker:

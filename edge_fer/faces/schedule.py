@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 from edge_fer.faces.motion import MotionGate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edge_fer.faces.geometry import Place
     from edge_fer.faces.tracking_settings import TrackingSettings
-    from edge_fer.types import Image
+    from edge_fer.types import Box, Image
 
 LOST_SEARCH_SECONDS = 1.0
 """How long after a loss the whole frame is searched more often."""
@@ -18,11 +21,38 @@ LOST_SEARCH_SECONDS = 1.0
 SLOW_SECONDS = 0.9
 """Where the last search is longer ago, all coarse steps are done in one frame: frames come slowly, or nothing moves."""
 
-OWED_FRAMES = 2
+OWED_FRAMES = 1
 """Searches follow each other so closely where more people are in sight than ever before."""
 
-LONGEST_SECONDS = 0.5
-"""While faces are followed a search is due after this long, however slowly the frames come."""
+LONGEST_SECONDS, USUAL_FPS = 0.5, 30.0
+"""While faces are followed a search is due after this long, however slowly the frames come; or after `detect_every`
+frames of a usual camera, where that is longer."""
+
+
+SWEPT_SECONDS = 1.0
+"""For so long after all steps were done, more people in sight do not ask for all of them again."""
+
+SEVERAL = 2
+"""Where the first search finds so many faces, there are likely to be more, and all steps are done at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepReach:
+    """Which upright faces a step of a search finds in all likelihood; as it stands, none."""
+
+    part: Box | None = None
+    """Part of the picture that is searched; None where nothing can be said."""
+    least_px: float = 0.0
+    most_px: float = math.inf
+    """Sides in pixels of the picture."""
+
+    def covers(self, place: Place) -> bool:
+        """Whether not to find a face there speaks against it."""
+        if self.part is None or not self.least_px <= place.side <= self.most_px:
+            return False
+        part, half = self.part, place.side / 2
+        across = part.x <= place.x - half and place.x + half <= part.x + part.width
+        return across and part.y <= place.y - half and place.y + half <= part.y + part.height
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +70,19 @@ class SearchPlan:
 
     with_first: tuple[int, ...] | None = None
     """Those of the others that the first frame is searched with; None for all."""
+    reaches: tuple[StepReach, ...] | None = None
+    """For each step, what it finds in all likelihood; None where all find every face."""
 
     @property
     def all(self) -> tuple[int, ...]:
         """Each step once."""
         return (*range(self.coarse), *dict.fromkeys(self.others))
+
+    def chances(self, steps: Iterable[int], place: Place) -> int:
+        """How many of the steps should have found a face there."""
+        if self.reaches is None:
+            return len(list(steps))
+        return sum(self.reaches[step].covers(place) for step in steps)
 
     @property
     def first(self) -> tuple[int, ...]:
@@ -66,10 +104,11 @@ class SearchSchedule:
     def restart(self) -> None:
         """Forget what was searched: the picture is another one."""
         self._searched_frame: int | None = None
-        self._searched_at = -math.inf
+        self._searched_at = self._swept_at = -math.inf
         self._searches = self._spread_searches = self._other = self._part = 0
-        self._most_visible = self._owed = 0
-        self._owed_to_several = False
+        self._most_visible = 0
+        self._owed: list[int] = []
+        self._owed_to_several = self._is_first = False
 
     @property
     def is_spread(self) -> bool:
@@ -90,7 +129,9 @@ class SearchSchedule:
             self._moved_at = at
             if self._owed and waited >= OWED_FRAMES:
                 return True
-            return waited >= settings.detect_every or at - self._searched_at >= LONGEST_SECONDS
+            return waited >= settings.detect_every or at - self._searched_at >= max(
+                LONGEST_SECONDS, settings.detect_every / USUAL_FPS
+            )
         if self._owed:
             return True
         moved = self._gate.moved(image)
@@ -118,22 +159,25 @@ class SearchSchedule:
         """
         first = self._searched_frame is None
         slow = at - self._searched_at >= SLOW_SECONDS
-        self._searched_frame, self._searched_at = frame, at
+        self._searched_frame, self._searched_at, self._is_first = frame, at, first
         if first:
-            # What the first frame's steps do not find is looked for in the next frames.
-            self._owed = len(plan.all) - len(plan.first)
+            # What the first frame's steps do not find is looked for at once or in the next frames.
+            self._owed = [step for step in plan.all if step not in plan.first]
             return plan.first
-        if visible > self._most_visible and visible > 1:
+        if at - self._swept_at < SWEPT_SECONDS:
+            self._most_visible = max(visible, self._most_visible)
+        if visible > self._most_visible and visible >= SEVERAL:
             # Where there are several people there are likely to be more, small ones too.
-            self._owed, self._owed_to_several = len(plan.others), True
+            self._owe(plan)
+            self._owed_to_several = True
         self._most_visible = max(visible, self._most_visible)
         if visible and not just_lost:
             if not self._owed_to_several and visible == 1:
-                self._owed = 0
+                self._owed = []
             return tuple(range(plan.coarse)) if slow else (self._spread(plan),)
         if just_lost and not visible:
             # It may have turned or gone away: the next frames are searched in every way.
-            self._owed = len(plan.others)
+            self._owe(plan)
         # Begun for faces that are out of sight now.
         self._part = 0
         self._searches += 1
@@ -149,12 +193,33 @@ class SearchSchedule:
         if self._part == 0:
             self._spread_searches += 1
         step = self._part
-        with_other = bool(plan.others) and (self._spread_searches % plan.coarse_per_other == 0 or self._owed > 0)
+        with_other = bool(plan.others) and (self._spread_searches % plan.coarse_per_other == 0 or bool(self._owed))
         self._part = (step + 1) % (plan.coarse + with_other)
         return step if step < plan.coarse else self._next_other(plan)
 
+    def rest(self, found: int) -> tuple[int, ...]:
+        """The steps that are still to be done in the frame that was just searched, the first one of a scene.
+
+        A crowd is searched in every way at once, and so is a scene in which nobody was found; one face alone is not.
+
+        Args:
+            found: how many faces are seen in it by now, and places where there may be one.
+        """
+        if not self._is_first or 0 < found < SEVERAL:
+            return ()
+        rest, self._owed, self._is_first, self._swept_at = tuple(self._owed), [], False, self._searched_at
+        return rest
+
+    def _owe(self, plan: SearchPlan) -> None:
+        """All other steps are due, each once, in the order in which they come by turns."""
+        self._owed = list(dict.fromkeys((*plan.others[self._other :], *plan.others)))
+
     def _next_other(self, plan: SearchPlan) -> int:
-        self._owed = max(0, self._owed - 1)
+        if self._owed:
+            step = self._owed.pop(0)
+            if not self._owed:
+                self._swept_at = self._searched_at
+            return step
         step = plan.others[self._other % len(plan.others)]
         self._other = (self._other + 1) % len(plan.others)
         return step

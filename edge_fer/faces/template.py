@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 TEMPLATE_SIDE = 24
 """Side in pixels of a face's template."""
 
+ROUNDED_PX = 2
+"""Pixels by which a cut may miss that side where the frame's edge does not cut it far."""
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
@@ -29,7 +32,12 @@ class Template:
 def remember(picture: Picture, place: Place) -> Template | None:
     """The face's template; None where the frame's edge cuts it too far."""
     pixels = cut_grey(picture, place, 0.0, TEMPLATE_SIDE).pixels
-    return Template(pixels) if pixels.shape == (TEMPLATE_SIDE, TEMPLATE_SIDE) else None
+    if any(abs(length - TEMPLATE_SIDE) > ROUNDED_PX for length in pixels.shape):
+        return None
+    if pixels.shape != (TEMPLATE_SIDE, TEMPLATE_SIDE):
+        # A small face is cut at whole pixels of the frame, each of which is more than one of the template.
+        pixels = cv2.resize(pixels, (TEMPLATE_SIDE, TEMPLATE_SIDE), interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
+    return Template(pixels)
 
 
 def match(picture: Picture, expected: Place, template: Template, reach: float = 0.25) -> tuple[Place, float]:

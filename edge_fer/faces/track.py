@@ -85,7 +85,7 @@ class Track:
     trials: int = 0
     """Frames in which it may still be confirmed."""
     unproved_steps: int = 0
-    """Steps of searches since it was last proved."""
+    """Steps of searches since it was last proved that should have found it."""
 
     @property
     def landmarks(self) -> Landmarks | None:

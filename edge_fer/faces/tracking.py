@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from edge_fer.faces.association import associate, associate_returned
 from edge_fer.faces.confirm import Denied, confirmed
+from edge_fer.faces.detector_settings import is_large_enough
 from edge_fer.faces.geometry import Place, same_face
 from edge_fer.faces.observe import SURE_AGREEING, observe
 from edge_fer.faces.roll import RollEstimator
@@ -162,16 +163,30 @@ class FaceTracker:
         visible = sum(track.visible for track in self._tracks)
         just_lost = any(not track.visible and track.silent_looks <= 1 for track in self._tracks)
         steps = self._schedule.take(plan, self._frame, at, visible, just_lost)
+        self._do(picture, at, plan, steps)
+        doubtful = sum(place_at == at for _, _, place_at in self._denied.places)
+        rest = self._schedule.rest(sum(track.visible_at_all for track in self._tracks) + doubtful)
+        if rest:
+            self._do(picture, at, plan, rest)
+
+    def _do(self, picture: Picture, at: float, plan: SearchPlan, steps: Sequence[int]) -> None:
+        """Do steps of the search and take in what they find."""
         upright, turned = list[Face](), list[Face]()
         for step in steps:
             (turned if step in plan.turned else upright).extend(self._detector.detect_step(picture, step))
-        new = prove(picture, self._tracks, upright, turned, len(steps), self._looker, self._denied, at)
+        if len(steps) > 1 and any(face.landmarks is not None for face in upright):
+            # Of several scales the one that shows a face best comes first: what a look denies is denied for all.
+            upright.sort(key=lambda face: -(face.detection_score or 0.0))
+        for track in self._tracks:
+            track.unproved_steps += plan.chances(steps, track.place)
+        new = prove(picture, self._tracks, upright, turned, self._looker, self._denied, at)
         returned = associate_returned(
             picture, [track for track in self._tracks if not track.visible], [one.seen.place for one in new]
         )
         for index, one in enumerate(new):
-            track = returned.get(index)
-            if track is not None:
+            lost = returned.get(index)
+            if lost is not None:
+                track = lost
                 track.restart(one.seen.place, at)
             elif len(self._tracks) < self._settings.max_faces:
                 track = new_track(self._next_id, one.seen, at, self._frame)
@@ -212,7 +227,6 @@ def prove(
     tracks: Sequence[Track],
     upright: Sequence[Face],
     turned: Sequence[Face],
-    steps: int,
     looker: Looker,
     denied: Denied,
     at: float,
@@ -224,14 +238,11 @@ def prove(
         tracks: known faces.
         upright: what upright steps of the search found.
         turned: what steps that look for tilted heads found.
-        steps: how many steps were done.
         looker: confirms.
         denied: what was looked at in vain.
         at: time of the frame in seconds.
     """
-    taken = [track.place for track in tracks if track.visible]
-    for track in tracks:
-        track.unproved_steps += steps
+    taken = [track.place for track in tracks if track.visible_at_all]
     new: list[_New] = []
     for index, face in enumerate((*upright, *turned)):
         place, score = Place.of(face.box), face.detection_score or 0.0
@@ -279,7 +290,12 @@ def shown(tracks: Iterable[Track], picture: Picture, min_face_px: int) -> list[F
     faces = []
     for track in tracks:
         place = track.place
-        if not (track.visible and 0 <= place.x < width and 0 <= place.y < height and place.side >= 0.8 * min_face_px):
+        if not (
+            track.visible
+            and 0 <= place.x < width
+            and 0 <= place.y < height
+            and is_large_enough(place.side, min_face_px)
+        ):
             continue
         box = place.box().clipped(width, height)
         if min(box.width, box.height) >= 1:

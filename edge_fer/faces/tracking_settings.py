@@ -28,7 +28,7 @@ class PresetValues:
 
 
 PRESETS: Mapping[Preset, PresetValues] = {
-    "fast": PresetValues(20, 5, 6, 2, 4, 1.25, 48),
+    "fast": PresetValues(30, 5, 8, 2, 4, 1.25, 48),
     "balanced": PresetValues(12, 3, 4, 3, 3, 1.2, 24),
     "thorough": PresetValues(5, 2, 2, 20, 1, 1.1, 16),
 }

@@ -10,23 +10,25 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
 
 from edge_fer.errors import ConfigError, ModelError
-from edge_fer.faces.detector_settings import DetectorSettings
-from edge_fer.faces.schedule import SearchPlan
+from edge_fer.faces.detector_settings import DetectorSettings, is_large_enough
+from edge_fer.faces.schedule import SearchPlan, StepReach
 from edge_fer.types import Box, Face, Landmarks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from edge_fer.picture import Picture
     from edge_fer.types import Image
+
+_T = TypeVar("_T")
 
 MIN_SCORE = 0.6
 """Score from which a finding counts by itself. Faces in clips of a webcam reach 0.81 to 0.94 at an input of 160 pixels
@@ -35,9 +37,6 @@ and a dim face at night 0.63; 200 frames without a person reached 0.3."""
 CANDIDATE_SCORE = 0.3
 """Score from which a finding is worth a look: the dim face turned by 20 degrees has 0.34 to 0.84, and on a crop that is
 turned back 0.8."""
-
-CROP_SCORE = 0.5
-"""The same in crops, where the face has a good size."""
 
 SAME_OVERLAP = 0.3
 """Intersection over union from which two findings are one face."""
@@ -56,10 +55,9 @@ training split, laid upright into scenes. The middle is the median. The crops of
 the median, with a spread of 16 %; too large a cut costs more than too small a one, and faces are read best at 0.97 to
 1.02."""
 
-PICTURE_FACE_PX, MOST_ENLARGED, LARGEST_PICTURE = 48, 2.0, 1920
+PICTURE_FACE_PX, MOST_ENLARGED, LARGEST_PICTURE = 64, 3.0, 1920
 """In single pictures: the side that the smallest face wanted has in the finest input, how much a picture is enlarged at
-most for it, and the longer side of the input at most. Of training faces of FER-2013 laid into scenes, those of 32
-pixels were found in 9 of 10 cases when they were enlarged twice, and in half of the cases as they were."""
+most for it, and the longer side of the input at most."""
 
 MEAN_OVERLAP = 0.5
 """Intersection over union from which findings of several scales are the same face at about the same size."""
@@ -68,11 +66,16 @@ COARSEST = 160
 """Longer side in pixels of the smallest input, for pictures no longer than 16:9."""
 
 LEAST_INPUT_PX = 24
-"""Side that the smallest face wanted shall have in the finest input. Of 12 faces of 24 to 64 pixels, cut out tightly
-and laid into a scene, all but one reached 0.68 in the picture's own size, and at half of it 6 reached 0.5."""
+"""Side that the smallest face wanted shall have in the finest input of the usual search: faces with a head around them
+are found from 10 to 16 pixels of the input on."""
 
-LARGEST_INPUT = {"video": 1280, "pictures": 1600, "crops": 96}
-"""Longer side in pixels that the finest input may have."""
+DEEP_INPUT_PX, DEEP_OVERLAP = 64, 96
+"""The same in the deep steps, for crowds and for scenes in which nobody is found, and how far their parts overlap.
+Of faces of 24 to 200 pixels, cut out tightly and laid into scenes, 8 of 100 were found at 24 pixels of the input, 50
+at 32, 77 at 48, 87 at 64 and 95 at 96, whatever their size in the scene."""
+
+LARGEST_INPUT, LARGEST_DEEP_INPUT = 1280, 1920
+"""Longer side in pixels that the finest input of the usual and of the deep steps may have."""
 
 LEAST_SIDE = 64
 """Side in pixels that inputs are made up to with black, as OpenCV does up to multiples of 32. Where only 32 are left at
@@ -87,6 +90,9 @@ TURNED_SIDE = 288
 
 TURNS = (-40.0, 40.0)
 """Turns of the steps that look for tilted heads: upright steps find those that are tilted by less than 30 degrees."""
+
+SURELY_FOUND_PX = (48, 250)
+"""Least and largest side in the input of faces that are found in all likelihood: not to find one speaks against it."""
 
 TILE_SIDE, TILE_OVERLAP = 352, 48
 """Finer inputs than 320 pixels are searched in parts of at most this side, so that no frame takes long; the parts
@@ -104,6 +110,8 @@ class Step:
     height: int
     degrees: float = 0.0
     """Heads turned clockwise by so much stand upright in the input: the part is turned back, corners and all."""
+    deep: bool = False
+    """Finer than the usual search: for crowds, and where nobody is found."""
 
 
 class YuNetDetector:
@@ -123,12 +131,17 @@ class YuNetDetector:
         """
         self._settings = settings or DetectorSettings()
         self._weights, self._name = np.frombuffer(weights, np.uint8), name
-        self._networks: dict[tuple[int, int], cv2.FaceDetectorYN] = {}
+        self._often: tuple[int, int] | None = None
+        """Size of the first input that is not large: of the coarsest scale, or of crops."""
+        self._for_often: cv2.FaceDetectorYN | None = None
+        self._for_others: cv2.FaceDetectorYN | None = None
+        self._size_of_others = (0, 0)
         self._steps: dict[tuple[int, int], tuple[Step, ...]] = {}
         if not has_face_detector_yn():
             raise ConfigError("this OpenCV has no FaceDetectorYN: pip install -U opencv-python-headless")
         # A file of another network is found out here and not in the first frame.
-        self._run(np.zeros((32, 32, 3), np.uint8))
+        self._for_often = self._checked(lambda: self._created((LEAST_SIDE, LEAST_SIDE)))
+        self._checked(lambda: self._for_often.detect(np.zeros((LEAST_SIDE, LEAST_SIDE, 3), np.uint8)))  # type: ignore[union-attr]
 
     def detect(self, picture: Picture) -> list[Face]:
         """Return the faces of a picture, found at all scales that its size and the least face ask for.
@@ -136,8 +149,9 @@ class YuNetDetector:
         Largest first, then from the top down and from left to right; boxes are square, from the brows to the chin, in
         pixels of the picture and inside it. `detection_score` is the network's, 0.6 to 1.0.
         """
-        found = [face for step in self._planned(picture) for face in self._search(picture, step)]
-        least = {"crops": CROP_SCORE, "pictures": PICTURE_SCORE}.get(self._settings.use, MIN_SCORE)
+        steps = [step for step in self._planned(picture) if not step.deep]
+        found = [face for step in steps for face in self._search(picture, step)]
+        least = {"crops": CANDIDATE_SCORE, "pictures": PICTURE_SCORE}.get(self._settings.use, MIN_SCORE)
         found = [face for face in found if (face.detection_score or 0.0) >= least]
         return self._chosen(
             averaged(found, picture.width, picture.height) if self._settings.use == "pictures" else found
@@ -151,12 +165,21 @@ class YuNetDetector:
         """The steps of a search in pictures of this size: the whole at the coarsest scale, finer ones, turned ones."""
         steps = self._plan(width, height)
         turned = [number for number, step in enumerate(steps) if step.degrees]
-        fine = [number for number in range(2, len(steps)) if number not in turned]
-        second = [1] if 1 not in turned else []
+        deep = [number for number, step in enumerate(steps) if step.deep]
+        fine = [number for number in range(2, len(steps)) if number not in turned and number not in deep]
+        second = [1] if 1 not in turned and 1 not in deep else []
         # The second scale finds most of what the coarsest misses, and comes more often.
         mixed = [number for pair in zip_longest(fine, turned) for number in pair if number is not None]
-        others = (*mixed[:3], *second, *mixed[3:], *second)
-        return SearchPlan(1, others, frozenset(turned), coarse_per_other=3, with_first=tuple(second))
+        usual = (*mixed[:3], *second, *mixed[3:], *second)
+        others = tuple(number for one in deep for number in (*usual, one)) or usual
+        return SearchPlan(
+            1,
+            others,
+            frozenset(turned),
+            coarse_per_other=4,
+            with_first=tuple(second),
+            reaches=tuple(map(_reach, steps)),
+        )
 
     def detect_step(self, picture: Picture, step: int) -> list[Face]:
         """As `candidates`, for one step of the plan alone."""
@@ -171,8 +194,8 @@ class YuNetDetector:
             made = picture_plan if self._settings.use == "pictures" else search_plan
             plan = made(width, height, self._settings)
             if len(self._steps) >= 8:
-                # Folders hold pictures of any size; the networks of sizes gone by would pile up.
-                self._steps, self._networks = {}, {}
+                # Folders hold pictures of any size; the plans of sizes gone by would pile up.
+                self._steps = {}
             self._steps[width, height] = plan
         return plan
 
@@ -191,7 +214,7 @@ class YuNetDetector:
         for row in self._run(pixels).tolist():
             area = max(0.0, row[2]) * max(0.0, row[3]) * abs(back[0, 0] * back[1, 1] - back[0, 1] * back[1, 0])
             side = SIDE_OF_BOX * math.sqrt(area)
-            if not all(map(math.isfinite, row)) or side < self._settings.min_face_px:
+            if not all(map(math.isfinite, row)) or not is_large_enough(side, self._settings.min_face_px):
                 continue
             xs, ys = [row[0] + row[2] / 2, *row[4:14:2]], [row[1] + row[3] * MIDDLE_OF_BOX, *row[5:14:2]]
             (middle, *points) = (back @ np.array([xs, ys, [1.0] * 6])).T.tolist()
@@ -209,22 +232,42 @@ class YuNetDetector:
         if any(lacking):
             pixels = cv2.copyMakeBorder(pixels, 0, lacking[0], 0, lacking[1], cv2.BORDER_CONSTANT)  # type: ignore[assignment]
         height, width = pixels.shape[:2]
-        network = self._networks.get((width, height))
+        rows = self._checked(lambda: self._network((width, height)).detect(np.ascontiguousarray(pixels))[1])
+        return np.empty((0, 15), np.float32) if rows is None else np.asarray(rows, np.float32)
+
+    def _network(self, size: tuple[int, int]) -> cv2.FaceDetectorYN:
+        """The network with an input of this size.
+
+        To create one takes as long as two or three small searches, and to change its size about half of one: the size
+        that comes most often has its own, all others share one, and large ones are not kept.
+        """
+        if size[0] * size[1] > KEPT_INPUT_PX:
+            return self._created(size)
+        if self._often is None and self._for_often is not None:
+            self._often = size
+            self._for_often.setInputSize(size)
+        if size == self._often and self._for_often is not None:
+            return self._for_often
+        if self._for_others is None:
+            self._for_others, self._size_of_others = self._created(size), size
+        elif size != self._size_of_others:
+            self._for_others.setInputSize(size)
+            self._size_of_others = size
+        return self._for_others
+
+    def _created(self, size: tuple[int, int]) -> cv2.FaceDetectorYN:
+        no_settings = np.empty(0, np.uint8)
+        return cv2.FaceDetectorYN.create("onnx", self._weights, no_settings, size, CANDIDATE_SCORE, SAME_OVERLAP, 1000)
+
+    def _checked(self, call: Callable[[], _T]) -> _T:
+        """What OpenCV gives, with its refusals as those of the file."""
         try:
-            if network is None:
-                # Changing the size of a small one plans it again, which takes as long as many a search.
-                network = cv2.FaceDetectorYN.create(
-                    "onnx", self._weights, np.empty(0, np.uint8), (width, height), CANDIDATE_SCORE, SAME_OVERLAP, 1000
-                )
-                if width * height <= KEPT_INPUT_PX:
-                    self._networks[width, height] = network
-            rows = network.detect(np.ascontiguousarray(pixels))[1]
+            return call()
         except (cv2.error, SystemError) as error:
             raise ModelError(
                 f"{self._name} is no YuNet that OpenCV can run: {_reason(error)}; give "
                 "face_detection_yunet_2023mar.onnx, or take --detector haar"
             ) from error
-        return np.empty((0, 15), np.float32) if rows is None else np.asarray(rows, np.float32)
 
     def _chosen(self, found: Iterable[Face]) -> list[Face]:
         faces = without_doubles(found)
@@ -245,25 +288,36 @@ def search_plan(width: int, height: int, settings: DetectorSettings) -> tuple[St
     longer, shorter = max(width, height), min(width, height)
     # Long pictures, such as of two cameras side by side, would be shrunk too far.
     coarsest = COARSEST * max(1.0, math.sqrt(longer / shorter / (16 / 9)))
-    finest = longer * min(1.0, LEAST_INPUT_PX / settings.min_face_px)
-    if settings.detect_width is not None:
-        finest = longer * min(1.0, settings.detect_width / width)
-    finest = min(finest, LARGEST_INPUT[settings.use] * coarsest / COARSEST)
+    wanted = None if settings.detect_width is None else longer * settings.detect_width / width
+    finest = min(longer, wanted or longer * LEAST_INPUT_PX / settings.min_face_px, LARGEST_INPUT * coarsest / COARSEST)
     steps: list[Step] = []
     side = coarsest
     while True:
         scale = min(1.0, side / longer)
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        whole = settings.use == "pictures" or not steps or side <= 2 * coarsest
-        parts = [Box(0, 0, width, height)] if whole else _tiles(width, height, scale)
-        for part in parts:
-            inner = size if whole else (max(1, round(part.width * scale)), max(1, round(part.height * scale)))
-            steps.append(Step(part, *inner))
+        whole = not steps or side <= 2 * coarsest
+        parts = [Box(0, 0, width, height)] if whole else _tiles(width, height, scale, TILE_OVERLAP)
+        steps += [_scaled(part, scale) for part in parts]
         if scale >= 1.0 or side >= 0.75 * finest:
             break
         side *= 2
+    deepest = min(MOST_ENLARGED * longer, longer * DEEP_INPUT_PX / settings.min_face_px, LARGEST_DEEP_INPUT)
+    if wanted is None and deepest > 1.25 * min(side, longer):
+        parts = _tiles(width, height, deepest / longer, DEEP_OVERLAP)
+        steps += [replace(_scaled(part, deepest / longer), deep=True) for part in parts]
     turned = min(TURNED_SIDE, max(1, longer))
     return (*steps, *(Step(Box(0, 0, width, height), turned, turned, degrees) for degrees in TURNS))
+
+
+def _scaled(part: Box, scale: float) -> Step:
+    return Step(part, max(1, round(part.width * scale)), max(1, round(part.height * scale)))
+
+
+def _reach(step: Step) -> StepReach:
+    """Which faces a step finds in all likelihood."""
+    if step.degrees:
+        return StepReach()  # heads that are tilted the other way, and upright ones, are not for it
+    scale = step.width / step.part.width
+    return StepReach(step.part, SURELY_FOUND_PX[0] / scale, SURELY_FOUND_PX[1] / scale)
 
 
 def without_doubles(found: Iterable[Face]) -> list[Face]:
@@ -309,17 +363,17 @@ def _same(one: Box, other: Box) -> bool:
     return inside and small.area < large.area / 2
 
 
-def _tiles(width: int, height: int, scale: float) -> list[Box]:
-    """Overlapping parts of a picture that have at most `TILE_SIDE` pixels at this scale."""
+def _tiles(width: int, height: int, scale: float, overlap: int) -> list[Box]:
+    """Parts of a picture that have at most `TILE_SIDE` pixels at this scale and overlap by so many."""
     boxes = []
-    for top, bottom in _stretches(height, scale):
-        for left, right in _stretches(width, scale):
+    for top, bottom in _stretches(height, scale, overlap):
+        for left, right in _stretches(width, scale, overlap):
             boxes.append(Box(left, top, right - left, bottom - top))
     return boxes
 
 
-def _stretches(length: int, scale: float) -> Sequence[tuple[int, int]]:
-    most, shared = TILE_SIDE / scale, TILE_OVERLAP / scale
+def _stretches(length: int, scale: float, overlap: int) -> Sequence[tuple[int, int]]:
+    most, shared = TILE_SIDE / scale, overlap / scale
     if length <= most:
         return [(0, length)]
     count = math.ceil((length - shared) / (most - shared))
@@ -361,8 +415,15 @@ def _turned(image: Image, step: Step) -> tuple[Image, NDArray[np.float64]]:
 
 
 def _resized(pixels: Image, width: int, height: int) -> Image:
-    how = cv2.INTER_AREA if width < pixels.shape[1] else cv2.INTER_LINEAR
-    return cv2.resize(pixels, (width, height), interpolation=how)  # type: ignore[return-value]
+    if width >= pixels.shape[1]:
+        return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+    # OpenCV halves in a fraction of the time that other means take: a quarter of the size is had in a third of it.
+    while not (pixels.shape[0] % 2 or pixels.shape[1] % 2) and pixels.shape[1] >= 2 * width:
+        halves = (pixels.shape[1] // 2, pixels.shape[0] // 2)
+        pixels = cv2.resize(pixels, halves, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    if pixels.shape[1] == width and pixels.shape[0] == height:
+        return pixels
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
 def picture_plan(width: int, height: int, settings: DetectorSettings) -> tuple[Step, ...]:

@@ -69,7 +69,7 @@ def test_show_tells_values_and_origins(
     entries = shown(capsys)
     assert entries["camera"] == {"value": "rtsp://***@cam/live", "from": str(path)}
     assert entries["fps"] == {"value": 15.0, "from": "EDGE_FER_FPS"}
-    assert entries["detect_every"] == {"value": 20, "from": "preset fast"}
+    assert entries["detect_every"] == {"value": 30, "from": "preset fast"}
     assert entries["width"] == {"value": 640, "from": "default"}
 
 

@@ -58,3 +58,40 @@ def test_where_several_people_appear_the_other_steps_follow_at_once() -> None:
     steps = [one for taken in done[1:] for one in taken]
     assert steps.count(2) + steps.count(3) + steps.count(4) >= 4
     assert all(len(taken) <= 1 for taken in done[1:])
+
+
+def first_search(found: int) -> tuple[SearchSchedule, tuple[int, ...]]:
+    schedule = SearchSchedule(TrackingSettings())
+    assert schedule.take(PLAN, 0, 0.0, 0, just_lost=False) == PLAN.first
+    return schedule, schedule.rest(found)
+
+
+def test_a_crowd_or_nobody_in_the_first_frame_asks_for_all_other_steps_at_once() -> None:
+    for found in (0, 2, 9):
+        schedule, rest = first_search(found)
+        assert rest == (3, 4)
+        assert schedule.rest(found) == ()
+
+
+def test_one_face_in_the_first_frame_does_not() -> None:
+    _, rest = first_search(1)
+    assert rest == ()
+
+
+def test_more_people_than_before_are_owed_each_step_once() -> None:
+    schedule, _ = first_search(1)
+    done: list[tuple[int, ...]] = []
+    for number in range(1, 14):
+        if schedule.due(NOISE.integers(0, 256, (48, 64), np.uint8), number, number / 30, in_sight=True):
+            done.append(schedule.take(PLAN, number, number / 30, 1 if number < 2 else 3, just_lost=False))
+        elif schedule.is_spread:
+            done.append(schedule.take(PLAN, number, number / 30, 3, just_lost=False))
+    others = [step for taken in done for step in taken if step >= PLAN.coarse]
+    assert sorted(others) == sorted(set(PLAN.others))
+
+
+def test_right_after_all_steps_more_people_do_not_ask_for_them_again() -> None:
+    schedule, rest = first_search(5)
+    assert rest
+    schedule.take(PLAN, 1, 1 / 30, 7, just_lost=False)
+    assert not any(schedule.due(np.zeros((48, 64), np.uint8), number, number / 30, in_sight=True) for number in (2, 3))
