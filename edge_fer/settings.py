@@ -382,7 +382,11 @@ class EventOptions:
         in_files=False,
     ).field()
     events: Path | None = Setting(
-        "path", "Write each event as a JSON line to this file.", metavar="FILE", in_files=False, use="writes"
+        "path",
+        "Write each event as a JSON line to this file; - is standard output.",
+        metavar="FILE",
+        in_files=False,
+        use="writes",
     ).field()
     command_seconds: float = Setting(
         "number",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from edge_fer.cli.configuration import ARGUMENTS, configuration_files
-from edge_fer.cli.overwriting import Place
+from edge_fer.cli.overwriting import Place, is_standard_output
 from edge_fer.config.layers import read_events
 from edge_fer.config.setting import unknown_key
 from edge_fer.errors import ConfigError
@@ -17,7 +18,6 @@ from edge_fer.settings import EventOptions, chosen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from edge_fer.events.actions import Action
     from edge_fer.events.settings import EventSettings, RuleSettings
@@ -51,7 +51,8 @@ def event_settings(context: click.Context) -> EventSettings | None:
     secret = secret_of(options.webhook_secret_file, os.environ)
     webhook = WebhookSettings(secret, options.webhook_ca)
     named = _with_names_of_their_own(rules)
-    return EventSettings(named, options.events, webhook, options.webhook_queue, options.command_seconds)
+    file = Path("/dev/stdout") if is_standard_output(options.events) else options.events
+    return EventSettings(named, file, webhook, options.webhook_queue, options.command_seconds)
 
 
 def given_pairs(

@@ -171,14 +171,17 @@ def same_place(first: Path, second: Path) -> bool:
     return _future(first) == _future(second)
 
 
-def check_standard_output(*, as_json: bool, csv: Path | None) -> None:
-    """Refuse JSON lines and a table that are both to be printed.
+def check_standard_output(*, as_json: bool, csv: Path | None, events: Path | None = None) -> None:
+    """Refuse JSON lines, a table and events where more than one of them is to be printed.
 
     Raises:
         click.UsageError: they are.
     """
-    if as_json and is_standard_output(csv):
-        raise click.UsageError("--json and --csv both go to standard output: give --csv a file")
+    printed = [option for option, path in (("--csv", csv), ("--events", events)) if is_standard_output(path)]
+    if as_json:
+        printed.insert(0, "--json")
+    if len(printed) > 1:
+        raise click.UsageError(f"{printed[0]} and {printed[1]} both go to standard output: give {printed[1]} a file")
 
 
 def is_standard_output(path: Path | None) -> bool:

@@ -97,7 +97,8 @@ def settings_of(context: click.Context) -> RunSettings:
         alone = next((name for name in names if not names_file(name)), None)
         if alone is not None:
             raise click.UsageError(f"several sources must be files and folders: give {alone} alone", context)
-    check_standard_output(as_json=context.params["json"], csv=context.params["csv"])
+    params = context.params
+    check_standard_output(as_json=params["json"], csv=params["csv"], events=params["events"])
     events = event_settings(context)
     refuse_overwriting(context, "run", event_places(events))
     return replace(run_settings(names, context.params), events=events)

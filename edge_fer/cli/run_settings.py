@@ -17,6 +17,7 @@ from edge_fer.settings import (
     DetectorOptions,
     EndOptions,
     EngineOptions,
+    EventOptions,
     FilmOptions,
     FolderOptions,
     FollowingOptions,
@@ -71,7 +72,8 @@ def run_settings(names: tuple[str, ...], values: Mapping[str, Any]) -> RunSettin
     source, results, table = chosen(SourceOptions, values), chosen(ResultOptions, values), chosen(TableOptions, values)
     following, engine, end = chosen(FollowingOptions, values), chosen(EngineOptions, values), chosen(EndOptions, values)
     metrics = chosen(MetricsOptions, values)
-    prints = results.json or is_standard_output(table.csv)
+    events = chosen(EventOptions, values)
+    prints = results.json or is_standard_output(table.csv) or is_standard_output(events.events)
     show = False if results.headless else results.show
     if show is None:
         # Lines that go to another program are not meant for eyes.

@@ -172,18 +172,25 @@ class RuleSet:
         """Take in a frame for a rule with episodes, and end those that have failed for too long."""
         frame, episodes = self._frame, state.episodes
         limit = at - state.rule.gap_seconds - ROUNDING_SECONDS
+        held = 0
         for fact in asked:
             episode = episodes.get(fact[0])
             if episode is not None and episode.held_at < limit and episode.held_at not in (before, at):
                 # It failed in a frame, and its gap was over before the next one came.
                 del episodes[fact[0]]
                 episode = None
-            test = state.begins if episode is None else state.goes_on
-            if test(fact, frame):
-                self._hold(state, fact, at, observation, events)
-        over = [key for key, episode in episodes.items() if episode.held_at < at and episode.held_at < limit]
-        for key in over:
-            del episodes[key]
+            if episode is None:
+                if state.begins(fact, frame):
+                    self._hold(state, fact, at, observation, events)
+            elif state.goes_on(fact, frame):
+                held += 1
+                if episode.fired:
+                    episode.held_at = at  # as nearly always
+                else:
+                    self._hold(state, fact, at, observation, events)
+        if held < len(episodes):
+            for key in [key for key, episode in episodes.items() if episode.held_at < limit]:
+                del episodes[key]
 
     def _hold(
         self, state: _RuleState, fact: FaceFacts, at: float, observation: Observation, events: list[Event]

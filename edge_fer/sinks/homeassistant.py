@@ -155,7 +155,8 @@ def _event_components(device: Device, topic: str) -> dict[str, Any]:
         "icon": "mdi:emoticon-happy-outline",
     }
     triggers = {
-        f"event_{name}": {
+        # Home Assistant takes letters, digits, _ and - here.
+        f"event_{name if name.isascii() else name.encode().hex()}": {
             "p": "device_automation",
             "automation_type": "trigger",
             "type": "event",

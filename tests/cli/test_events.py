@@ -46,6 +46,8 @@ def events_of(path: Path) -> list[dict[str, object]]:
         (("--on", "happy", "--do", "comand:ls"), "did you mean command?"),
         (("--on", "happy", "--do", "command:/no/such/program"), "there is no program /no/such/program"),
         (("--events", "events.jsonl"), "--events needs rules"),
+        (("--on", "happy", "--events", "-", "--json"), "both go to standard output: give --events a file"),
+        (("--on", "happy", "--events", "/dev/stdout", "--csv", "-"), "both go to standard output"),
     ],
 )
 def test_what_is_wrong_is_shown_with_its_place_and_exit_code_2(
@@ -146,3 +148,11 @@ def test_events_wait_on_the_disk_from_one_run_to_the_next(tmp_path: Path, receiv
     expected = [event["id"] for name in ("1.jsonl", "2.jsonl") for event in events_of(tmp_path / name)]
     assert len(expected) == 6
     assert receiver.ids == expected
+
+
+def test_events_can_be_printed(tmp_path: Path) -> None:
+    words = ("run", "demo", "--headless", "--max-frames", "20", "--on", "first: face", "--events", "-")
+    done = run_edge_fer(*words, env=without_screen())
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    assert json.loads(line)["event"] == "first"
