@@ -37,12 +37,14 @@ def command(context: click.Context, /, results: tuple[str, ...], out: Path) -> N
 
     For each film and each person in it: first and last seen, time in sight, share and mean score of each emotion,
     changes per minute and the longest episodes. report.html shows them on a timeline and loads nothing from elsewhere.
+    A file of `run --events` among RESULTS puts its events on the timeline of their film.
     - reads JSON lines or CSV from standard input. No picture is read or written.
 
     \b
     Examples:
       edge-fer run party.mp4 --json > party.jsonl
       edge-fer report party.jsonl --out report/
+      edge-fer report party.jsonl events.jsonl --out report/
       edge-fer run films/ --json | edge-fer report - --out report/
     """
     from edge_fer.report.page import page_of
@@ -58,6 +60,10 @@ def command(context: click.Context, /, results: tuple[str, ...], out: Path) -> N
     for name, (count, first) in left_out.of_file.items():
         what = "line holds no result and is" if count == 1 else "lines hold no result and are"
         tell(f"{name}: {count} {what} left out; the first is line {first}")
+    strangers = summary.add_events(left_out.events)
+    if strangers:
+        what = "event belongs" if strangers == 1 else "events belong"
+        tell(f"{strangers} {what} to no film of these results and {'is' if strangers == 1 else 'are'} left out")
     if not summary.films:
         raise SourceError(f"no results in {', '.join(results)}: write some with `edge-fer run FILM --json > FILE`")
     facts = facts_of(summary.films, names, sum(count for count, _ in left_out.of_file.values()))

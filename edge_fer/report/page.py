@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 MOST_PEOPLE = 40
 """Of each film that get a timeline; the tables in the other files hold all."""
 MOST_FILMS = 100
+MOST_EVENTS_SHOWN = 500
+MARK_PX = 4.0
 LEAST_PX = 2.0
 """Of 1000, so that one who was seen for a moment of a long film is still to be seen."""
 COLOURS = {
@@ -99,9 +102,9 @@ def _film(film: Film, facts: dict[str, Any]) -> list[str]:
     again = f" (run {film.run})" if film.run > 1 else ""
     parts = [f"<h2>{for_html(film.source)}{again}</h2>", f"<p>{_about(film, facts)}</p>"]
     if not film.people:
-        return [*parts, "<p>No face was found.</p>"]
+        return [*parts, "<p>No face was found.</p>", *_events(film)]
     colours = colours_of(film.labels)
-    parts += [_legend(colours), _share_bar(facts["shares"], colours)]
+    parts += [_legend(colours), _share_bar(facts["shares"], colours), *_events(film)]
     if film.kind != "pictures":
         people = by_time(film)
         for key, person in people[:MOST_PEOPLE]:
@@ -135,6 +138,36 @@ def _share_bar(shares: dict[str, float], colours: dict[str, str]) -> str:
         x += 1000 * share
     words = ", ".join(f"{label} {share:.0%}" for label, share in shares.items() if share >= 0.005)
     return _svg("share", 22, f"Shares: {words}", parts) + f'<p class="soft">{for_html(words)}</p>'
+
+
+def _events(film: Film) -> list[str]:
+    """A line over the length of the film with a mark for each event, and what each was."""
+    if not film.events:
+        return []
+    colours = colours_of(sorted({event.name for event in film.events}))
+    length = max(film.last - film.first, 1e-9)
+    marks = []
+    for event in film.events:
+        x = 1000.0 * min(max(event.at - film.first, 0.0), length) / length
+        words = f"{event.name} at {clock(max(event.at, 0.0))}"
+        marks.append(_rectangle(min(x, 1000.0 - MARK_PX), 0, MARK_PX, 22, colours[event.name], words))
+    counts = Counter(event.name for event in film.events)
+    words = ", ".join(f"{name} {count}" for name, count in counts.items())
+    rows = "".join(
+        f"<tr><td>{clock(max(event.at, 0.0))}</td><td>{for_html(event.name)}</td>"
+        f"<td>{'' if event.person is None else event.person}</td></tr>"
+        for event in film.events[:MOST_EVENTS_SHOWN]
+    )
+    more = len(film.events) - MOST_EVENTS_SHOWN
+    return [
+        "<h3>Events</h3>",
+        _legend({f"{name} ({counts[name]})": colour for name, colour in colours.items()}),
+        _svg("share", 22, f"Events: {words}", marks),
+        f"<details><summary>{len(film.events)} event{'s' * (len(film.events) != 1)}</summary>"
+        '<div class="scroll"><table><thead><tr><th>at</th><th>event</th><th>person</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>{f'<p>{more} more are in summary.json.</p>' if more > 0 else ''}"
+        "</details>",
+    ]
 
 
 def _person(film: Film, key: int | str | None, person: Person, colours: dict[str, str]) -> list[str]:

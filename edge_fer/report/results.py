@@ -25,6 +25,8 @@ LONGEST_LINE_BYTES = 16 * 2**20
 MOST_LABELS = 1000
 LONGEST_TEXT = 4096
 LARGEST_SECONDS = 1e11
+MOST_EVENTS = 10_000
+"""Of a report; further ones are counted and left out."""
 PARQUET = b"PAR1"
 STANDARD_INPUT = "-"
 
@@ -50,15 +52,30 @@ class SeenFrame(NamedTuple):
     faces: Sequence[SeenFace]
 
 
+class SeenEvent(NamedTuple):
+    """Something that happened, as `edge-fer run --events` writes it."""
+
+    source: str
+    name: str
+    position: float | None
+    """Seconds in the film; None for live sources."""
+    time: float
+    """Seconds since 1970 UTC at which its frame was read."""
+    person: int | None
+    """The id of the face that it is of; None for one of the whole frame."""
+
+
 @dataclass(slots=True)
 class LeftOutLines:
-    """What a file holds beside results."""
+    """What a file holds beside frames."""
 
     count: int = 0
     first: int = 0
     """Number of the first such line, from 1."""
     of_file: dict[str, tuple[int, int]] = field(default_factory=dict)
     """For each file that has any, how many and the first."""
+    events: list[SeenEvent] = field(default_factory=list)
+    """Events of all files, in the order in which they were written."""
 
     def add(self, line: int) -> None:
         """Count a line."""
@@ -113,14 +130,19 @@ def _json_frames(first: bytes, stream: IO[bytes], left_out: LeftOutLines) -> Ite
     number, line = 1, first.removeprefix(b"\xef\xbb\xbf")
     while line:
         if line.strip():
+            frame = event = None
             try:
-                frame = _frame_of(json.loads(line.decode()))
+                record = json.loads(line.decode())
+                event = _event_of(record)
+                frame = None if event is not None else _frame_of(record)
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-                frame = None  # cut off by a loss of power, or of something else
-            if frame is None:
-                left_out.add(number)
-            else:
+                pass  # cut off by a loss of power, or of something else
+            if frame is not None:
                 yield frame
+            elif event is not None and len(left_out.events) < MOST_EVENTS:
+                left_out.events.append(event)
+            else:
+                left_out.add(number)
         line = _readline(stream)
         number += 1
 
@@ -132,6 +154,18 @@ def _frame_of(record: Any) -> SeenFrame | None:
     time = _time_of(record["time"]) if position is None else math.nan
     faces = [_face(face["id"], face["emotion"], face["scores"]) for face in record["faces"]]
     return _checked(record["source"], record["seq"], position, time, faces)
+
+
+def _event_of(record: Any) -> SeenEvent | None:
+    if not record["schema"].startswith("edge-fer-event/"):
+        return None
+    source, name, person = record["source"], record["event"], (record.get("face") or {}).get("id")
+    if not all(type(text) is str and len(text) <= LONGEST_TEXT for text in (source, name)):
+        raise ValueError("no event")
+    if not (person is None or type(person) is int):
+        raise ValueError("no id")
+    frame = _checked(source, record["seq"], record.get(POSITION), _time_of(record["time"]), ())
+    return SeenEvent(source, name, frame.position, frame.time, person)
 
 
 def _face(person: Any, emotion: Any, scores: dict[str, float]) -> SeenFace:

@@ -18,7 +18,7 @@ from edge_fer.report.results import MOST_LABELS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from edge_fer.report.results import SeenFace, SeenFrame
+    from edge_fer.report.results import SeenEvent, SeenFace, SeenFrame
 
 BINS = 300
 """Most stretches into which a film is divided for its timeline; they double in length as it goes on."""
@@ -39,6 +39,14 @@ class Episode(NamedTuple):
     seconds: float
     start: float
     emotion: str
+
+
+class Happened(NamedTuple):
+    """An event on the clock of its film."""
+
+    at: float
+    name: str
+    person: int | None
 
 
 @dataclass(slots=True)
@@ -90,6 +98,8 @@ class Film:
     step: float = 0.0
     """The usual distance between two frames in seconds; 0 while it is not known."""
     label_key: tuple[str, ...] = ()
+    events: list[Happened] = field(default_factory=list)
+    """In the order of their times."""
 
 
 class Summary:
@@ -117,6 +127,20 @@ class Summary:
             _end(film, last, at)
         self._open.clear()
         self._pictures = None
+
+    def add_events(self, events: Iterable[SeenEvent]) -> int:
+        """Give each event to the film, or run of a camera, in which it happened; how many belong to none."""
+        left = 0
+        for event in events:
+            film = next((film for film in self.films if film.source == event.source and _holds(film, event)), None)
+            if film is None:
+                left += 1
+            else:
+                at = event.time - film.began if event.position is None else event.position
+                film.events.append(Happened(at, event.name, event.person))
+        for film in self.films:
+            film.events.sort(key=lambda event: event.at)
+        return left
 
     def _add_picture(self, frame: SeenFrame) -> None:
         film = self._pictures
@@ -151,6 +175,14 @@ class Summary:
         self.films.append(film)
         self._open[frame.source] = (film, frame, now)
         _count(film, frame)
+
+
+def _holds(film: Film, event: SeenEvent) -> bool:
+    """Whether an event happened while a film lasted, give or take a frame."""
+    if (film.kind == "film") != (event.position is not None) or film.kind == "pictures":
+        return False
+    at = event.time - film.began if event.position is None else event.position
+    return film.first - STEP_SECONDS <= at <= film.last + STEP_SECONDS
 
 
 def _with_next(frames: Iterable[SeenFrame]) -> Iterator[tuple[SeenFrame, str]]:

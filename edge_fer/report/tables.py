@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from edge_fer.report.summing import Episode, Film, Person, totals
+from edge_fer.report.summing import Episode, Film, Happened, Person, totals
 from edge_fer.sinks.csv import csv_line
 from edge_fer.types import rfc3339
 
@@ -50,6 +50,7 @@ def _film(film: Film) -> dict[str, Any]:
         "shares": _rounded(shares),
         "mean_scores": _rounded(means),
         "people": [_person(film, key, person) for key, person in by_time(film)],
+        **({"events": [_happened(film, event) for event in film.events]} if film.events else {}),
     }
 
 
@@ -80,6 +81,11 @@ def _person(film: Film, key: int | str | None, person: Person) -> dict[str, Any]
     if key is not None:
         facts["longest_episodes"] = [_episode(one) for one in sorted(person.longest, reverse=True)]
     return facts
+
+
+def _happened(film: Film, event: Happened) -> dict[str, Any]:
+    time = {} if math.isnan(film.began) else {"time": rfc3339(film.began + event.at)}
+    return {"event": event.name, "at": _short(event.at), **time, "person": event.person}
 
 
 def changes_per_minute(person: Person, seconds: float) -> float:

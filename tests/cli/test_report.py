@@ -84,3 +84,36 @@ def test_the_results_are_not_written_over(tmp_path: Path, results: Path) -> None
     assert done.returncode == 2
     assert "would overwrite" in done.stderr
     assert mine.read_bytes() == before
+
+
+def test_events_stand_on_the_timeline_of_their_film(tmp_path: Path, results: Path) -> None:
+    def line(name: str, position: float, **more: object) -> str:
+        known = {"schema": "edge-fer-event/1", "id": "x-1", "event": name, "time": "2025-01-31T12:00:00.000Z", "seq": 3}
+        return json.dumps({**known, "position": position, "source": "fake", "face": {"id": 1}, **more}) + "\n"
+
+    events = tmp_path / "events.jsonl"
+    bad = [line("x", -1.0), line("x", 1.0, source=5), line("x", 1.0, face=[1]), line("x", 1.0, time="now")]
+    good = [line("frown", 1.5), line("<b>frown", 0.5, face=None), line("frown", 1.0, source="other"), line("x", 99.0)]
+    events.write_text("".join([*good, *bad]))
+    done = run_edge_fer("report", results, events, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "2 events belong to no film of these results and are left out" in done.stderr
+    assert f"{events}: 4 lines hold no result and are left out; the first is line 5" in done.stderr
+    [film] = json.loads((tmp_path / "out" / "summary.json").read_text())["films"]
+    assert film["events"] == [
+        {"event": "<b>frown", "at": 0.5, "person": None},
+        {"event": "frown", "at": 1.5, "person": 1},
+    ]
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<title>frown at 0:01.5</title>" in page
+    assert "&lt;b&gt;frown at 0:00.5" in page
+    assert "<b>frown" not in page
+
+
+def test_a_run_and_its_events_make_a_report(tmp_path: Path) -> None:
+    words = ("run", "demo", "--headless", "--max-frames", "60", "--json", "--on", "first: face for 1s")
+    done = run_edge_fer(*words, "--events", tmp_path / "events.jsonl")
+    (tmp_path / "demo.jsonl").write_text(done.stdout)
+    assert run_edge_fer("report", tmp_path, "--out", tmp_path / "out").returncode == 0
+    [film] = json.loads((tmp_path / "out" / "summary.json").read_text())["films"]
+    assert film["events"] == [{"event": "first", "at": 1.0, "person": 1}]
