@@ -37,6 +37,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "run": CommandEntry("edge_fer.cli.run:command", "Read faces from a camera, video, stream, folder or the demo."),
     "predict": CommandEntry("edge_fer.cli.predict:command", "Read every face in pictures."),
     "report": CommandEntry("edge_fer.cli.report:command", "Summarise results of films: who was seen when, and how."),
+    "archive": CommandEntry("edge_fer.cli.archive:command", "Read very many pictures and films into Parquet."),
     "service": CommandEntry("edge_fer.cli.service:command", "Run as a service that starts at boot (systemd)."),
     "doctor": CommandEntry("edge_fer.cli.doctor:command", "Check the camera, model, service and everything else."),
     "config": CommandEntry("edge_fer.cli.config:command", "Show the settings in force and where they come from."),

@@ -47,6 +47,7 @@ USES: Mapping[str, Mapping[str, FileUse]] = {
     "evaluate": {"model": "reads model", "data": "reads data", "out": "fills"},
     "bench": {"models": "reads model", "video": "reads data", "data": "reads data", "out": "fills"},
     "bench compare": {"first": "reads", "second": "reads"},
+    "archive": {"sources": "reads", "out": "fills", "model": "reads model"},
     "report": {"results": "reads flat", "out": "fills"},
     "doctor": {},
     "config show": {"given": "reads"},
@@ -70,6 +71,7 @@ MADE: dict[str, tuple[str, ...]] = {
     # Snapshots and events in a queue have names that no other file has.
     "run": (),
     "bench": ("result.json", "report.html"),
+    "archive": ("archive.json",),
     "report": ("summary.csv", "summary.json", "report.html"),
 }
 """Names of files that a command puts into the folder that it fills, beside those that it makes from its input."""
