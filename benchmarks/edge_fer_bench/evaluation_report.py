@@ -9,8 +9,9 @@ import numpy as np
 from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import EdgeFerError
 from edge_fer.evaluation.metrics import calibration
+from edge_fer.html_page import html_picture, html_table, html_text
 from edge_fer_bench.evaluating import class_cells, evaluation_json, remarks, robustness_cells
-from edge_fer_bench.page import can_draw, html_page, html_picture, html_table, html_text
+from edge_fer_bench.page import can_draw, page_of_figures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,5 +87,5 @@ def evaluation_page(evaluation: Evaluation, pictures: dict[str, bytes]) -> str:
     if evaluation.robustness:
         parts += [html_text("h2", "Robustness"), html_table(*robustness_cells(evaluation))]
     parts += [html_picture(name, content) for name, content in pictures.items()]
-    parts.append(html_text("p", "The surest mistakes show pictures of your data: mind whom you give this to.", "note"))
-    return html_page(evaluation.file, parts)
+    parts.append(html_text("p", "The surest mistakes show pictures of your data: mind whom you give this to.", "soft"))
+    return page_of_figures(evaluation.file, parts)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import EdgeFerError
-from edge_fer_bench.page import can_draw, html_page, html_picture, html_table, html_text
+from edge_fer.html_page import html_picture, html_table, html_text
+from edge_fer_bench.page import can_draw, page_of_figures
 from edge_fer_bench.result_file import write_result
 from edge_fer_bench.table import (
     accuracy_cells,
@@ -85,17 +86,17 @@ def bench_page(result: BenchResult, pictures: dict[str, bytes]) -> str:
     parts += [html_text("p", f"INVALID: {reason}", "doubt") for reason in result.invalid]
     header, cells = speed_cells(result)
     if cells:
-        parts += [html_table(header, cells), html_text("p", speed_note(result), "note")]
+        parts += [html_table(header, cells), html_text("p", speed_note(result), "soft")]
     parts += [html_text("p", line, "doubt") for line in problems(result)]
     if loop_lines(result):
         parts.append(html_text("pre", "\n".join(loop_lines(result)).strip()))
     if result.pipeline:
         parts += [html_text("h2", "What the camera loop should reach"), html_table(*pipeline_cells(result))]
-        parts += [html_text("p", line, "note") for line in left_out_lines(result)]
+        parts += [html_text("p", line, "soft") for line in left_out_lines(result)]
     if any(row.accuracy for row in result.rows):
         parts += [html_text("h2", f"On {result.data_set}"), html_table(*accuracy_cells(result))]
         parts += [html_text("h3", "F1 of each class"), html_table(*class_cells(result))]
     parts += [html_picture(name, content) for name, content in pictures.items()]
     hashes = [[row.file, row.sha256 or "-"] for row in result.rows]
     parts += [html_text("h2", "Measured on"), html_table([], facts), html_table(["file", "SHA-256"], hashes)]
-    return html_page("Benchmark", parts)
+    return page_of_figures("Benchmark", parts)

@@ -5,31 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from edge_fer.escaping import for_html
+from edge_fer.html_page import html_page, html_table, html_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto }
-th, td { padding: .3rem .8rem; border-bottom: 1px solid #ddd }
-td { text-align: right; font-variant-numeric: tabular-nums } th, td:first-child { text-align: left }
-.warning { background: #fff3cd; padding: .5rem 1rem; border-left: 4px solid #e0a800 }
-svg { display: block; max-width: 100%; margin: 1rem 0 } svg text { font-size: 13px; fill: currentColor }
+svg { max-width: 100%; margin: 1rem 0 } svg text { font-size: 13px; fill: currentColor }
 svg .name { text-anchor: end } svg rect { fill: #2a6fb0 } svg rect.preferred { fill: #2e8b57 }
-@media (prefers-color-scheme: dark) { body { background: #181818; color: #ddd } th, td { border-color: #444 }
-.warning { background: #3a3000 } svg rect { fill: #5b9bd5 } svg rect.preferred { fill: #5fb587 } }
+@media (prefers-color-scheme: dark) { svg rect { fill: #5b9bd5 } svg rect.preferred { fill: #5fb587 } }
 """
 _NAMES_PX, _BARS_PX, _ROW_PX = 330, 420, 24
 
 
 def report_html(facts: dict[str, Any]) -> str:
     """The facts of `report_facts` as one page with tables and plots, without scripts or addresses."""
-    name = for_html(facts["model"]["name"])
-    parts = [f"<h1>Conversion of {name}</h1>"]
-    parts += [f'<p class="warning">{for_html(text)}</p>' for text in facts["warnings"]]
-    parts += [f"<p>Note: {for_html(text)}</p>" for text in facts["notes"]]
-    parts += [f"<p>Assumed: {for_html(text)}</p>" for text in facts["guesses"]]
+    parts = [html_text("h1", f"Conversion of {facts['model']['name']}")]
+    parts += [html_text("p", text, "warning") for text in facts["warnings"]]
+    parts += [html_text("p", f"Note: {text}") for text in facts["notes"]]
+    parts += [html_text("p", f"Assumed: {text}") for text in facts["guesses"]]
     if facts["confined_by"]:
         parts.append(
             f"<p>The model was loaded and converted in a process confined by: {for_html(facts['confined_by'])}.</p>"
@@ -43,12 +37,7 @@ def report_html(facts: dict[str, Any]) -> str:
         )
     parts += ["<h2>Files</h2>", _files(facts), *_plots(facts), *_classes(facts), *_layers(facts)]
     parts += ["<h2>Operations</h2>", _operations(facts), *_finding(facts["finding"])]
-    body = "\n".join(parts)
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Conversion of {name}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{_STYLE}</style></head><body>\n{body}\n</body></html>\n"
-    )
+    return html_page(f"Conversion of {facts['model']['name']}", parts, style=_STYLE)
 
 
 def _files(facts: dict[str, Any]) -> str:
@@ -76,7 +65,7 @@ def _files(facts: dict[str, Any]) -> str:
         f"int8 ranges measured on {for_html(facts['calibration_source'])}. Time is the median of one face on this "
         "machine, one thread. Preferred is the fastest file of its format.</p>"
     )
-    return _table((*heads, "ms per face", "in float 32", "preferred"), rows) + note
+    return html_table((*heads, "ms per face", "in float 32", "preferred"), rows) + note
 
 
 def _plots(facts: dict[str, Any]) -> list[str]:
@@ -125,7 +114,7 @@ def _classes(facts: dict[str, Any]) -> list[str]:
         (label, f"{value:.3f}", *(f"{file['class_f1'][label]:.3f}" for file in facts["files"]))
         for label, value in facts["trained_class_f1"].items()
     ]
-    return ["<h2>F1 of each emotion</h2>", _table(heads, rows)]
+    return ["<h2>F1 of each emotion</h2>", html_table(heads, rows)]
 
 
 def _layers(facts: dict[str, Any]) -> list[str]:
@@ -153,7 +142,7 @@ def _operations(facts: dict[str, Any]) -> str:
     ]
     removed = facts["transposes_removed"]
     note = f"<p>Transposes that conversion to ONNX left behind and that were taken out: {removed}.</p>"
-    return _table(heads, rows) + note
+    return html_table(heads, rows) + note
 
 
 def counted(kinds: dict[str, int]) -> str:
@@ -174,10 +163,4 @@ def _finding(finding: dict[str, Any] | None) -> list[str]:
         f"scale: {finding['scale']['verdict']} (exact McNemar tests at a level of {finding['level']:g}, corrected for "
         "the number of readings tried).</p>"
     )
-    return ["<h2>Label order and scaling</h2>", _table(("order", "labels", "scale", "right"), rows), note]
-
-
-def _table(heads: Iterable[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{for_html(text)}</th>" for text in heads)
-    body = "".join("<tr>" + "".join(f"<td>{for_html(text)}</td>" for text in row) + "</tr>\n" for row in rows)
-    return f"<table><tr>{head}</tr>\n{body}</table>\n"
+    return ["<h2>Label order and scaling</h2>", html_table(("order", "labels", "scale", "right"), rows), note]

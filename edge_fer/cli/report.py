@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_fer.cli.logs import shows_messages
 from edge_fer.cli.overwriting import refuse_overwriting
-from edge_fer.cli.streams import tell
 from edge_fer.errors import SinkError, SourceError
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from edge_fer.report.results import LeftOutLines
     from edge_fer.report.summing import Summary
+
+log = logging.getLogger("edge_fer.report")
 
 KINDS = (".jsonl", ".json", ".ndjson", ".csv", ".parquet")
 
@@ -32,6 +35,7 @@ KINDS = (".jsonl", ".json", ".ndjson", ".csv", ".parquet")
     help="Write summary.csv, summary.json and report.html into this folder.",
 )
 @click.pass_context
+@shows_messages
 def command(context: click.Context, /, results: tuple[str, ...], out: Path) -> None:
     """Summarise RESULTS...: JSON lines or CSV of `edge-fer run` or `predict`, an archive, or a folder of them.
 
@@ -59,11 +63,12 @@ def command(context: click.Context, /, results: tuple[str, ...], out: Path) -> N
         _add(summary, name, left_out)
     for name, (count, first) in left_out.of_file.items():
         what = "line holds no result and is" if count == 1 else "lines hold no result and are"
-        tell(f"{name}: {count} {what} left out; the first is line {first}")
+        log.warning("%s", f"{name}: {count} {what} left out; the first is line {first}")
     strangers = summary.add_events(left_out.events)
     if strangers:
         what = "event belongs" if strangers == 1 else "events belong"
-        tell(f"{strangers} {what} to no film of these results and {'is' if strangers == 1 else 'are'} left out")
+        verb = "is" if strangers == 1 else "are"
+        log.warning("%s %s to no film of these results and %s left out", strangers, what, verb)
     if not summary.films:
         raise SourceError(f"no results in {', '.join(results)}: write some with `edge-fer run FILM --json > FILE`")
     facts = facts_of(summary.films, names, sum(count for count, _ in left_out.of_file.values()))
@@ -78,8 +83,8 @@ def command(context: click.Context, /, results: tuple[str, ...], out: Path) -> N
     for film in facts["films"][:20]:
         ids = sum(person["person"] is not None for person in film["people"])
         people = f", {ids} {'person' if ids == 1 else 'people'}" if film["kind"] != "pictures" else ""
-        tell(f"{film['source']}: {film['frames']} frames{people}")
-    tell(f"written: {out / 'report.html'}, summary.csv and summary.json")
+        log.info("%s", f"{film['source']}: {film['frames']} frames{people}")
+    log.info("%s", f"written: {out / 'report.html'}, summary.csv and summary.json")
 
 
 def files_of(given: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from edge_fer.escaping import for_html
+from edge_fer.html_page import html_page, html_table
 from edge_fer.report.summing import Film, Person, totals
 from edge_fer.report.tables import by_time
 
@@ -32,21 +33,12 @@ COLOURS = {
 MORE_COLOURS = ("#00a3a3", "#b0743c", "#d45fa4", "#7a8a00", "#5a6fd8", "#8c8c5a")
 AREA_PX, BAND_PX = 70, 14
 STYLE = """
-:root { color-scheme: light dark; --line: #ccc; --soft: #666; --ground: #f3f3f3 }
-@media (prefers-color-scheme: dark) { :root { --line: #444; --soft: #aaa; --ground: #242424 } }
-* { box-sizing: border-box }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere }
-h1 { font-size: 1.6rem } h2 { font-size: 1.25rem; margin-top: 2.5rem } h3 { font-size: 1rem; margin: 1.2rem 0 .2rem }
-p { margin: .3rem 0 } .soft { color: var(--soft) }
-svg { display: block; width: 100%; background: var(--ground); border-radius: 3px }
+body { max-width: 72rem } p { margin: .3rem 0 }
+svg { width: 100%; background: var(--ground); border-radius: 3px }
 .area { height: 84px } .share { height: 22px; margin: .6rem 0 }
 .axis { display: flex; justify-content: space-between; color: var(--soft); font-size: .8rem }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1rem; padding: 0; list-style: none; margin: .5rem 0 }
 .legend i { display: inline-block; width: .8rem; height: .8rem; border-radius: 2px; margin-right: .35rem }
-.scroll { overflow-x: auto; margin: 1rem 0 }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem }
-th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap }
-th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: Canvas }
 """
 
 
@@ -69,13 +61,7 @@ def page_of(films: Sequence[Film], facts: dict[str, Any]) -> str:
         parts += _film(film, facts_of_film)
     if len(films) > MOST_FILMS:
         parts.append(f"<p>{len(films) - MOST_FILMS} more films are in summary.csv and summary.json.</p>")
-    body = "\n".join(parts)
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Expressions over time</title>\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<style>{STYLE}</style></head><body>\n{body}\n</body></html>\n"
-    )
+    return html_page("Expressions over time", parts, style=STYLE)
 
 
 def clock(seconds: float) -> str:
@@ -254,10 +240,8 @@ def _table(film: Film, facts: dict[str, Any]) -> str:
         else:
             cells.append(str(person["faces"]))
         cells += [f"{person['shares'][label]:.0%} ({person['mean_scores'][label]:.2f})" for label in labels]
-        rows.append("".join(f"<td>{for_html(cell)}</td>" for cell in cells))
-    head = "".join(f"<th>{for_html(one)}</th>" for one in heads)
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
+        rows.append(cells)
     note = '<p class="soft">Of each emotion: share of the time in sight, and in brackets the mean score.</p>'
     if not timed:
         note = '<p class="soft">Of each emotion: share of the faces, and in brackets the mean score.</p>'
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{note}'
+    return html_table(heads, rows) + note

@@ -48,7 +48,7 @@ def test_the_report_holds_what_was_found(converted: Converted) -> None:
 def test_the_page_needs_nothing_else(converted: Converted) -> None:
     page = (converted.out / "conversion.html").read_text()
     assert all(file.path.name in page for file in converted.result.files)
-    assert not any(word in page for word in ("http", "src=", "href=", "url(", "<script", str(converted.out)))
+    assert not any(word in page for word in ("http:", "https:", "src=", "href=", "url(", "<script", str(converted.out)))
     assert page.count("<svg ") == 3 + 2
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from edge_fer_bench import plots
 from edge_fer_bench.evaluating import class_cells
-from edge_fer_bench.page import html_page, html_picture, html_table, html_text
+from edge_fer_bench.page import page_of_figures
 
 from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import EdgeFerError
 from edge_fer.evaluation.metrics import calibration, sharpen
+from edge_fer.html_page import html_picture, html_table, html_text
 from edge_fer_train.model_card import model_card, settings_table
 from edge_fer_train.results import results_json
 
@@ -155,6 +156,6 @@ def report_page(results: RunResults, pictures: dict[str, bytes]) -> str:
         "<details><summary>All settings</summary>",
         html_table([], [list(pair) for pair in settings_table(results.settings)]),
         "</details>",
-        html_text("p", "The surest mistakes show pictures of your data: mind whom you give this page to.", "note"),
+        html_text("p", "The surest mistakes show pictures of your data: mind whom you give this page to.", "soft"),
     ]
-    return html_page(results.name, body)
+    return page_of_figures(results.name, body)
