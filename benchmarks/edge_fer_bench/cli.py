@@ -25,6 +25,11 @@ log = logging.getLogger("edge_fer.bench")
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 
 
+def _not_here(context: click.Context, parameter: click.Parameter, value: int | None) -> None:
+    if value is not None:
+        tell("--memory-frames is not used any more: benchmarks/pipeline/gate.py watches the memory of long runs")
+
+
 @click.group(
     "bench", invoke_without_command=True, short_help="Measure speed and accuracy of every format on this machine."
 )
@@ -60,11 +65,7 @@ EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 @click.option("--quick", is_flag=True, help="About 20 seconds on a PC: fewer rounds, nothing that takes long.")
 @click.option("--rounds", type=click.IntRange(2, 1000), help="How often each format has its turn.  [default: 8]")
 @click.option("--frames", type=click.IntRange(10, 100_000), help="Frames of the film a turn.  [default: 300]")
-@click.option(
-    "--memory-frames",
-    type=click.IntRange(10, 10_000_000),
-    help="Frames over which memory is watched.  [default: 5000; none with --quick]",
-)
+@click.option("--memory-frames", type=click.IntRange(10), hidden=True, expose_value=False, callback=_not_here)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of the table.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Write result.json, report.html and plots there."
@@ -89,7 +90,6 @@ def command(
     quick: bool,
     rounds: int | None,
     frames: int | None,
-    memory_frames: int | None,
     as_json: bool,
     out: Path | None,
     apply_winner: bool,
@@ -118,7 +118,7 @@ def command(
 
     if out is not None:
         make_folder(out)
-    effort = effort_of(quick, rounds, frames, memory_frames)
+    effort = effort_of(quick, rounds, frames)
     request = Request(models, video or "demo", data, split, thread_counts(threads, sweep), effort, quick, engine)
     result = bench(request, ProgressLine())
     if out is not None and not write_report(out, result):
@@ -164,19 +164,14 @@ def compare_command(context: click.Context, first: Path, second: Path, fail_over
     context.exit(EXIT_FAILED if failures else 0)
 
 
-def effort_of(quick: bool, rounds: int | None, frames: int | None, memory_frames: int | None = None) -> Effort:
+def effort_of(quick: bool, rounds: int | None, frames: int | None) -> Effort:
     """How long to measure."""
     from dataclasses import replace
 
     from edge_fer_bench.result import FULL, QUICK
 
     effort = QUICK if quick else FULL
-    return replace(
-        effort,
-        rounds=rounds or effort.rounds,
-        frames=frames or effort.frames,
-        memory_frames=memory_frames or effort.memory_frames,
-    )
+    return replace(effort, rounds=rounds or effort.rounds, frames=frames or effort.frames)
 
 
 def thread_counts(threads: int, sweep: str | None) -> tuple[int, ...]:

@@ -12,10 +12,8 @@ from edge_fer_bench.result_file import write_result
 from edge_fer_bench.table import (
     accuracy_cells,
     class_cells,
-    left_out_lines,
     loop_lines,
     machine_lines,
-    pipeline_cells,
     problems,
     speed_cells,
     speed_note,
@@ -64,9 +62,6 @@ def draw(result: BenchResult) -> dict[str, Figure]:
         drawn["trade"] = speed_plots.trade_chart(timed)
     if filmed:
         drawn["stages"] = speed_plots.stages_chart(filmed)
-    measured = [one for one in result.pipeline if one.value is not None]
-    if measured:
-        drawn["pipeline"] = speed_plots.limits_chart(measured)
     if judged:
         drawn["confusion"] = speed_plots.confusion_grid(judged)
     return drawn
@@ -90,9 +85,6 @@ def bench_page(result: BenchResult, pictures: dict[str, bytes]) -> str:
     parts += [html_text("p", line, "doubt") for line in problems(result)]
     if loop_lines(result):
         parts.append(html_text("pre", "\n".join(loop_lines(result)).strip()))
-    if result.pipeline:
-        parts += [html_text("h2", "What the camera loop should reach"), html_table(*pipeline_cells(result))]
-        parts += [html_text("p", line, "soft") for line in left_out_lines(result)]
     if any(row.accuracy for row in result.rows):
         parts += [html_text("h2", f"On {result.data_set}"), html_table(*accuracy_cells(result))]
         parts += [html_text("h3", "F1 of each class"), html_table(*class_cells(result))]

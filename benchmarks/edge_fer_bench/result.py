@@ -36,26 +36,12 @@ class Effort:
     """How often each command is started."""
     crowd_frames: int = 0
     """The same of the scenes with eight faces and with one of them; 0 takes as many as of the others."""
-    rival_frames: int = 0
-    """Frames of each film a round on which the loop is measured against the plain one."""
-    plain_frames: int = 0
-    """How many of them the plain loop sees."""
-    own_cost_rounds: int = 0
-    """Rounds over which the loop's own cost is measured; 0 leaves it out."""
-    late_seconds: float = 0.0
-    """Time at 30 frames a second; 0 leaves it out."""
-    memory_frames: int = 0
-    """Frames over which memory is watched; 0 leaves it out."""
 
 
-FULL = Effort(
-    rounds=8, calls=25, seconds=0.1, frames=300, crowd_frames=60, rival_frames=100, plain_frames=20, own_cost_rounds=10,
-    late_seconds=10.0, memory_frames=5000,
-)  # fmt: skip
+FULL = Effort(rounds=8, calls=25, seconds=0.1, frames=300, crowd_frames=60)
 QUICK = Effort(
-    rounds=3, calls=20, seconds=0.05, frames=60, warm_up_frames=10, scene_frames=50, starts=1, crowd_frames=24,
-    rival_frames=24, plain_frames=2,
-)  # fmt: skip
+    rounds=3, calls=20, seconds=0.05, frames=60, warm_up_frames=10, scene_frames=50, starts=1, crowd_frames=24
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,27 +182,6 @@ class Loop:
 
 
 @dataclass(frozen=True, slots=True)
-class PipelineFigure:
-    """One of the figures that the camera loop should reach."""
-
-    name: str
-    """Short, for programs; stays from version to version."""
-    what: str
-    """For people."""
-    unit: str
-    """`times`, `ms`, `s`, `MiB`, `a second` or `boxes`."""
-    limit: float
-    at_least: bool
-    """True where the value should not be below the limit, False where it should not be above."""
-    value: float | None = None
-    spread: Estimate | None = None
-    """The value with its interval, where it was measured in rounds."""
-    met: bool | None = None
-    left_out: str | None = None
-    """Why it was not measured."""
-
-
-@dataclass(frozen=True, slots=True)
 class BenchResult:
     """All of a run."""
 
@@ -245,5 +210,3 @@ class BenchResult:
     """Why its figures are not to be trusted; empty where nothing speaks against it."""
     loop: Loop | None = None
     """The loop with the format that `edge-fer run` would take."""
-    pipeline: tuple[PipelineFigure, ...] = ()
-    """What that loop should reach, and whether it does."""

@@ -14,19 +14,15 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge_fer.camera.opening import open_source
 from edge_fer.camera.pattern import FPS, HEIGHT, SCENE_FRAMES, WIDTH, DemoSource, Pose, TruthFace, background
-from edge_fer.errors import EndOfStream
 from edge_fer.types import FER_LABELS, Box, Frame
-from edge_fer_bench.judging import shown_by
-from edge_fer_bench.measuring import STALL_SECONDS, Turn
+from edge_fer_bench.measuring import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from edge_fer.pipeline import Pipeline
-    from edge_fer.types import Image
-    from edge_fer_bench.judging import Shown
+    from edge_fer.types import Image, Observation
 
 ONE_FACE, THREE_FACES, LARGE, NOBODY = "1 face", "3 faces", "1 face, 1920x1080", "nobody"
 EIGHT_FACES, ONE_OF_EIGHT = "8 faces", "1 of the 8 faces"
@@ -38,9 +34,6 @@ FALL_ASLEEP_FRAMES = 75
 
 CROWD_COLUMNS, CROWD_ROWS, CROWD_SIDE, SWAY_FRAMES = 4, 2, 100, 60
 """Where the faces of the crowd stand, their side in pixels, and in how many frames they sway to and fro."""
-
-MOST_BYTES = 128 * 1024 * 1024
-"""Most that the frames of a video may take in memory."""
 
 
 def no_faces(number: int) -> list[TruthFace]:
@@ -117,40 +110,23 @@ def crowd(count: int) -> Scene:
     return Scene(picture, truth=truth)
 
 
-def video_frames(path: str, most_frames: int, *, most_bytes: int = MOST_BYTES) -> list[Frame]:
-    """The first frames of a video: up to so many, and no more bytes of them than that.
-
-    Raises:
-        SourceError: it cannot be read.
-    """
-    source = open_source(path)
-    frames: list[Frame] = []
-    try:
-        while len(frames) < most_frames and sum(frame.image.nbytes for frame in frames) < most_bytes:
-            frames.append(source.read(STALL_SECONDS))
-    except EndOfStream:
-        pass
-    finally:
-        source.close()
-    return frames
-
-
 def run_scene(
     pipeline: Pipeline,
     what: Scene,
     frames: int,
     clock: Callable[[], float] = time.perf_counter,
     cpu_clock: Callable[[], float] = time.process_time,
-) -> tuple[Turn, list[list[Shown]]]:
+) -> tuple[Turn, list[Observation]]:
     """Look at so many frames of a scene with the pipeline's own step; its source is not read.
 
     Returns:
-        The sums over the frames, and what was shown in each of them.
+        The sums over the frames, and what was seen in each of them.
 
     Raises:
         ModelError: the engine failed.
     """
-    faces, shown = 0, []
+    faces = 0
+    shown: list[Observation] = []
     wall = cpu = detect = classify = 0.0
     for number in range(what.untimed + frames):
         frame = what.frame(number)
@@ -161,5 +137,5 @@ def run_scene(
             continue
         wall, cpu, faces = wall + taken, cpu + taken_cpu, faces + len(seen.faces)
         detect, classify = detect + seen.timings.detect_ms / 1e3, classify + seen.timings.classify_ms / 1e3
-        shown.append(shown_by(seen))
+        shown.append(seen)
     return Turn(frames, faces, wall, cpu, 0.0, detect, classify), shown

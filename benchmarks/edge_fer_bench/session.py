@@ -14,13 +14,11 @@ from edge_fer_bench.looping import (
     COMMANDS,
     LoopSamples,
     loop_of,
-    loop_once,
     loop_round,
-    once_steps,
-    round_steps,
     start_commands,
 )
 from edge_fer_bench.process import WorkerError, WorkerProcess, without_folder
+from edge_fer_bench.scenes import SCENES
 from edge_fer_bench.worker import Call, Judge, Open, Peak, Watch
 
 if TYPE_CHECKING:
@@ -117,8 +115,8 @@ def measure(plan: Plan, host: Host, say: Callable[[int, int, str], None], own_pi
     samples = [Samples(one, threads) for one in plan.formats for threads in plan.threads]
     record = Record(host.health(), samples)
     workers: dict[Format, Worker] = {}
-    steps = len(plan.formats) + plan.effort.rounds * (len(samples) * (len(BATCHES) + 1) + round_steps(plan))
-    steps += once_steps(plan) + len(COMMANDS) + (len(plan.formats) if plan.pictures else 0)
+    steps = len(plan.formats) + plan.effort.rounds * (len(samples) * (len(BATCHES) + 1) + len(SCENES))
+    steps += len(COMMANDS) + (len(plan.formats) if plan.pictures else 0)
     progress = _Progress(say, steps)
     try:
         for one in plan.formats:
@@ -133,7 +131,6 @@ def measure(plan: Plan, host: Host, say: Callable[[int, int, str], None], own_pi
                 _round(workers, samples, plan, say_round)
                 loop_round(workers, record.loop, plan, say_round)
                 record.during.append(host.health())
-            loop_once(workers, record.loop, plan, progress.step)
         start_commands(host.command, record.loop, plan.effort, progress.step)
         for one in plan.formats if plan.pictures else ():
             progress.step(f"accuracy of {one.path.name}")

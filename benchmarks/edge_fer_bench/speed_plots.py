@@ -18,12 +18,10 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from edge_fer_bench.result import PipelineFigure, Row
+    from edge_fer_bench.result import Row
 
     Axis = tuple[str, Callable[[Row], float]]
 
-LEAST_PART, MOST_PARTS = 0.02, 10.0
-"""Ends of the axis of limits: what takes up less, and what is over a limit of nothing."""
 
 STAGES = (
     ("detect_ms", "find and follow faces"),
@@ -150,33 +148,6 @@ def confusion_grid(rows: Mapping[str, Row], title: str = "Confusion matrix of ea
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
     return figure
-
-
-def limits_chart(figures: Sequence[PipelineFigure], title: str = "How near the camera loop is to its limits") -> Figure:
-    """Bars of how much of its limit each figure takes up, on a logarithmic axis: left of the line it is met."""
-    figure, axes = new_chart(9.0, 1.2 + 0.3 * len(figures), title)
-    parts = [_part_of_limit(one) for one in figures]
-    colours = [COLOURS[0] if one.met else COLOURS[1] for one in figures]
-    axes.barh([one.what for one in figures], parts, color=colours, height=0.7)
-    for place, one in enumerate(figures):
-        shown = f"  {one.value:.3g} {one.unit}, {'at least' if one.at_least else 'at most'} {one.limit:.3g}"
-        axes.text(parts[place], place, shown, va="center", fontsize=7)
-    axes.axvline(1.0, color=INK, linewidth=0.8, linestyle=":")
-    axes.set_xscale("log")
-    axes.set_xlim(LEAST_PART / 1.5, 6 * max(1.0, *parts))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_xlabel("part of the limit")
-    axes.invert_yaxis()
-    axes.grid(axis="x", color=FAINT, linewidth=0.6)
-    axes.tick_params(axis="y", length=0, labelsize=8)
-    return figure
-
-
-def _part_of_limit(one: PipelineFigure) -> float:
-    over, under = (one.limit, one.value or 0.0) if one.at_least else (one.value or 0.0, one.limit)
-    if over <= under * LEAST_PART:
-        return LEAST_PART
-    return over / under if under > 0 else MOST_PARTS
 
 
 def shares_chart(shares: Mapping[str, float], title: str) -> Figure:

@@ -11,7 +11,6 @@ import numpy as np
 from edge_fer.device.board import throttled_before, throttled_now
 from edge_fer.errors import ModelError
 from edge_fer_bench.accuracy import with_accuracy
-from edge_fer_bench.pipeline_figures import pipeline_figures
 from edge_fer_bench.result import SCHEMA, BenchResult, Film, Latency, Loop, Row, SceneFigures, StartFigures
 from edge_fer_bench.statistics import median_estimate, quantiles, rounds_estimate
 
@@ -67,7 +66,6 @@ def sum_up(
         rows=tuple(rows),
         invalid=reasons_for_doubt(record, after, environment.cores, rows),
         loop=None if record.loop is None else _loop(record.loop),
-        pipeline=() if record.loop is None else pipeline_figures(record.loop, plan.effort),
     )
 
 

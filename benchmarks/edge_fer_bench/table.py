@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from edge_fer.device.board import throttled_before, throttled_now
@@ -11,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from edge_fer_bench.environment import Health
-    from edge_fer_bench.result import BenchResult, Loop, PipelineFigure, Row
+    from edge_fer_bench.result import BenchResult, Loop, Row
 
 ONE_FACE = "1 face"
 """The scene that others are compared with."""
@@ -27,7 +26,7 @@ def result_table(result: BenchResult) -> str:
     """What was measured, on what, and loudly why not to trust it."""
     doubts = [f"INVALID: {reason}" for reason in result.invalid]
     lines = [*doubts, *machine_lines(result), "", *_speed(result), *loop_lines(result)]
-    lines += [*pipeline_lines(result), *_accuracy(result)]
+    lines += _accuracy(result)
     return "\n".join([*lines, *(["", *doubts] if doubts else [])])
 
 
@@ -134,34 +133,6 @@ def loop_lines(result: BenchResult) -> list[str]:
 def _against(loop: Loop, cpu_ms: float) -> str:
     one_face = loop.scene(ONE_FACE)
     return f"{cpu_ms / one_face.cpu_ms:.2f}" if one_face is not None and one_face.cpu_ms > 0 else "-"
-
-
-def pipeline_lines(result: BenchResult) -> list[str]:
-    """A table of the figures, and what was left out; nothing where the loop was not run."""
-    header, cells = pipeline_cells(result)
-    lines = ["", "What the camera loop should reach:", *aligned(header, cells, left=1)] if cells else []
-    return [*lines, *(wrapped for line in left_out_lines(result) for wrapped in wrap(line, 118))]
-
-
-def pipeline_cells(result: BenchResult) -> tuple[list[str], list[list[str]]]:
-    """A heading and a line for each figure that was measured."""
-    header = ["", "measured", "95 %", "should be", "met"]
-    return header, [_pipeline_line(one) for one in result.pipeline if one.value is not None]
-
-
-def left_out_lines(result: BenchResult) -> list[str]:
-    """What was not measured, and why: one line a reason."""
-    reasons: dict[str, list[str]] = {}
-    for one in result.pipeline:
-        if one.value is None:
-            reasons.setdefault(one.left_out or "not measured", []).append(one.what)
-    return [f"not measured ({reason}): {'; '.join(names)}" for reason, names in reasons.items()]
-
-
-def _pipeline_line(one: PipelineFigure) -> list[str]:
-    spread = "-" if one.spread is None else f"{one.spread.low:.3g} to {one.spread.high:.3g}"
-    limit = f"{'at least' if one.at_least else 'at most'} {one.limit:.3g}"
-    return [one.what, f"{one.value:.3g} {one.unit}", spread, limit, "yes" if one.met else "NO"]
 
 
 def _accuracy(result: BenchResult) -> list[str]:

@@ -22,11 +22,7 @@ if TYPE_CHECKING:
     from edge_fer.pipeline import Pipeline
     from edge_fer.protocols import Classifier
     from edge_fer.types import Image
-    from edge_fer_bench.judging import Judged
     from edge_fer_bench.measuring import Faces, Turn
-
-ENDURED_FRAMES = 100
-"""Frames in memory that are looked at over and over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,69 +61,10 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Run a scene of `scenes.SCENES` through the pipeline, from its beginning. Answer: `Acted`."""
+    """Run a scene of `scenes.SCENES` through the pipeline, from its beginning. Answer: `measuring.Turn`."""
 
     threads: int
     scene: str
-    frames: int
-
-
-@dataclass(frozen=True, slots=True)
-class Acted:
-    """How a scene went."""
-
-    turn: Turn
-    judged: Judged
-    """Nothing is due where the scene knows no truth."""
-    delays_ms: tuple[float, ...]
-    """From each face that has turned into another expression to its label."""
-
-
-@dataclass(frozen=True, slots=True)
-class Compete:
-    """Run the loop and the plain one over a film in memory, in turns. Answer: `Competed`."""
-
-    threads: int
-    scene: str
-    """One of `scenes.SCENES`, or the path of a video."""
-    frames: int
-    plain_every: int
-    """The plain loop sees one of so many frames."""
-
-
-@dataclass(frozen=True, slots=True)
-class Competed:
-    """How both fared; faces are counted on the frames that both saw."""
-
-    following: Turn
-    plain: Turn
-    judged: Judged
-    plain_judged: Judged
-
-
-@dataclass(frozen=True, slots=True)
-class OwnCost:
-    """Measure what the loop costs beside OpenCV and the engine. Answer: p50 and p95 in milliseconds a frame."""
-
-    threads: int
-    scene: str
-    frames: int
-    rounds: int
-
-
-@dataclass(frozen=True, slots=True)
-class BeLate:
-    """Run the demo at 30 frames a second. Answer: p50 and p95 of the milliseconds from frame to sink."""
-
-    threads: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Endure:
-    """Look at many frames. Answer: pairs of frames and bytes held."""
-
-    threads: int
     frames: int
 
 
@@ -143,7 +80,7 @@ class Judge:
     pictures: list[Image]
 
 
-Task: TypeAlias = Open | Call | Watch | Act | Compete | OwnCost | BeLate | Endure | Peak | Judge
+Task: TypeAlias = Open | Call | Watch | Act | Peak | Judge
 
 
 class WorkerState:
@@ -165,17 +102,6 @@ class WorkerState:
                 return self._watch(task)
             case Act():
                 return self._act(task)
-            case Compete():
-                return self._compete(task)
-            case OwnCost():
-                return self._own_cost(task)
-            case BeLate():
-                from edge_fer_bench.endurance import lateness_ms
-
-                use_threads(task.threads)
-                return lateness_ms(self._classifiers[task.threads], task.seconds)
-            case Endure():
-                return self._endure(task)
             case Peak():
                 from edge_fer_bench.environment import peak_memory_bytes
 
@@ -209,55 +135,16 @@ class WorkerState:
         finally:
             pipeline.close()
 
-    def _act(self, task: Act) -> Acted:
-        from edge_fer_bench.judging import judged, label_delays_ms
+    def _act(self, task: Act) -> Turn:
         from edge_fer_bench.scenes import run_scene, scene
 
-        pipeline, what = self._pipeline("demo", task.threads), scene(task.scene)
+        pipeline = self._pipeline("demo", task.threads)
         try:
             pipeline.source.close()  # it would draw ahead, and its work would count
-            turn, shown = run_scene(pipeline, what, task.frames)
+            turn, _ = run_scene(pipeline, scene(task.scene), task.frames)
         finally:
             pipeline.close()
-        truth = [what.truth(what.untimed + number) for number in range(task.frames)]
-        boxes = [[face.box for face in faces] for faces in truth]
-        return Acted(turn, judged(boxes, shown), tuple(label_delays_ms(truth, shown)))
-
-    def _compete(self, task: Compete) -> Competed:
-        from edge_fer_bench.judging import judged
-        from edge_fer_bench.loops import following, plain_loop, rivalry
-        from edge_fer_bench.scenes import SCENES, no_faces, scene, video_frames
-
-        use_threads(task.threads)
-        classifier = self._classifiers[task.threads]
-        what = scene(task.scene) if task.scene in SCENES else None
-        frames = video_frames(task.scene, task.frames) if what is None else what.frames(task.frames)
-        found = rivalry(following(classifier, "balanced"), plain_loop(classifier), frames, task.plain_every)
-        both, truth = list(found.plain_shown), no_faces if what is None else what.truth
-        boxes = [[face.box for face in truth(number)] for number in both]
-        return Competed(
-            found.following,
-            found.plain,
-            judged(boxes, [found.shown[number] for number in both]),
-            judged(boxes, list(found.plain_shown.values())),
-        )
-
-    def _own_cost(self, task: OwnCost) -> tuple[float, float]:
-        from edge_fer_bench.own_cost import own_cost_ms
-        from edge_fer_bench.scenes import scene
-
-        use_threads(task.threads)
-        frames = [*scene(task.scene).frames(task.frames)]
-        return own_cost_ms(frames, self._classifiers[task.threads], task.rounds)
-
-    def _endure(self, task: Endure) -> list[tuple[int, int]]:
-        from edge_fer_bench.endurance import growth
-        from edge_fer_bench.loops import following
-        from edge_fer_bench.scenes import ONE_FACE, scene
-
-        use_threads(task.threads)
-        frames = [*scene(ONE_FACE).frames(ENDURED_FRAMES)]
-        return growth(frames, following(self._classifiers[task.threads], "balanced"), task.frames)
+        return turn
 
     def _pipeline(self, film: str, threads: int) -> Pipeline:
         import io

@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "pipeline"))
 
 import environments
 import films
-from edge_fer_bench.judging import judged
 from edge_fer_bench.scenes import ONE_FACE, THREE_FACES, scene
+from tracking_metrics import judged
 
 from edge_fer.types import FER_LABELS, Box
 

@@ -22,9 +22,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 
 import films
-from edge_fer_bench.judging import judged
-from edge_fer_bench.loops import following, plain_loop
 from edge_fer_bench.scenes import EIGHT_FACES, LARGE, NOBODY, ONE_FACE, ONE_OF_EIGHT, THREE_FACES, scene
+from loops import following, plain_loop
+from tracking_metrics import judged
 
 from edge_fer.faces.tracking_settings import PRESETS
 from edge_fer.inference.open_model import open_classifier
@@ -32,7 +32,7 @@ from edge_fer.inference.open_model import open_classifier
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_fer_bench.loops import Look
+    from loops import Look
 
 
 def measure(film: films.Film, make: dict[str, Callable[[], Look]], rounds: int) -> dict[str, Any]:

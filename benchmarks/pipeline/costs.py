@@ -2,7 +2,7 @@
 
     python benchmarks/pipeline/costs.py [--frames 100000] [--out FILE.json]
 
-The measures are those of `edge-fer bench`; this takes more rounds and more frames, and writes p95 and each look at
+The measures are those of gate.py; this takes more rounds and more frames, and writes p95 and each look at
 the memory too.
 """
 
@@ -18,10 +18,10 @@ import cv2
 sys.path.insert(0, str(Path(__file__).parent))
 
 import films
-from edge_fer_bench.endurance import growth, lateness_ms
-from edge_fer_bench.loops import following
-from edge_fer_bench.own_cost import own_cost_ms
 from edge_fer_bench.scenes import EIGHT_FACES, ONE_FACE, THREE_FACES, scene
+from endurance import growth, lateness_ms
+from loops import following
+from overhead import own_cost_ms
 
 from edge_fer.camera.pattern import SCENE_FRAMES
 from edge_fer.inference.open_model import open_classifier

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import cv2
 import films
-from edge_fer_bench.loops import following, plain_loop
+from loops import following, plain_loop
 
 from edge_fer.inference.open_model import open_classifier
 

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 import crowds
 import cv2
 import numpy as np
-from edge_fer_bench.scenes import ONE_FACE, THREE_FACES, Scene, scene, video_frames
+from edge_fer_bench.scenes import ONE_FACE, THREE_FACES, Scene, scene
+from video_frames import video_frames
 
 from edge_fer.camera.pattern import FPS, HEIGHT, SCENE_FRAMES, WIDTH, background
 from edge_fer.types import Box, Frame

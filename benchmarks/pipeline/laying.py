@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from edge_fer_bench.scenes import video_frames
+from video_frames import video_frames
 
 from edge_fer.camera.pattern import background
 from edge_fer.evaluation.datasets import VOTE_NAMES, load_dataset

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import films
 import rivals
-from edge_fer_bench.loops import following
+from loops import following
 from tally import Tally, tally
 
 from edge_fer.faces.tracking_settings import PRESETS
@@ -34,7 +34,7 @@ from edge_fer.inference.open_model import open_classifier
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_fer_bench.loops import Look
+    from loops import Look
 
 OURS, YUNET, HAAR = "edge-fer", "YuNet 160x120", "plain Haar"
 RESULTS = films.REPOSITORY / "benchmarks" / "results" / "pipeline-films.json"

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from edge_fer_bench.judging import Shown
-    from edge_fer_bench.loops import Look
+    from loops import Look
+    from tracking_metrics import Shown
 
     from edge_fer.protocols import Classifier
     from edge_fer.types import Frame

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from crowds import Person
-    from edge_fer_bench.judging import Shown
+    from tracking_metrics import Shown
 
 SIZES = (24, 32, 48)
 """A face counts for the largest of these that its box reaches, within half a pixel of rounding."""

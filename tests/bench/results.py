@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from edge_fer_bench.commands import Start
 from edge_fer_bench.environment import CpuTime, Environment, Health
-from edge_fer_bench.judging import Judged
 from edge_fer_bench.measuring import Turn
 from edge_fer_bench.process import WorkerError
 from edge_fer_bench.result import (
@@ -20,23 +19,16 @@ from edge_fer_bench.result import (
     Estimate,
     Film,
     Latency,
-    PipelineFigure,
     Row,
 )
 from edge_fer_bench.session import Format, Host, Plan
 from edge_fer_bench.statistics import median_estimate, quantiles, rounds_estimate
 from edge_fer_bench.worker import (
     Act,
-    Acted,
-    BeLate,
     Call,
-    Compete,
-    Competed,
-    Endure,
     Judge,
     Open,
     Opened,
-    OwnCost,
     Peak,
     Watch,
 )
@@ -66,10 +58,6 @@ MACHINE = Environment(
     packages={"edge-fer": "1.0", "numpy": "2.3"},
 )
 EFFORT = Effort(rounds=4, calls=20, seconds=0.0, frames=50)
-THOROUGH = replace(
-    EFFORT, rival_frames=40, plain_frames=4, own_cost_rounds=2, late_seconds=1.0, memory_frames=100, scene_frames=60
-)
-"""With all that a full run measures of the camera loop."""
 TFLITE, ONNX = (MODELS / f"brightness-tiny-48x48-fp32.{suffix}" for suffix in ("tflite", "onnx"))
 FORMATS = (Format(ONNX, "onnx"), Format(TFLITE, "litert"))
 
@@ -120,16 +108,6 @@ def row(file: str = "a.tflite", milliseconds: float = 0.2, frame_ms: float = 4.0
     return replace(made, **more)
 
 
-PIPELINE = (
-    PipelineFigure("fps", "1 face: times as fast", "times", 8.0, True, 9.5, Estimate(9.5, 9.0, 10.0), True),
-    PipelineFigure("plain_false", "boxes without a face", "boxes", 0.0, False, 2.0, None, False),
-    PipelineFigure("plain_none", "<no> boxes without a face", "boxes", 0.0, False, 0.0, None, True),
-    PipelineFigure("late", "from frame to sink", "ms", 50.0, False, 0.001, None, True),
-    PipelineFigure("memory", "memory grown", "MB", 1.0, False, left_out="takes thousands of frames"),
-)
-"""One of each kind."""
-
-
 def result(*rows: Row, **more: Any) -> BenchResult:
     """A whole result."""
     made = BenchResult(
@@ -162,21 +140,7 @@ class FakeWorker:
                 return Turn(task.frames, 2 * task.frames, 1.0, 1.1, 0.1, 0.8, 0.09)
             case Act():
                 idle = task.scene == "nobody"
-                turn = Turn(task.frames, 0 if idle else task.frames, 0.2, 0.02 if idle else 0.25, 0.0, 0.1, 0.05)
-                return Acted(turn, Judged(task.frames, task.frames, 0, 0, 1), (100.0, 300.0))
-            case Compete():
-                plain_frames = task.frames // task.plain_every
-                following, plain = (
-                    Turn(frames, frames, frames * wall, frames * cpu, 0.0, 0.0, 0.0)
-                    for frames, wall, cpu in ((task.frames, 0.004, 0.003), (plain_frames, 0.04, 0.036))
-                )
-                return Competed(following, plain, Judged(9, 9, 1, 0, 0), Judged(9, 6, 20, 0, 0))
-            case OwnCost():
-                return 0.25, 0.75
-            case BeLate():
-                return 3.0, 60.0
-            case Endure():
-                return [(number * task.frames // 10, 100_000_000 + 10_000 * number) for number in range(1, 11)]
+                return Turn(task.frames, 0 if idle else task.frames, 0.2, 0.02 if idle else 0.25, 0.0, 0.1, 0.05)
             case Peak():
                 return 90_000_000
             case Judge():

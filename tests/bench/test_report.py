@@ -18,7 +18,7 @@ from edge_fer_bench.report import bench_page, draw, write_report
 from edge_fer_bench.result_file import read_result, write_result
 
 from edge_fer.errors import EdgeFerError
-from tests.bench.results import ACCURACY, PIPELINE, result, row
+from tests.bench.results import ACCURACY, result, row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from edge_fer_bench.result import BenchResult
 
-PICTURES = ("latency", "trade", "stages", "pipeline", "confusion")
+PICTURES = ("latency", "trade", "stages", "confusion")
 
 
 def several(**more: Any) -> BenchResult:
@@ -38,7 +38,7 @@ def several(**more: Any) -> BenchResult:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report")
-    assert write_report(path, several(invalid=("busy: x",), data_set="faces (test)", pipeline=PIPELINE))
+    assert write_report(path, several(invalid=("busy: x",), data_set="faces (test)"))
     return path
 
 
@@ -67,8 +67,6 @@ def test_the_page_says_what_the_table_says(folder: Path) -> None:
         "no &lt;engine&gt; &amp; more",
         "50.00%",
         "faces (test)",
-        "<td>1 face: times as fast</td><td>9.5 times</td><td>9 to 10</td><td>at least 8</td><td>yes</td>",
-        "not measured (takes thousands of frames): memory grown",
     ):
         assert text in page
     assert "<b>.onnx" not in page  # a name is text, never markup
@@ -81,13 +79,6 @@ def test_what_was_not_measured_is_left_out() -> None:
     assert "not measured: no engine" in bench_page(nothing, {})
     assert list(draw(result(row()))) == ["latency", "trade", "stages"]
     assert list(draw(result(row(film=None)))) == ["latency", "trade"]
-
-
-def test_limits_are_drawn_so_that_one_is_the_limit_whichever_way_it_goes() -> None:
-    figure = draw(result(pipeline=PIPELINE))["pipeline"]
-    widths = [bar.get_width() for bar in figure.axes[0].patches]
-    assert widths == pytest.approx([8.0 / 9.5, 10.0, 0.02, 0.02])
-    assert "pipeline" not in draw(result(pipeline=PIPELINE[4:]))
 
 
 def test_rows_of_several_threads_are_told_apart() -> None:

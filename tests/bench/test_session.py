@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from edge_fer_bench.scenes import CROWDS, SCENES
 from edge_fer_bench.session import BATCHES, measure
-from edge_fer_bench.worker import Act, BeLate, Call, Compete, Endure, Judge, Open, OwnCost, Peak, Watch
+from edge_fer_bench.worker import Act, Call, Judge, Open, Peak, Watch
 
-from tests.bench.results import COOL, EFFORT, FORMATS, THOROUGH, FakeMachine, plan, silent
+from tests.bench.results import COOL, EFFORT, FORMATS, FakeMachine, plan, silent
 
 if TYPE_CHECKING:
     from edge_fer_bench.environment import Health
@@ -111,7 +111,7 @@ def test_the_work_of_others_is_told_from_its_own() -> None:
     assert (crowded.own_cores, crowded.other_cores) == pytest.approx((1.5, 2.0))
 
 
-@pytest.mark.parametrize("effort", [EFFORT, THOROUGH])
+@pytest.mark.parametrize("effort", [EFFORT])
 def test_progress_goes_up_to_the_last_step(effort: Effort) -> None:
     told: list[tuple[int, int, str]] = []
     what = replace(plan(film="party.mp4"), effort=effort)
@@ -132,30 +132,11 @@ def test_the_loop_is_run_with_the_format_asked_for_or_the_first_that_works() -> 
         assert {name: len(turns) for name, turns in record.loop.turns.items()} == dict.fromkeys(SCENES, EFFORT.rounds)
 
 
-def test_the_loop_and_the_plain_one_take_turns_and_long_measures_come_once() -> None:
-    machine = FakeMachine()
-    record = measured(machine, replace(plan(film="party.mp4"), effort=THOROUGH))
-    films = [task.scene for _, task in machine.tasks(Compete)]
-    assert films == ["1 face", "3 faces", "party.mp4"] * EFFORT.rounds
-    assert {task.plain_every for _, task in machine.tasks(Compete)} == {10}
-    once = [type(task) for _, task in machine.tasks(OwnCost, BeLate, Endure)]
-    assert once == [OwnCost, OwnCost, OwnCost, BeLate, Endure]
-    assert record.loop is not None
-    assert record.loop.late_ms == (3.0, 60.0)
-    assert len(record.loop.held) == 10
-
-
 def test_the_crowd_has_frames_of_its_own_number() -> None:
     machine = FakeMachine()
     measured(machine, replace(plan(), effort=replace(EFFORT, crowd_frames=7)))
     frames = {task.scene: task.frames for _, task in machine.tasks(Act)}
     assert frames == dict.fromkeys(SCENES, EFFORT.scene_frames) | dict.fromkeys(CROWDS, 7)
-
-
-def test_what_a_quick_run_leaves_out_is_not_asked_for() -> None:
-    machine = FakeMachine()
-    measured(machine)
-    assert machine.tasks(Compete, OwnCost, BeLate, Endure) == []
 
 
 def test_commands_are_started_with_that_format_and_no_settings_of_this_machine() -> None:

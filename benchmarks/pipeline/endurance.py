@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from loops import pipeline_of
 
 from edge_fer.camera.pattern import FPS, DemoSource
 from edge_fer.sinks.runner import Filling, SystemClock, run_sink
-from edge_fer_bench.loops import pipeline_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from loops import Look
+
     from edge_fer.protocols import Classifier
     from edge_fer.types import Frame, Observation
-    from edge_fer_bench.loops import Look
 
 POINTS = 10
 """How often the memory is looked at."""

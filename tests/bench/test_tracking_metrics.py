@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from edge_fer_bench.judging import LEAST_MS, Judged, judged, label_delays_ms
 
 from edge_fer.camera.pattern import FPS, TruthFace
 from edge_fer.types import Box
+from tests.bench.conftest import load_script
+
+metrics = load_script("tracking_metrics")
+LEAST_MS, Judged, judged, label_delays_ms = (
+    metrics.LEAST_MS,
+    metrics.Judged,
+    metrics.judged,
+    metrics.label_delays_ms,
+)
 
 HERE, THERE = Box(10, 10, 50, 50), Box(200, 10, 50, 50)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import cv2
+from edge_fer_bench.measuring import Turn
+from tracking_metrics import shown_by
 
 from edge_fer.detectors import FaceSettings, build_tracker
 from edge_fer.faces.crop import crop_faces
@@ -20,18 +22,17 @@ from edge_fer.reading import ReadingSchedule
 from edge_fer.settings import FollowingOptions
 from edge_fer.sinks.runner import SystemClock
 from edge_fer.types import Box
-from edge_fer_bench.judging import shown_by
-from edge_fer_bench.measuring import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from tracking_metrics import Shown
 
     from edge_fer.faces.tracking import FaceTracker
     from edge_fer.protocols import Classifier, FrameSource
     from edge_fer.settings import Preset
     from edge_fer.sinks.runner import SinkRunner
     from edge_fer.types import Frame, Observation
-    from edge_fer_bench.judging import Shown
 
 Look: TypeAlias = "Callable[[Frame], list[Shown]]"
 """What a loop does with a frame."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from loops import pipeline_of
 
 from edge_fer.camera.pattern import FPS
 from edge_fer.errors import EndOfStream
 from edge_fer.sinks.runner import Filling, SystemClock, run_sink
 from edge_fer.types import SourceInfo
-from edge_fer_bench.loops import pipeline_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
