@@ -25,11 +25,6 @@ log = logging.getLogger("edge_fer.bench")
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 
 
-def _not_here(context: click.Context, parameter: click.Parameter, value: int | None) -> None:
-    if value is not None:
-        tell("--memory-frames is not used any more: benchmarks/pipeline/gate.py watches the memory of long runs")
-
-
 @click.group(
     "bench", invoke_without_command=True, short_help="Measure speed and accuracy of every format on this machine."
 )
@@ -65,7 +60,7 @@ def _not_here(context: click.Context, parameter: click.Parameter, value: int | N
 @click.option("--quick", is_flag=True, help="About 20 seconds on a PC: fewer rounds, nothing that takes long.")
 @click.option("--rounds", type=click.IntRange(2, 1000), help="How often each format has its turn.  [default: 8]")
 @click.option("--frames", type=click.IntRange(10, 100_000), help="Frames of the film a turn.  [default: 300]")
-@click.option("--memory-frames", type=click.IntRange(10), hidden=True, expose_value=False, callback=_not_here)
+@click.option("--memory-frames", type=click.IntRange(10), hidden=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of the table.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Write result.json, report.html and plots there."
@@ -90,6 +85,7 @@ def command(
     quick: bool,
     rounds: int | None,
     frames: int | None,
+    memory_frames: int | None,
     as_json: bool,
     out: Path | None,
     apply_winner: bool,
@@ -116,6 +112,8 @@ def command(
     from edge_fer_bench.run import Request, bench
     from edge_fer_bench.table import result_table
 
+    if memory_frames is not None:
+        log.warning("--memory-frames has no effect: benchmarks/pipeline/gate.py watches the memory of long runs")
     if out is not None:
         make_folder(out)
     effort = effort_of(quick, rounds, frames)
