@@ -314,6 +314,15 @@ class MqttOptions:
     mqtt_ca: Path | None = Setting(
         "path", "Trust these certificates (PEM) instead of the system's.", metavar="FILE", use="reads"
     ).field()
+    mqtt_cert: Path | None = Setting(
+        "path",
+        "Certificate (PEM) by which this device is known to the broker; needs --mqtt-key.",
+        metavar="FILE",
+        use="reads",
+    ).field()
+    mqtt_key: Path | None = Setting(
+        "path", "Private key (PEM, not encrypted) of --mqtt-cert.", metavar="FILE", use="reads", secret=True
+    ).field()
     mqtt_interval: float = Setting(
         "number", "Minimum time between two messages.", default=1.0, unit="seconds", lowest=0.1, highest=3600
     ).field()

@@ -248,6 +248,10 @@ def mqtt_settings(options: MqttOptions) -> MqttSettings | None:
     settings = parse_mqtt_url(options.mqtt)
     if options.mqtt_ca is not None and not settings.tls:
         raise ConfigError("--mqtt-ca is for TLS: give the broker as mqtts://")
+    if (options.mqtt_cert is None) != (options.mqtt_key is None):
+        raise ConfigError("--mqtt-cert and --mqtt-key belong together: give both")
+    if options.mqtt_cert is not None and not settings.tls:
+        raise ConfigError("--mqtt-cert is for TLS: give the broker as mqtts://")
     if options.mqtt_id is not None:
         check_identity(options.mqtt_id)
     discovery_prefix = options.mqtt_discovery.strip("/")
@@ -259,6 +263,8 @@ def mqtt_settings(options: MqttOptions) -> MqttSettings | None:
         settings,
         password=password,
         ca=options.mqtt_ca,
+        certificate=options.mqtt_cert,
+        key=options.mqtt_key,
         interval_seconds=options.mqtt_interval,
         discovery_prefix=discovery_prefix,
         name=options.mqtt_name,

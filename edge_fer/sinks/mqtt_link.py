@@ -20,6 +20,7 @@ from edge_fer.sinks.mqtt_settings import PASSWORD_OPTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from edge_fer.sinks.mqtt_settings import MqttSettings
 
@@ -181,6 +182,11 @@ class MqttLink:
         self._settle(lost=True)
         if was_connected:
             self._away(f"lost {self._settings.address}; trying again")
+        else:
+            # As where it asks for a certificate, which it says only after the handshake (RFC 8446, section 4.4.2.4).
+            asks = self._settings.tls and self._settings.certificate is None
+            hint = ": does it ask for a certificate? see --mqtt-cert" if asks else ""
+            self._away(f"{self._settings.address} closes the connection without an answer{hint}; trying again")
 
     def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
         self._heard(message.payload[:100].decode(errors="replace"))
@@ -210,13 +216,37 @@ def _was_sent(message: Any) -> bool:
 
 
 def tls_context(settings: MqttSettings) -> ssl.SSLContext:
-    """How to check the broker's certificate: by the system's authorities, or by `settings.ca` alone.
+    """How to check the broker's certificate, by the system's authorities or by `settings.ca` alone, and which is ours.
 
     Raises:
-        ConfigError: the file of authorities cannot be used.
+        ConfigError: a file cannot be used; the message names its option.
     """
     try:
-        return ssl.create_default_context(cafile=None if settings.ca is None else str(settings.ca))
+        context = ssl.create_default_context(cafile=None if settings.ca is None else str(settings.ca))
     except (OSError, ssl.SSLError) as exc:
         why = "it holds no certificate in PEM form" if isinstance(exc, ssl.SSLError) else exc.strerror or exc
         raise ConfigError(f"--mqtt-ca {settings.ca}: {why}") from None
+    if settings.certificate is not None:
+        _add_our_certificate(context, settings.certificate, settings.key)
+    return context
+
+
+def _add_our_certificate(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
+    for option, file in (("--mqtt-cert", certificate), ("--mqtt-key", key)):
+        try:
+            if file is not None:
+                with file.open("rb"):
+                    pass
+        except OSError as exc:
+            raise ConfigError(f"{option} {file}: {exc.strerror or exc}") from None
+
+    def refuse() -> str:
+        # OpenSSL would ask on the terminal, which a service has none of.
+        raise ConfigError(f"--mqtt-key {key}: it is encrypted: openssl pkey -in {key} -out FILE writes it in the clear")
+
+    try:
+        context.load_cert_chain(str(certificate), None if key is None else str(key), refuse)
+    except (OSError, ssl.SSLError, ValueError) as exc:
+        mismatch = "KEY_VALUES_MISMATCH" in str(exc)
+        why = "the key is of another certificate" if mismatch else "they are no certificate and key in PEM form"
+        raise ConfigError(f"--mqtt-cert {certificate}, --mqtt-key {key}: {why}") from None

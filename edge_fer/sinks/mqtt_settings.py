@@ -45,6 +45,10 @@ class MqttSettings:
     """First levels of the topics of all devices."""
     ca: Path | None = None
     """Certificates that are trusted instead of the system's; only with TLS."""
+    certificate: Path | None = None
+    """By which this device is known to the broker; only with TLS."""
+    key: Path | None = None
+    """Of that certificate."""
     interval_seconds: float = MqttOptions().mqtt_interval
     """Shortest time between two states."""
     discovery_prefix: str = MqttOptions().mqtt_discovery

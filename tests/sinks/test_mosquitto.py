@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from edge_fer.errors import ConfigError
+from edge_fer.sinks.mqtt_link import tls_context
 from edge_fer.sinks.mqtt_settings import MqttSettings
 from edge_fer.types import FER_LABELS
 from tests.mosquitto import Broker, Listener, SimulatedDevice, device_settings, found, free_port, retained
@@ -272,6 +274,43 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     return made, key
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_broker_that_asks_for_a_certificate_lets_in_the_device_that_has_it(tmp_path: Path, making: Making) -> None:
+    made, key = certificate(tmp_path, "broker")
+    ours, our_key = certificate(tmp_path, "ours")
+    asks = [f"certfile {made}", f"keyfile {key}", f"cafile {ours}", "require_certificate true"]
+    broker = making.broker(tmp_path, tls=asks)
+    broker.start()
+    known = making.device(broker, tls=True, ca=made, certificate=ours, key=our_key)
+    until(lambda: known.sink._link.connections == 1, "it is let in")
+    known.stop()
+    assert known.told == []
+    unknown = making.device(broker, tls=True, ca=made, identity="cam-2")
+    until(lambda: unknown.told, "it is refused")
+    unknown.stop()
+    until(lambda: not [one for one in threading.enumerate() if "paho" in one.name], "the network threads have ended")
+    gc.collect()
+    assert "does it ask for a certificate? see --mqtt-cert" in unknown.told[0]
+
+
+def test_a_certificate_and_key_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    ours, our_key = certificate(tmp_path, "ours")
+    _, other_key = certificate(tmp_path, "other")
+    encrypted, text = tmp_path / "encrypted.key", tmp_path / "text"
+    openssl = ["openssl", "pkey", "-in", str(our_key), "-aes256", "-passout", "pass:secret", "-out", str(encrypted)]
+    subprocess.run(openssl, check=True, capture_output=True)
+    text.write_text("no key")
+    for made, key, says in (
+        (ours, other_key, "of another certificate"),
+        (ours, encrypted, "it is encrypted"),
+        (ours, text, "no certificate and key"),
+        (text, our_key, "no certificate and key"),
+        (ours, tmp_path / "none", "--mqtt-key"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            tls_context(MqttSettings("host", 8883, tls=True, certificate=made, key=key))
+
+
 # paho-mqtt leaves the socket of a handshake that failed to the garbage collector.
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_tls_with_a_certificate_of_ones_own(tmp_path: Path, making: Making) -> None:
@@ -330,6 +369,10 @@ def test_a_run_with_no_broker_loses_no_frame_and_ends_well(tiny_model: Path) -> 
     [
         (["--mqtt", "mqtt://u:hunter2@h"], "--mqtt-password-file"),
         (["--mqtt", "mqtt://h", "--mqtt-ca", "ca.pem"], "mqtts://"),
+        (["--mqtt", "mqtt://h", "--mqtt-cert", "c.pem", "--mqtt-key", "k.pem"], "mqtts://"),
+        (["--mqtt", "mqtts://h", "--mqtt-cert", "c.pem"], "give both"),
+        (["--mqtt", "mqtts://h", "--mqtt-key", "k.pem"], "give both"),
+        (["--mqtt", "mqtts://h", "--mqtt-cert", "/nowhere/c.pem", "--mqtt-key", "k.pem"], "--mqtt-cert /nowhere/c.pem"),
         (["--mqtt", "mqtts://h", "--mqtt-ca", "/nowhere/ca.pem"], "/nowhere/ca.pem: No such file"),
         (["--mqtt", "mqtt://u@h", "--mqtt-password-file", "/nowhere/x"], "cannot read the MQTT password"),
         (["--mqtt", "mqtt://h", "--mqtt-password-file", "/etc/hostname"], "no user"),
