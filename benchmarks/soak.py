@@ -4,8 +4,8 @@
     python benchmarks/soak.py --frames 20000
 
 The frames are the demo's, made small and kept, so that the time goes into the loop. The source is lost and opened
-anew again and again; beside sinks that work, one fails at every write and one is too slow. A clock that takes a
-thirtieth of a second a frame stands for the months.
+again and again; beside sinks that work, one fails at every write and one is too slow. A clock that takes a
+thirtieth of a second per frame stands for the months.
 
 What is held is measured at even distances. It counts as flat where the second half holds no more than the end of the
 first quarter, give or take what the allocator keeps.

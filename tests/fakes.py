@@ -1,4 +1,4 @@
-"""Parts that behave as told, for tests that hand them to the code instead of patching it."""
+"""Parts that behave as asked, for tests that hand them to the code instead of patching it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ GREY_48 = InputSpec(48, 48, "grey", (0.0,), (255.0,))
 
 
 class FakeClock:
-    """Time that moves when it is told to, and by `step_seconds` whenever somebody looks."""
+    """Time that moves on request, and by `step_seconds` whenever somebody looks."""
 
     def __init__(self, step_seconds: float = 0.0) -> None:
         self.now = 100.0
@@ -114,7 +114,7 @@ class FakeClassifier:
 
 
 class Collector:
-    """A sink that keeps what it was given, and fails as told."""
+    """A sink that keeps what it was given, and fails as asked."""
 
     def __init__(self, before: Callable[[int], None] = lambda number: None) -> None:
         self.items: list[Observation | View] = []

@@ -198,13 +198,13 @@ class SimulatedDevice:
 
 
 def device_settings(broker: Broker, **changes: object) -> MqttSettings:
-    """Settings of a device called cam-1 that tells its states often."""
+    """Settings of a device called cam-1 that publishes its states often."""
     known = {"identity": "cam-1", "interval_seconds": 0.1, **changes}
     return MqttSettings("127.0.0.1", broker.port, **known)  # type: ignore[arg-type]
 
 
 def retained(broker: Broker) -> dict[str, str]:
-    """What the broker keeps, by topic, as a client that comes anew sees it."""
+    """What the broker keeps, by topic, as a new client sees it."""
     listener = Listener(broker)
     try:
         listener.publish("end/of/what/is/kept", "now")

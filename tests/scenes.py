@@ -1,4 +1,4 @@
-"""Films of average faces that move as told, so that the truth about every frame is known."""
+"""Films of average faces that move as asked, so that the truth about every frame is known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service manager for tests: it keeps what a real one would, and can be told to refuse."""
+"""A service manager for tests: it keeps what a real one would, and can be made to refuse."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class CountingDetector:
 
 
 class ListedDetector:
-    """Finds what it is told to; cascades look at each finding."""
+    """Finds what it is asked to; cascades look at each finding."""
 
     def __init__(self, *boxes: Box) -> None:
         self.boxes = boxes

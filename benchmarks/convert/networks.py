@@ -1,7 +1,7 @@
 """The networks that conversion is measured with, trained for a few minutes each.
 
 Random weights are a poor judge of 8 bits: what a deep network says then hardly depends on the picture, and what does is
-much finer than what a trained one tells apart. Some hundred to some thousand steps on FER-2013's training pictures
+much finer than what a trained one distinguishes. Some hundred to some thousand steps on FER-2013's training pictures
 (shifted by up to three pixels, half of them mirrored) give every layer the scale that training gives it; accuracy stays
 below what full training reaches, and stands beside the results.
 """

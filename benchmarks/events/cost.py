@@ -2,7 +2,7 @@
 
 Rules of all kinds judge frames with 0 to 3 faces, whose scores change from frame to frame, in the thread's own
 processor time. Each figure stands beside that of making the frame's JSON line, measured in turn with it, so that a busy
-or slow machine can be told from slow rules.
+or slow machine can be distinguished from slow rules.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python benchmarks/peers/compare.py [--rounds 3] [--core 0] [--out benchmarks/results/peers.json]
 
-Environments are made from the package index on the first run (5 GB). In each round every peer is started anew, which
+Environments are made from the package index on the first run (5 GB). In each round every peer is started again, which
 gives its cold start, and then each film goes through all of them in turn, so that a busy machine slows all alike.
 `python benchmarks/peers/draw.py` draws the README's table and picture from the figures.
 """

@@ -1,4 +1,4 @@
-"""One peer in its own environment: looks at films and crops as it is told to, line by line. Needs NumPy and OpenCV.
+"""One peer in its own environment: looks at films and crops as requested, line by line. Needs NumPy and OpenCV.
 
 Frames are read one at a time from files of raw pixels, outside of what is timed, so that decoding counts for nobody.
 """
@@ -47,7 +47,7 @@ def film(peer, path: str, shape: list[int], fps: float) -> dict[str, list]:
 
 
 def peak_mib() -> float:
-    """The most memory that this process has held; getrusage would tell that of the process that started it."""
+    """The most memory that this process has held; getrusage would give that of the process that started it."""
     (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) / 1024
 

@@ -2,7 +2,7 @@
 
     python benchmarks/pipeline/compare.py [--rounds 3] [--out FILE.json]
 
-`edge-fer bench` tells the same of the default preset; this adds the others, the hard clip beside the repository, and
+`edge-fer bench` measures the same of the default preset; this adds the others, the hard clip beside the repository, and
 each frame's time. Films are held in memory, so that decoding and drawing are in neither. Rounds alternate between the
 loops, so that a busy machine slows all; CPU seconds are those of the process.
 """

@@ -90,7 +90,7 @@ def added_ms(pictures: list[Image], frames: int) -> float:
     for number in range(ROUNDS):
         sources: list[FrameSource] = [Camera(pictures), watched(Camera(pictures))]
         took = {}
-        # Whoever comes first in a round comes second in the next.
+        # The one that comes first in a round comes second in the next.
         for source in sources if number % 2 else reversed(sources):
             took[source is sources[1]] = seconds_a_frame(source, frames)
         differences.append((took[True] - took[False]) * 1e3)

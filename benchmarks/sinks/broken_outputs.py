@@ -113,7 +113,7 @@ def compare(rounds: int, frames: int, disk: Path | None) -> dict[str, Any]:
 
 
 def endure(frames: int, disk: Path | None) -> dict[str, Any]:
-    """Memory of one long run with broken outputs, as its own metrics tell it to the one client that listens."""
+    """Memory of one long run with broken outputs, as its own metrics show it to the one client that listens."""
     samples: list[tuple[float, float]] = []
     report = run_broken(frames, disk, silent_broker=True, samples=samples)
     early = [rss for seen, rss in samples if 0.1 * frames <= seen < 0.2 * frames]

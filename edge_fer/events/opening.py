@@ -1,4 +1,4 @@
-"""The sinks of all actions of a run, opened before a broker is told of it, and joined with the rules after that."""
+"""The sinks of all actions of a run, opened before a broker hears of it, and joined with the rules after that."""
 
 from __future__ import annotations
 

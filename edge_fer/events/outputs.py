@@ -62,7 +62,7 @@ class EventFile:
         """Write one line.
 
         Raises:
-            SinkFinished: whoever read the file has closed it.
+            SinkFinished: the reader of the file has closed it.
             SinkError: it could not be written, for example to a full disk.
         """
         write_line(self._file, compact_json(event.to_dict()))

@@ -54,7 +54,7 @@ class EventSettings:
         return any(isinstance(action, WebhookAction) for action in self.actions)
 
     def without_configured_commands(self) -> EventSettings:
-        """The same without the commands that files ask for: whoever writes a file could start programs by it."""
+        """The same without the commands that files ask for: writing a file must not start programs."""
         return replace(self, rules=tuple(_without_commands(one) for one in self.rules))
 
 

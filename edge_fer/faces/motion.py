@@ -1,4 +1,4 @@
-"""Does anything move? Told from a few thousand pixels, so that an empty, still scene costs next to nothing."""
+"""Does anything move? Seen in a few thousand pixels, so that an empty, still scene costs next to nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOVED_SHARE = 0.004
 
 
 class MotionGate:
-    """Compares frames with the last one that it was told to remember."""
+    """Compares frames with the last one that it was asked to remember."""
 
     def __init__(self) -> None:
         self._remembered: Image | None = None

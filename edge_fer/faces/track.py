@@ -176,7 +176,7 @@ class Track:
         return self.unproved_steps >= LEAST_STEPS and self.at - self.proved_at > limit
 
     def restart(self, found: Place, at: float) -> None:
-        """Begin anew at a place far from the expected one, with the same id."""
+        """Begin again at a place far from the expected one, with the same id."""
         self.place, self.at, self.seen_at, self.velocity = found, at, at, (0.0, 0.0)
 
 

@@ -202,4 +202,4 @@ def plan(formats: Sequence[Format] = FORMATS, threads: tuple[int, ...] = (1,), f
 
 
 def silent(done: int, steps: int, what: str) -> None:
-    """Tell nobody."""
+    """Report nothing."""

@@ -103,7 +103,7 @@ def test_the_gate_stops_what_is_over_it(tmp_path: Path, milliseconds: float, fra
     done = invoke(tmp_path, result(), second, "--fail-over", "1.2")
     assert done.exit_code == 1
     assert f"over 1.2: a.tflite, {figure}: 1.3 times" in done.stderr
-    assert invoke(tmp_path, result(), second).exit_code == 0  # without the option it only tells
+    assert invoke(tmp_path, result(), second).exit_code == 0  # without the option it only reports
 
 
 def test_the_gate_stops_what_was_not_measured_any_more(tmp_path: Path) -> None:

@@ -111,6 +111,6 @@ def test_memory_is_looked_at_ten_times_and_frames_go_on(script: Any) -> None:
     assert seen[5].image is seen[0].image  # to and fro
     times = [frame.captured_at for frame in seen]
     assert times == sorted(set(times))
-    if points:  # where the system tells
+    if points:  # where the system reports it
         assert [number for number, _ in points] == [4 * number for number in range(1, endurance.POINTS + 1)]
         assert all(held > 10_000_000 for _, held in points)

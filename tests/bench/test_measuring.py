@@ -1,4 +1,4 @@
-"""The clock around the runtime's own code, with the runtime's own parts and a clock that is told what to say."""
+"""The clock around the runtime's own code, with the runtime's own parts and a clock that is given what to say."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_stages_explain_the_frame(film: str, tiny_model: Path, tmp_path: Path) -
         for number in range(20):
             cv2.imwrite(str(tmp_path / f"{number:02}.png"), picture(640, 480, seed=number))
         film = str(tmp_path)
-    # A machine that is busy elsewhere may stop a turn between two stages: the best of a few tells what the code does.
+    # A machine that is busy elsewhere may stop a turn between two stages: the best of a few shows what the code does.
     explained = [explained_by_stages(film, tiny_model) for _ in range(4)]
     assert all(one <= 1.0 for one in explained)
     assert max(explained) >= 0.95

@@ -46,7 +46,7 @@ def test_a_change_that_is_never_shown_counts_as_long_as_it_lasts() -> None:
     assert label_delays_ms(turning(60, 20), showing(60, 60)) == pytest.approx([40 / FPS * 1e3])
     enough = round(LEAST_MS * FPS / 1e3)
     assert label_delays_ms(turning(20 + enough, 20), showing(90, 90)[: 20 + enough]) == pytest.approx([LEAST_MS])
-    # Too short to tell whether it would have been shown.
+    # Too short to see whether it would have been shown.
     assert label_delays_ms(turning(19 + enough, 20), showing(90, 90)[: 19 + enough]) == []
 
 

@@ -24,7 +24,7 @@ QUICK_START = ["script/demo", "script/test"]
 
 
 def test_the_command_line_page_is_up_to_date() -> None:
-    # In a Python of its own: click keeps a command's help option as whoever ran it first had it.
+    # In a Python of its own: click keeps a command's help option as its first run had it.
     code = f"import runpy; print(runpy.run_path({str(REPOSITORY / 'docs' / 'cli_page.py')!r})['cli_page'](), end='')"
     made = run_python(code, check=True).stdout
     assert (REPOSITORY / "docs" / "cli.md").read_text() == made, "docs/cli.md is old: run script/docs"

@@ -38,7 +38,7 @@ class Run:
         self.told = ""
 
     def wait_for(self, condition: Callable[[str], bool]) -> None:
-        """Read what it tells people until that holds; what it prints is read on the way."""
+        """Read its messages until that holds; what it prints is read on the way."""
         assert self.process.stderr is not None
         deadline = time.monotonic() + LONG_SECONDS
         while not condition(self.told):
@@ -51,7 +51,7 @@ class Run:
         self.process.send_signal(number)
 
     def end(self) -> tuple[int, str]:
-        """Exit code after SIGTERM, and all that it told."""
+        """Exit code after SIGTERM, and all its messages."""
         self.send(signal.SIGTERM)
         _, rest = self.process.communicate(timeout=LONG_SECONDS)
         return self.process.returncode, self.told + rest.decode()

@@ -1,4 +1,4 @@
-"""The service that is there: told of, started over, removed; and who may do so."""
+"""The service that is there: shown, restarted, removed; and who may do so."""
 
 from __future__ import annotations
 

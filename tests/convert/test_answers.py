@@ -1,4 +1,4 @@
-"""What files of other tools take and give, such as whole pixels and sigmoids: told from the file, scores are right."""
+"""What files of other tools take and give, such as whole pixels and sigmoids: recognised, and scores are right."""
 
 from __future__ import annotations
 

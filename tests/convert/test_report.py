@@ -1,4 +1,4 @@
-"""What is told of a conversion, and what happens when too much was lost."""
+"""What is reported of a conversion, and what happens when too much was lost."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def test_all_eight_orientations_give_the_same_faces(
     tmp_path: Path, fer: EdgeFer, portrait: Image, box: Box, orientation: int, kind: str
 ) -> None:
-    # Stored as a camera that was held so would, so that turning it as told brings the portrait back.
+    # Stored as a camera that was held so would, so that turning it as stored brings the portrait back.
     back = {
         2: Pillow.Transpose.FLIP_LEFT_RIGHT,
         3: Pillow.Transpose.ROTATE_180,

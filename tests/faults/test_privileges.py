@@ -1,4 +1,4 @@
-"""No rights and nowhere to write: a run needs neither, and writes only where it is told to."""
+"""No rights and nowhere to write: a run needs neither, and writes only where it is asked to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outputs that are closed, full, read-only, slow or oddly named: told in one line, and nothing half-written stays."""
+"""Outputs that are closed, full, read-only, slow or oddly named: one line, and nothing half-written stays."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ def conversion_answer(data: bytes) -> None:
 
 
 def one_line(error: Exception) -> None:
-    """What is told of it is one line."""
+    """What is reported of it is one line."""
     if "\n" in str(error) or not str(error):
         raise AssertionError(f"no single line: {error!r}") from error
 

@@ -50,7 +50,7 @@ def paths_in(value: Any, start: tuple[str | int, ...] = ()) -> list[tuple[str | 
 
 
 def check_line(error: Exception) -> None:
-    """What is told of it is one line."""
+    """What is reported of it is one line."""
     assert str(error)
     assert "\n" not in str(error)
 

@@ -261,7 +261,7 @@ def test_files_that_the_fleet_names_exist() -> None:
 
     compose = (FLEET / "compose.yaml").read_text(encoding="utf-8")
     mounted = {Path(name) for name in re.findall(r"^ +- (\.[^:\s]+):", compose, re.MULTILINE)}
-    # Those with passwords are made by whoever sets the fleet up.
+    # Those with passwords are made when the fleet is set up.
     made_by_hand = {Path("mosquitto.users")}
     assert len(mounted) >= 8
     assert [name for name in mounted - made_by_hand if not (FLEET / name).is_file()] == []

@@ -163,7 +163,7 @@ def test_a_broker_that_comes_late_and_goes_and_comes_costs_no_frame(tmp_path: Pa
     broker.stop()
     device.frames_go_on()
     device.emotion = "surprise"
-    # It kept nothing on the disk, so all that it knows afterwards has been told anew.
+    # It kept nothing on the disk, so all that it has afterwards was published again.
     broker.start()
     until(lambda: set(retained(broker)) == {CONFIG, AVAILABILITY}, "the device is announced again")
     assert retained(broker)[AVAILABILITY] == "online"

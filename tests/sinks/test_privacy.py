@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 for name in ("paho.mqtt.client", "prometheus_client", "starlette", "uvicorn"):
     pytest.importorskip(name, reason="needs the extras mqtt, metrics and web")
 
-# No regular file can grow by a single byte, whoever writes it; and every opening for writing is told at the end.
+# No regular file can grow by a single byte, whatever writes it; and every opening for writing is reported at the end.
 AUDITED_RUN = """
 import os, resource, sys
 opened = []

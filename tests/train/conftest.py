@@ -1,4 +1,4 @@
-"""What tests of training share: Keras loaded without its noise, and faces that anyone can tell apart."""
+"""What tests of training share: Keras loaded without its noise, and faces that anyone can distinguish."""
 
 from __future__ import annotations
 

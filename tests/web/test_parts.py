@@ -1,4 +1,4 @@
-"""The parts of the page by themselves, with a clock that moves when told to."""
+"""The parts of the page by themselves, with a clock that moves on request."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def running(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
-    """The program, and the lines on standard error up to the one that tells the source."""
+    """The program, and the lines on standard error up to the one that names the source."""
     environment = os.environ | {"XDG_STATE_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     environment.pop("STATE_DIRECTORY", None)
     command = [sys.executable, "-m", "edge_fer", "run", "demo", "--headless", *options]

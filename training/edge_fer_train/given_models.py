@@ -52,7 +52,7 @@ def checked_weights(path: Path) -> Iterator[Path]:
         check_first_bytes(path, data, HDF5_START)
         check_hdf5(path, data)
     with tempfile.TemporaryDirectory(prefix="edge-fer-") as folder:
-        # Keras tells new files of weights from old ones by the ends of their names.
+        # Keras distinguishes new files of weights from old ones by the ends of their names.
         copy = Path(folder, "given.weights.h5" if path.name.endswith(".weights.h5") else "given.h5")
         copy.write_bytes(data)
         yield copy

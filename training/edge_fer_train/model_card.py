@@ -236,7 +236,7 @@ def _misuse() -> str:
         "European Union, inferring emotions at work and in schools is prohibited (Regulation (EU) 2024/1689, "
         "article 5).",
         "Diagnosis, lie detection, or any decision about a person.",
-        "Watching people who do not know of it. Tell them, and keep no pictures.",
+        "Watching people who do not know of it. Inform them, and keep no pictures.",
     ]
     return "\n".join(f"- {line}" for line in lines)
 

@@ -89,7 +89,7 @@ class RunResults:
 
     @property
     def is_fer2013(self) -> bool:
-        """Whether the training data is FER-2013's Training split, as far as its size and labels tell."""
+        """Whether the training data is FER-2013's Training split, as far as its size and labels show."""
         return self.label_names == FER_LABELS and self.training.pictures == FER2013_TRAINING_PICTURES
 
 

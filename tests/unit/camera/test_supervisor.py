@@ -1,4 +1,4 @@
-"""A camera that is absent, pulled out or stuck: noticed, told once, opened again, and back at work."""
+"""A camera that is absent, pulled out or stuck: noticed, reported once, opened again, and back at work."""
 
 from __future__ import annotations
 

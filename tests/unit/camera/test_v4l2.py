@@ -1,4 +1,4 @@
-"""Which device a name means, what is asked of it and what is told about it."""
+"""Which device a name means, what is requested of it and what is reported about it."""
 
 from __future__ import annotations
 

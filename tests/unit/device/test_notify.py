@@ -254,7 +254,7 @@ def test_a_loop_that_hangs_sends_nothing(rig, manager):
     hang.clear()
     let_go.set()
     assert "WATCHDOG=1" in manager.hear_until(lambda lines: "WATCHDOG=1" in lines)
-    clock.step_seconds = 0.0  # a manager that is told a thousand times a second would not hear the end
+    clock.step_seconds = 0.0  # a manager that is notified a thousand times per second would not hear the end
     manager.heard()
     stop.set()
     loop.join(LONG)

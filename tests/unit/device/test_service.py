@@ -87,7 +87,7 @@ def test_a_service_that_was_stopped_is_started_again(tmp_path: Path) -> None:
 def test_a_power_cut_between_write_and_reload_is_made_good_by_the_next_install(tmp_path: Path) -> None:
     service, systemd = make(tmp_path)
     service.install(TEXT)
-    service.file.write_text(OTHER)  # and systemd was never told
+    service.file.write_text(OTHER)  # and systemd was never notified
 
     service.install(OTHER)
 

@@ -66,7 +66,7 @@ def test_systemd_has_nothing_to_say_against_the_unit(settings: UnitSettings, tmp
 
     done = analyze(f"--{settings.scope}", "verify", unit, folder=tmp_path)
 
-    # It exits 0 on unknown keys and bad values, too, and tells of them on standard error.
+    # It exits 0 on unknown keys and bad values, too, and reports them on standard error.
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
 
 

@@ -1,4 +1,4 @@
-"""Places: what is told without boxes is what the boxes would tell."""
+"""Places: what is said without boxes is what the boxes would say."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def test_walkers_who_pass_each_other_keep_nearly_all_of_their_ids(count: int) ->
 
     outcome = follow(Scene(tuple(walker(index) for index in range(count)), 110))
     assert outcome.found >= 0.85 * outcome.due
-    # Of all meetings none but a few may end with ids exchanged or a face begun anew.
+    # Of all meetings none but a few may end with ids exchanged or a face begun again.
     assert outcome.switches <= count // 3
     assert sum(map(len, outcome.ids.values())) <= count + count // 3
 

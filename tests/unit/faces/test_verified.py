@@ -25,7 +25,7 @@ SIDES = (40, 100)
 
 
 class ListedDetector:
-    """Finds what it is told to."""
+    """Finds what it is asked to."""
 
     def __init__(self, *boxes: Box) -> None:
         self.faces = [Face(box, detection_score=3.5) for box in boxes]

@@ -1,4 +1,4 @@
-"""The dashboard and the alerts ask only for what a device tells."""
+"""The dashboard and the alerts ask only for what a device publishes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Counts:
 
 @pytest.fixture(scope="module")
 def samples() -> list[Any]:
-    """All that a device tells that has everything."""
+    """All that a device with everything publishes."""
     info = SourceInfo("camera 0", True, 640, 480, 30.0)
     monitor = HealthMonitor(lambda: info, FakeClock(), board=lambda: Board(50.0, (), ()))
     monitor.watch([Counts()])

@@ -44,7 +44,7 @@ class Counts:
 
 
 class Setup:
-    """Metrics of a run that is told what happened in it."""
+    """Metrics of a run that is given what happened in it."""
 
     def __init__(self) -> None:
         self.board, self.camera = Board(), None

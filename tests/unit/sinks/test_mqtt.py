@@ -53,7 +53,7 @@ class FakeLink:
 
 
 class Setup:
-    """A sink of states with a clock and a camera that do as told."""
+    """A sink of states with a clock and a camera that do as asked."""
 
     def __init__(self, *, camera: str = "camera 0", page: str | None = None, **settings: object) -> None:
         self.clock, self.link = FakeClock(), FakeLink()

@@ -2,7 +2,7 @@
 import { Timeline } from "/timeline.js";
 import { watchPhotos } from "/photo.js";
 
-const QUIET_MS = 6000; // A screen reader is told of changes at most this often.
+const QUIET_MS = 6000; // Changes are announced to a screen reader at most this often.
 const RETRY_MS = 5000;
 const byId = (id) => document.getElementById(id);
 const percent = (share) => `${Math.round(share * 100)}\u00a0%`;
@@ -126,8 +126,8 @@ function facts(health) {
   const { camera, stages, board } = health;
   const rows = [
     [camera.live ? "Camera" : "Source", `${camera.up ? "up" : "no frames"} for ${duration(camera.since_seconds)}`, !camera.up],
-    ["Frames a second", health.fps.toFixed(1)],
-    ["Time a frame", stages.total === null ? "–" : `${stages.total.toFixed(1)} ms (search ${stages.detect.toFixed(1)}, read ${stages.classify.toFixed(1)})`],
+    ["Frames per second", health.fps.toFixed(1)],
+    ["Time per frame", stages.total === null ? "–" : `${stages.total.toFixed(1)} ms (search ${stages.detect.toFixed(1)}, read ${stages.classify.toFixed(1)})`],
     ["Frames", health.frames.toLocaleString()],
     ["Dropped", Object.entries(health.dropped).map(([reason, count]) => `${reason} ${count.toLocaleString()}`).join(", ") || "none"],
     ["Running for", duration(health.uptime_seconds)],
@@ -135,7 +135,7 @@ function facts(health) {
     ["Version", health.version],
   ];
   if (camera.problem) rows.splice(1, 0, ["Problem", camera.problem, true]);
-  if (camera.reopened) rows.splice(1, 0, ["Opened anew", `${camera.reopened} times`]);
+  if (camera.reopened) rows.splice(1, 0, ["Reopened", `${camera.reopened} times`]);
   const failures = health.sinks.filter((sink) => sink.failures).map((sink) => `${sink.name} ${sink.failures}`);
   if (failures.length) rows.push(["Failures", failures.join(", "), true]);
   if (board.temperature_celsius !== null) rows.push(["Temperature", `${board.temperature_celsius.toFixed(1)} °C`]);
@@ -175,7 +175,7 @@ function show(state) {
   setText(byId("source"), health.camera.name);
   setState(up ? "up" : "down", up ? "Live" : "No frames");
   coverPicture(up ? (pictureFailed ? "The picture did not come. Trying again …" : "") : health.camera.problem || "No frames come.");
-  setText(byId("live-hint"), up ? `${count}, ${health.fps.toFixed(0)} frames a second` : "");
+  setText(byId("live-hint"), up ? `${count}, ${health.fps.toFixed(0)} frames per second` : "");
   const face = chosenFace(faces);
   showScores(face);
   showFacts(facts(health));

@@ -72,7 +72,7 @@ export class Timeline {
     });
   }
 
-  // The same in words, for whoever cannot see the chart.
+  // The same in words, for those who cannot see the chart.
   #describe() {
     const seen = this.#points.filter((point) => point.scores);
     if (!seen.length) {
