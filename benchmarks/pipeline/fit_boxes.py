@@ -1,6 +1,8 @@
 """What a detector's boxes are beside FER-2013's crops, on faces of the training split laid into scenes.
 
-    python benchmarks/pipeline/fit_boxes.py [--detectors yunet haar] [--faces 400]
+    python benchmarks/pipeline/fit_boxes.py [--detectors yunet haar] [--faces 400] [--width 640]
+
+Pictures of 640x480 are searched in their own width at most, as their faces are 60 to 150 pixels wide.
 
 For each detector: the side of the crop as a share of the side of the box, and how far the middle of the crop is from
 that of the box, in sides of the crop; then how surely the bundled model reads the label when the boxes are cut by so
@@ -42,6 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--detectors", nargs="+", default=["yunet", "haar"])
     parser.add_argument("--faces", type=int, default=400)
+    parser.add_argument("--width", type=int, default=640, help="of the finest picture that is searched")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     known = laying.faces("train")
@@ -52,7 +55,7 @@ def main() -> None:
     clear = laying.faces_for_people("train")
     numbers = list(clear[:: max(1, len(clear) // arguments.faces)])[: arguments.faces]
     for name in arguments.detectors:
-        detector = open_detector(name, DetectorSettings.for_pictures()).detector
+        detector = open_detector(name, replace(DetectorSettings.for_pictures(), detect_width=arguments.width)).detector
         sides, offs = [], []
         sure: dict[float, list[float]] = {scale: [] for scale in (0.0, *SCALES)}
         for scene, places in laying.scattered("train", numbers, 0, seed=7):

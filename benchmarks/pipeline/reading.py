@@ -1,15 +1,17 @@
 """How well faces are read through a detector: PublicTest's laid into scenes, against the crops themselves.
 
-    python benchmarks/pipeline/reading.py [--faces 1200] [--detectors yunet haar] [--out FILE.json]
+    python benchmarks/pipeline/reading.py [--faces 1200] [--detectors yunet haar] [--width 640] [--out FILE.json]
 
 Each face is read from its crop, and from the scene as `edge-fer predict` does it, upright and turned by 20 and 40
-degrees; those that a detector finds are compared. At the end the same faces are compared through both detectors.
+degrees; those that a detector finds are compared. `--width` keeps the search from enlarging the scenes of 640x480. At
+the end the same faces are compared through both detectors.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +37,11 @@ TURNS = (0, 20, 40)
 RESULTS = films.REPOSITORY / "benchmarks" / "results" / "pipeline-films.json"
 
 
-def read(classifier: Classifier, detector_name: str, numbers: list[int], degrees: int) -> dict[int, bool]:
+def read(
+    classifier: Classifier, detector_name: str, numbers: list[int], degrees: int, width: int | None
+) -> dict[int, bool]:
     """For each face that was found: whether it was read as its label says."""
-    detector = open_detector(detector_name, DetectorSettings.for_pictures()).detector
+    detector = open_detector(detector_name, replace(DetectorSettings.for_pictures(), detect_width=width)).detector
     known = laying.faces("validation")
     right: dict[int, bool] = {}
     for scene, places in laying.scattered("validation", numbers, degrees, seed=degrees):
@@ -60,6 +64,7 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=1200)
     parser.add_argument("--detectors", nargs="+", default=["yunet", "haar"])
     parser.add_argument("--turns", nargs="+", type=int, default=TURNS)
+    parser.add_argument("--width", type=int, help="of the finest picture that is searched; as `predict` by default")
     parser.add_argument("--model", type=Path)
     parser.add_argument("--out", type=Path, help="file of figures whose entry `reading` is renewed")
     arguments = parser.parse_args()
@@ -80,7 +85,7 @@ def main() -> None:
     through: dict[tuple[str, int], dict[int, bool]] = {}
     for name in arguments.detectors:
         for degrees in arguments.turns:
-            right = through[name, degrees] = read(classifier, name, numbers, degrees)
+            right = through[name, degrees] = read(classifier, name, numbers, degrees, arguments.width)
             rows[f"{name}, turned {degrees}"] = row = compared(right, alone)
             print(
                 f"{name:8} turned {degrees:2}: found {len(right)} of {len(numbers)}; read right "

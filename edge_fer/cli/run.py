@@ -22,6 +22,7 @@ from edge_fer.cli.streams import open_output
 from edge_fer.confinement import without_memory_dumps
 from edge_fer.errors import EdgeFerError
 from edge_fer.settings import RUN, LogOptions, chosen
+from edge_fer.sinks.summary import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,7 +174,7 @@ def source_text(info: SourceInfo) -> str:
         return f"{info.name}: asked for {asked}, got {got}"
     if info.live and info.width is None:
         return f"{info.name}: connecting"
-    frames = "" if info.frame_count is None else f", {info.frame_count} frames"
+    frames = "" if info.frame_count is None else f", {counted(info.frame_count, 'frame')}"
     return f"{info.name}: {got}{frames}"
 
 

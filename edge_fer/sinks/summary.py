@@ -74,14 +74,14 @@ class Tally:
         detect, classify, total = (ms / self.frames for ms in (self.detect_ms, self.classify_ms, self.total_ms))
         a_face = f" ({self.classify_ms / self.faces:.2f} ms per face)" if self.faces else ""
         lines = [
-            f"{_count(self.frames, 'frame')} in {seconds:.1f} s{rate}; {_count(self.faces, 'face')}",
+            f"{counted(self.frames, 'frame')} in {seconds:.1f} s{rate}; {counted(self.faces, 'face')}",
             f"emotions: {seen}",
             f"a frame took {total:.1f} ms: finding faces {detect:.1f} ms, reading them {classify:.2f} ms{a_face}",
         ]
         if self.skipped:
-            lines.append(f"{_count(self.skipped, 'frame')} dropped: newer ones came before they were looked at")
+            lines.append(f"{counted(self.skipped, 'frame')} dropped: newer ones came before they were looked at")
         if self.unscored:
-            lines.append(f"{_count(self.unscored, 'face')} left out: the model gave no finite scores")
+            lines.append(f"{counted(self.unscored, 'face')} left out: the model gave no finite scores")
         return lines
 
 
@@ -122,5 +122,6 @@ class TruthCheck:
         return f"compared with the truth: {found}, {right}, boxes without a face {self.extra}"
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 frame`, `2 frames`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

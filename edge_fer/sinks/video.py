@@ -16,6 +16,7 @@ from edge_fer.atomic_files import PRIVATE_MODE
 from edge_fer.errors import SinkError, one_line
 from edge_fer.sinks.draw import annotate
 from edge_fer.sinks.runner import SinkFinished
+from edge_fer.sinks.summary import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +118,7 @@ class VideoSink:
         if self._looks % FRAMES_TO_LOOK == 0 and self._free_bytes(self._path.parent) < LEAST_FREE_BYTES:
             self._full = True
             self.close()
-            raise SinkError(f"the disk is nearly full: {self._path} ends after {self._frames} frames")
+            raise SinkError(f"the disk is nearly full: {self._path} ends after {counted(self._frames, 'frame')}")
         self._looks += 1
         picture = annotate(view.image, view.observation, top=self._top)
         captured_at = view.observation.captured_at

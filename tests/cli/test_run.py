@@ -265,6 +265,12 @@ def test_what_was_asked_for_and_what_came_are_both_told() -> None:
     )
 
 
+@pytest.mark.parametrize(("frames", "expected"), [(1, "1 frame"), (2, "2 frames"), (0, "0 frames")])
+def test_the_frames_of_a_file_are_counted(frames: int, expected: str) -> None:
+    info = SourceInfo("photo.jpg", False, 640, 480, None, frame_count=frames)
+    assert source_text(info) == f"photo.jpg: 640x480, {expected}"
+
+
 def test_the_report_names_what_was_lost() -> None:
     lines = report_lines(RunReport("stop", 1.0, Tally(), TruthCheck(), {"json": 3}, {"video": 1}))
     assert lines[0] == "no frame came"
