@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from pathlib import Path
 
-    from edge_fer.assembly import Streams
+    from edge_fer.build import Streams
     from edge_fer.inference.manifest import Manifest
     from edge_fer.pipeline import Pipeline
     from edge_fer.protocols import Classifier
@@ -149,7 +149,7 @@ class WorkerState:
     def _pipeline(self, film: str, threads: int) -> Pipeline:
         import io
 
-        from edge_fer.assembly import RunSettings, Streams, build_pipeline
+        from edge_fer.build import RunSettings, Streams, build_pipeline
 
         streams: Streams = Streams(io.BytesIO(), io.StringIO())
         settings = RunSettings(source=film, model=self._model, engine=self._engine, threads=threads)

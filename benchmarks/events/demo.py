@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from edge_fer.assembly import RunSettings, Streams, build_pipeline
+from edge_fer.build import RunSettings, Streams, build_pipeline
 from edge_fer.camera.settings import CameraSettings
 from edge_fer.events.rule_text import parse_rule
 from edge_fer.events.settings import EventSettings, RuleSettings

@@ -7,7 +7,7 @@ import sys
 
 import worker
 
-from edge_fer.assembly import RunSettings, Streams, build_pipeline
+from edge_fer.build import RunSettings, Streams, build_pipeline
 from edge_fer.cli.run_settings import following_settings
 from edge_fer.faces.crop import whole_to_batch
 from edge_fer.inference.open_model import open_classifier

@@ -40,7 +40,7 @@ from overhead import own_cost_ms
 from tracking_metrics import judged, label_delays_ms, shown_by
 from video_frames import video_frames
 
-from edge_fer.assembly import RunSettings, Streams, build_pipeline
+from edge_fer.build import RunSettings, Streams, build_pipeline
 from edge_fer.errors import EdgeFerError
 from edge_fer.inference.open_model import bundled_models, open_classifier
 

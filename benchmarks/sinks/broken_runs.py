@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from edge_fer.assembly import RunSettings, Streams, build_pipeline
+from edge_fer.build import RunSettings, Streams, build_pipeline
 from edge_fer.camera.settings import CameraSettings
 from edge_fer.pipeline import RunLimits
 from edge_fer.sinks.listening import Address

@@ -14,7 +14,7 @@ from edge_fer.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from edge_fer.assembly import RunSettings
+    from edge_fer.build import RunSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from edge_fer.errors import EdgeFerError, ModelError, SinkError, SourceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from edge_fer.assembly import RunSettings
+    from edge_fer.build import RunSettings
     from edge_fer.cli.doctor_asked import Asked
     from edge_fer.confinement import Walls
     from edge_fer.sinks.mqtt_settings import MqttSettings
@@ -227,7 +227,7 @@ def log_in(settings: MqttSettings | None, seconds: float = CONNECT_SECONDS) -> N
 
 def _usable(asked: Callable[[], Asked]) -> RunSettings:
     """What is asked for; where that is unusable, which another check reports, what the defaults are."""
-    from edge_fer.assembly import RunSettings
+    from edge_fer.build import RunSettings
 
     try:
         return asked().settings

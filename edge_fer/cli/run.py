@@ -27,7 +27,7 @@ from edge_fer.sinks.summary import counted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_fer.assembly import RunSettings
+    from edge_fer.build import RunSettings
     from edge_fer.cli.signals import StopSignals
     from edge_fer.pipeline import Pipeline, RunReport
     from edge_fer.types import SourceInfo
@@ -57,7 +57,7 @@ def command(context: click.Context, /, **_options: Any) -> None:
       edge-fer run films/ photo.jpg --recursive --csv faces.csv
       edge-fer run demo --serve 127.0.0.1:8080
     """
-    from edge_fer.assembly import Streams, build_pipeline
+    from edge_fer.build import Streams, build_pipeline
     from edge_fer.device.notify import service_manager
 
     show_messages(chosen(LogOptions, context.params), os.environ)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from edge_fer.assembly import RunSettings
+    from edge_fer.build import RunSettings
     from edge_fer.camera.film_part import FilmPart
     from edge_fer.camera.settings import CameraSettings
     from edge_fer.camera.turning import Turning
@@ -65,7 +65,7 @@ def run_settings(names: tuple[str, ...], values: Mapping[str, Any]) -> RunSettin
     Raises:
         ConfigError: an option is unusable.
     """
-    from edge_fer.assembly import RunSettings
+    from edge_fer.build import RunSettings
     from edge_fer.pipeline import RunLimits
     from edge_fer.sinks.window import screen_attached
 

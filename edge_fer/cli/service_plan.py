@@ -24,7 +24,7 @@ from edge_fer.settings import RUN, settings_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from edge_fer.assembly import RunSettings
+    from edge_fer.build import RunSettings
     from edge_fer.device.unit import Scope
     from edge_fer.events.settings import EventSettings
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from edge_fer_bench.measuring import STALL_SECONDS, demo_faces, run_film, time_calls
 
-from edge_fer.assembly import RunSettings, Streams, build_pipeline
+from edge_fer.build import RunSettings, Streams, build_pipeline
 from edge_fer.errors import SourceTimeout
 from edge_fer.faces.tracking import EachFrame
 from edge_fer.pipeline import Pipeline

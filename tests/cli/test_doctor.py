@@ -228,7 +228,7 @@ def test_no_broker_is_no_question() -> None:
 
 
 def test_the_faces_are_those_of_all_emotions() -> None:
-    from edge_fer.assembly import RunSettings
+    from edge_fer.build import RunSettings
 
     assert set(read_demo_faces(RunSettings())) == {"angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"}
 
