@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from edge_fer.camera.pattern import DemoSource, background
+from edge_fer.camera.demo import DemoSource, background
 from edge_fer.errors import SinkError, SourceLost
 from edge_fer.sinks.draw import annotate
 from edge_fer.types import Frame, SourceInfo

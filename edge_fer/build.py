@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from edge_fer.pipeline import Service
     from edge_fer.protocols import Classifier, Clock, Engine, FaceDetector, FrameSource, Sink
     from edge_fer.sinks.jsonl import ByteStream
-    from edge_fer.sinks.listening import Address
     from edge_fer.sinks.mqtt_settings import MqttSettings
+    from edge_fer.sinks.net import Address
     from edge_fer.sinks.runner import SinkRunner
     from edge_fer.sinks.web.page import PageSink
     from edge_fer.sinks.web.settings import WebSettings

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from edge_fer.pipeline import Service
     from edge_fer.protocols import Classifier, Clock, FaceDetector
     from edge_fer.sinks.health import Health
-    from edge_fer.sinks.listening import Address
+    from edge_fer.sinks.net import Address
     from edge_fer.sinks.web.page import PageSink
     from edge_fer.sinks.web.settings import WebSettings
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from edge_fer.camera.pattern import FPS, FRAMES, DemoSource
+from edge_fer.camera.demo import FPS, FRAMES, DemoSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

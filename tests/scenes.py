@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge_fer.camera.pattern import read_faces, soft_oval
+from edge_fer.camera.demo import read_faces, soft_oval
 from edge_fer.types import Box, Frame, Image
 
 if TYPE_CHECKING:

@@ -53,7 +53,7 @@ def command_lines(model: Path, threads: int, folder: Path) -> dict[str, list[str
     """
     import cv2
 
-    from edge_fer.camera.pattern import DemoSource
+    from edge_fer.camera.demo import DemoSource
 
     picture, settings = folder / "picture.png", folder / "config.toml"
     cv2.imwrite(str(picture), DemoSource().picture(50))

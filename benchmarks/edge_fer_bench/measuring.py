@@ -50,7 +50,7 @@ def demo_faces(every: int = 15) -> Faces:
     """Faces of the built-in demo where it says they are, in grey frames with three faces each."""
     import cv2
 
-    from edge_fer.camera.pattern import FRAMES, SCENE_FRAMES, DemoSource
+    from edge_fer.camera.demo import FRAMES, SCENE_FRAMES, DemoSource
 
     demo = DemoSource()
     numbers = range(2 * SCENE_FRAMES, FRAMES, every)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge_fer.camera.pattern import FPS, HEIGHT, SCENE_FRAMES, WIDTH, DemoSource, Pose, TruthFace, background
+from edge_fer.camera.demo import FPS, HEIGHT, SCENE_FRAMES, WIDTH, DemoSource, Pose, TruthFace, background
 from edge_fer.types import FER_LABELS, Box, Frame
 from edge_fer_bench.measuring import Turn
 

@@ -23,7 +23,7 @@ from endurance import growth, lateness_ms
 from loops import following
 from overhead import own_cost_ms
 
-from edge_fer.camera.pattern import SCENE_FRAMES
+from edge_fer.camera.demo import SCENE_FRAMES
 from edge_fer.inference.open_model import open_classifier
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import laying
 import numpy as np
 
-from edge_fer.camera.pattern import FPS
+from edge_fer.camera.demo import FPS
 from edge_fer.types import Box, Frame
 
 if TYPE_CHECKING:

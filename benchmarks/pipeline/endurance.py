@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from loops import pipeline_of
 
-from edge_fer.camera.pattern import FPS, DemoSource
+from edge_fer.camera.demo import FPS, DemoSource
 from edge_fer.sinks.runner import Filling, SystemClock, run_sink
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ import numpy as np
 from edge_fer_bench.scenes import ONE_FACE, THREE_FACES, Scene, scene
 from video_frames import video_frames
 
-from edge_fer.camera.pattern import FPS, HEIGHT, SCENE_FRAMES, WIDTH, background
+from edge_fer.camera.demo import FPS, HEIGHT, SCENE_FRAMES, WIDTH, background
 from edge_fer.types import Box, Frame
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from edge_fer_bench.scenes import EIGHT_FACES, LARGE, NOBODY, ONE_FACE, ONE_OF_E
 from edge_fer_bench.statistics import rounds_estimate
 from edge_fer_bench.table import aligned
 
-from edge_fer.camera.pattern import FPS
+from edge_fer.camera.demo import FPS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from video_frames import video_frames
 
-from edge_fer.camera.pattern import background
+from edge_fer.camera.demo import background
 from edge_fer.evaluation.datasets import VOTE_NAMES, load_dataset
 from edge_fer.types import Box
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from loops import pipeline_of
 
-from edge_fer.camera.pattern import FPS
+from edge_fer.camera.demo import FPS
 from edge_fer.errors import EndOfStream
 from edge_fer.sinks.runner import Filling, SystemClock, run_sink
 from edge_fer.types import SourceInfo

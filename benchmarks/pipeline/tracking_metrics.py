@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from edge_fer.camera.pattern import FPS
+from edge_fer.camera.demo import FPS
 from edge_fer.sinks.summary import MATCH_OVERLAP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge_fer.camera.pattern import TruthFace
+    from edge_fer.camera.demo import TruthFace
     from edge_fer.types import Box, Observation
 
 Shown: TypeAlias = "tuple[Box, str, int | None]"

@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 from edge_fer.build import RunSettings, Streams, build_pipeline
 from edge_fer.camera.settings import CameraSettings
 from edge_fer.pipeline import RunLimits
-from edge_fer.sinks.listening import Address
 from edge_fer.sinks.metrics_server import MOST_CLIENTS
 from edge_fer.sinks.mqtt_settings import MqttSettings
+from edge_fer.sinks.net import Address
 from edge_fer.sinks.web.settings import WebSettings
 
 if TYPE_CHECKING:

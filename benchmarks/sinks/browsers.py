@@ -166,7 +166,7 @@ def measure(fps: float, arguments: argparse.Namespace) -> dict[str, Any]:
     from edge_fer.inference.smoothing import ScoreSmoother
     from edge_fer.pipeline import Pipeline
     from edge_fer.sinks.health import HealthMonitor
-    from edge_fer.sinks.listening import Address
+    from edge_fer.sinks.net import Address
     from edge_fer.sinks.runner import Filling, SystemClock, run_view_sink
     from edge_fer.sinks.web.page import PageSink
     from edge_fer.sinks.web.server import bind

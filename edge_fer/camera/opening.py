@@ -42,7 +42,7 @@ def open_source(text: str, settings: CameraSettings | None = None) -> FrameSourc
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
         raise SourceError(f"unknown kind of address: {redacted(text)}; give {known} or a path")
     if text == "demo":
-        from edge_fer.camera.pattern import DemoSource
+        from edge_fer.camera.demo import DemoSource
 
         return DemoSource(repeat=settings.demo_repeat, realtime=settings.demo_realtime)
     if not text:

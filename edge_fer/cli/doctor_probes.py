@@ -132,7 +132,7 @@ def read_demo_faces(settings: RunSettings) -> dict[str, bool]:
         EdgeFerError: the model does not open, or the faces are damaged.
     """
     from edge_fer.analyzer import EdgeFer
-    from edge_fer.camera.pattern import EMOTION_FRAMES, FRAMES, DemoSource
+    from edge_fer.camera.demo import EMOTION_FRAMES, FRAMES, DemoSource
     from edge_fer.sinks.summary import TruthCheck
     from edge_fer.types import FER_LABELS, Frame
 

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from edge_fer.camera.settings import CameraSettings
     from edge_fer.camera.turning import Turning
     from edge_fer.detectors import FaceSettings
-    from edge_fer.sinks.listening import Address
     from edge_fer.sinks.mqtt_settings import MqttSettings
+    from edge_fer.sinks.net import Address
     from edge_fer.sinks.web.settings import WebSettings
 
 SOURCE_CREDENTIAL = "source-password"
@@ -228,7 +228,7 @@ def metrics_address(options: MetricsOptions) -> Address | None:
     Raises:
         ConfigError: it is no address.
     """
-    from edge_fer.sinks.listening import check_names, parse_address
+    from edge_fer.sinks.net import check_names, parse_address
 
     check_names(options.metrics_name, "--metrics-name")
     return None if options.metrics is None else parse_address(options.metrics, "--metrics")
@@ -278,7 +278,7 @@ def web_settings(options: PageOptions) -> WebSettings | None:
     Raises:
         ConfigError: an option is unusable.
     """
-    from edge_fer.sinks.listening import parse_address
+    from edge_fer.sinks.net import parse_address
     from edge_fer.sinks.web.settings import WebSettings, parse_proxies
 
     if options.serve is None:

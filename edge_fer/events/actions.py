@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from edge_fer.errors import ConfigError
 from edge_fer.passwords import read_password
-from edge_fer.sinks.listening import Address, is_loopback
+from edge_fer.sinks.net import Address, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from edge_fer.sinks.listening import is_loopback
+from edge_fer.sinks.net import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence

@@ -24,14 +24,14 @@ from prometheus_client.registry import Collector
 from edge_fer.escaping import for_metric_label
 from edge_fer.sinks.gate import GateRules, own_names
 from edge_fer.sinks.health import BUCKET_SECONDS, THROTTLE_CAUSES
-from edge_fer.sinks.listening import listen
 from edge_fer.sinks.metrics_server import MetricsServer
+from edge_fer.sinks.net import listen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from edge_fer.sinks.health import Durations, Health
-    from edge_fer.sinks.listening import Address
+    from edge_fer.sinks.net import Address
 
 log = logging.getLogger("edge_fer.metrics")
 

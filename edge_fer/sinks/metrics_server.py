@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from edge_fer.background import BackgroundThread
 from edge_fer.sinks.gate import HEADERS, Full, GateRules, Place, Refused, Shares, check, client_key
-from edge_fer.sinks.listening import BACKLOG, Address
+from edge_fer.sinks.net import BACKLOG, Address
 from edge_fer.sinks.outages import Seldom
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from edge_fer import passwords
 from edge_fer.errors import ConfigError
 from edge_fer.escaping import for_terminal
 from edge_fer.settings import MqttOptions
-from edge_fer.sinks.listening import Address, is_loopback
+from edge_fer.sinks.net import Address, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

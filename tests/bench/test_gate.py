@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_fer.camera.pattern import DemoSource
+from edge_fer.camera.demo import DemoSource
 from edge_fer.inference.open_model import open_classifier
 from tests.bench.conftest import PIPELINE
 from tests.bench.results import TFLITE

@@ -12,7 +12,7 @@ from edge_fer_bench.commands import command_lines, start
 from edge_fer_bench.scenes import FALL_ASLEEP_FRAMES, SCENES, crowd, run_scene, scene
 
 from edge_fer.build import RunSettings, Streams, build_pipeline
-from edge_fer.camera.pattern import DemoSource
+from edge_fer.camera.demo import DemoSource
 from edge_fer.errors import EdgeFerError
 from edge_fer.faces.tracking import EachFrame
 from edge_fer.pipeline import Pipeline

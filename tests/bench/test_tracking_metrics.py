@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_fer.camera.pattern import FPS, TruthFace
+from edge_fer.camera.demo import FPS, TruthFace
 from edge_fer.types import Box
 from tests.bench.conftest import load_script
 

@@ -130,8 +130,8 @@ def test_a_device_can_speak_for_itself_alone(broker: Broker, home_assistant: Lis
 
 
 def test_each_device_answers_prometheus_for_itself() -> None:
-    from edge_fer.sinks.listening import Address
     from edge_fer.sinks.metrics import open_metrics
+    from edge_fer.sinks.net import Address
 
     devices = [SimulatedDevice(None, frames_per_second=20) for _ in NAMES]
     servers = [open_metrics(Address("127.0.0.1", 0), one.monitor.snapshot) for one in devices]

@@ -16,9 +16,9 @@ pytest.importorskip("prometheus_client", reason="needs the extra metrics")
 
 from edge_fer.sinks.gate import HEADERS
 from edge_fer.sinks.health import HealthMonitor
-from edge_fer.sinks.listening import Address
 from edge_fer.sinks.metrics import open_metrics
 from edge_fer.sinks.metrics_server import ROUTES
+from edge_fer.sinks.net import Address
 from edge_fer.sinks.web.routes import routes
 from edge_fer.sinks.web.settings import WebLimits
 from edge_fer.types import SourceInfo

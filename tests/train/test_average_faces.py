@@ -10,7 +10,7 @@ import pytest
 from demo_faces import average_faces as averages
 from demo_faces import similar_faces
 
-from edge_fer.camera.pattern import FACES_FILE
+from edge_fer.camera.demo import FACES_FILE
 from edge_fer.errors import EdgeFerError, SourceError
 from edge_fer.types import FER_LABELS
 

@@ -183,7 +183,7 @@ def test_a_stream_without_tracking_knows_no_ids(fer: EdgeFer, film: Path) -> Non
 
 
 def test_a_source_of_your_own_is_closed(fer: EdgeFer) -> None:
-    from edge_fer.camera.pattern import DemoSource
+    from edge_fer.camera.demo import DemoSource
 
     class Closing(DemoSource):
         closed = 0

@@ -20,7 +20,7 @@ pytest.importorskip("uvicorn", reason="needs the extra web")
 pytest.importorskip("starlette", reason="needs the extra web")
 pytest.importorskip("python_multipart", reason="needs the extra web")
 
-from edge_fer.sinks.listening import Address
+from edge_fer.sinks.net import Address
 from edge_fer.sinks.runner import SystemClock
 from edge_fer.sinks.web.page import PageSink
 from edge_fer.sinks.web.server import bind

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edge_fer.errors import ConfigError
-from edge_fer.sinks.listening import Address, parse_address
+from edge_fer.sinks.net import Address, parse_address
 from edge_fer.sinks.web.settings import WebSettings, parse_proxies
 
 

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("uvicorn", reason="needs the extra web")
 
 from edge_fer.errors import SinkError
-from edge_fer.sinks.listening import Address
+from edge_fer.sinks.net import Address
 from edge_fer.sinks.web.server import bind
 from edge_fer.sinks.web.settings import WebLimits
 from tests.fakes import picture

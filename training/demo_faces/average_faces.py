@@ -40,7 +40,7 @@ from demo_faces.similar_faces import (
     normalised,
 )
 from edge_fer.atomic_files import write_atomically
-from edge_fer.camera.pattern import TEXTURE_SIDE, soft_oval
+from edge_fer.camera.demo import TEXTURE_SIDE, soft_oval
 from edge_fer.errors import EdgeFerError, ModelError, SourceError
 from edge_fer.faces.crop import whole_to_batch
 from edge_fer.faces.haar import bundled_cascade

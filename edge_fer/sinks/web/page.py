@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_fer.sinks.gate import GateRules, Shares, own_names
 from edge_fer.sinks.jsonl import compact_json
-from edge_fer.sinks.listening import Address
+from edge_fer.sinks.net import Address
 from edge_fer.sinks.other_users import other_users
 from edge_fer.sinks.outages import Outages
 from edge_fer.sinks.web.app import make_app

@@ -14,7 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edge_fer.background import BackgroundThread
 from edge_fer.sinks.gate import HEADERS, Full, Place, Shares, client_key, is_proxy
-from edge_fer.sinks.listening import open_listener
+from edge_fer.sinks.net import open_listener
 from edge_fer.sinks.outages import Seldom
 from edge_fer.sinks.web.problems import MEDIA_TYPE, problem_body
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from edge_fer.sinks.gate import Network
-    from edge_fer.sinks.listening import Address
+    from edge_fer.sinks.net import Address
     from edge_fer.sinks.web.settings import WebLimits
 
 log = logging.getLogger("edge_fer.web")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge_fer.errors import ConfigError
 from edge_fer.sinks.gate import HEADER_BYTES
-from edge_fer.sinks.listening import Address, check_names
+from edge_fer.sinks.net import Address, check_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

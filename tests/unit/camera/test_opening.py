@@ -6,9 +6,9 @@ import os
 
 import pytest
 
+from edge_fer.camera.demo import DemoSource
 from edge_fer.camera.files import Files
 from edge_fer.camera.opening import CameraSettings, open_source
-from edge_fer.camera.pattern import DemoSource
 from edge_fer.camera.videos import VideoFile
 from edge_fer.errors import SourceError
 from tests.programs import run_python

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from edge_fer.camera.pattern import DemoSource
+from edge_fer.camera.demo import DemoSource
 from edge_fer.camera.turning import FLIPS, ROTATIONS, TurnedSource, Turning, turned_truth
 from edge_fer.errors import ConfigError
 from edge_fer.types import Box

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_fer.camera.pattern import FPS, SCENE_FRAMES
+from edge_fer.camera.demo import FPS, SCENE_FRAMES
 from edge_fer.events.evaluation import RuleSet, bind
 from edge_fer.events.rule_text import parse_rule
 from edge_fer.inference.smoothing import ScoreSmoother

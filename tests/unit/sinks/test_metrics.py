@@ -12,7 +12,7 @@ import pytest
 from edge_fer.device.board import BITS
 from edge_fer.sinks.gate import GateRules, own_names
 from edge_fer.sinks.health import THROTTLE_CAUSES, Board, CameraHealth, HealthMonitor
-from edge_fer.sinks.listening import Address, listen
+from edge_fer.sinks.net import Address, listen
 from edge_fer.types import Box, SourceInfo
 from tests.fakes import FakeClock, observation, scored_face
 from tests.logs import logged

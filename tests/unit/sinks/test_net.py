@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from edge_fer.errors import ConfigError, SinkError
-from edge_fer.sinks.listening import Address, listen, parse_address
+from edge_fer.sinks.net import Address, listen, parse_address
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_fer.camera.pattern import FACES_FILE, FRAMES, HEIGHT, WIDTH, DemoSource, poses, read_faces
+from edge_fer.camera.demo import FACES_FILE, FRAMES, HEIGHT, WIDTH, DemoSource, poses, read_faces
 from edge_fer.errors import EndOfStream, SourceError, SourceLost, SourceTimeout
 from edge_fer.types import FER_LABELS
 
