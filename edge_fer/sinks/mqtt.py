@@ -62,8 +62,8 @@ class Link(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Mood:
-    """The faces of a frame in short."""
+class DominantEmotion:
+    """The emotion that most faces of a frame show, its mean score, and the number of faces."""
 
     emotion: str | None = NO_FACE
     """None while unknown."""
@@ -71,27 +71,27 @@ class Mood:
     faces: int | None = 0
     """None while unknown."""
 
-    def differs(self, other: Mood) -> bool:
+    def differs(self, other: DominantEmotion) -> bool:
         """Whether the change is worth a message."""
         if (self.emotion, self.faces) != (other.emotion, other.faces):
             return True
         return self.score is not None and other.score is not None and abs(self.score - other.score) >= SCORE_STEP
 
 
-UNKNOWN = Mood(None, None, None)
+UNKNOWN = DominantEmotion(None, None, None)
 """While the camera gives no frames."""
 
 
-def mood(observation: Observation) -> Mood:
+def dominant_emotion(observation: Observation) -> DominantEmotion:
     """The emotion that most faces show and the mean of their scores for it; of equals the one with the higher mean."""
     scores: defaultdict[str, list[float]] = defaultdict(list)
     for face in observation.faces:
         scores[face.emotion].append(face.scores.as_dict()[face.emotion])
     if not scores:
-        return Mood()
+        return DominantEmotion()
     means = {emotion: sum(values) / len(values) for emotion, values in scores.items()}
     dominant = max(scores, key=lambda emotion: (len(scores[emotion]), means[emotion]))
-    return Mood(dominant, means[dominant], len(observation.faces))
+    return DominantEmotion(dominant, means[dominant], len(observation.faces))
 
 
 class MqttSink:
@@ -139,8 +139,8 @@ class MqttSink:
             events=tuple(events),
         )
         self._heartbeat_seconds = max(HEARTBEAT_SECONDS, settings.interval_seconds)
-        self._mood, self._told_mood = Mood(), UNKNOWN
-        self._up, self._told_up = now.camera.up, False
+        self._seen, self._published = DominantEmotion(), UNKNOWN
+        self._up, self._published_up = now.camera.up, False
         self._tried = now.camera.tried
         self._known_connections = 0
         self._born = False
@@ -154,7 +154,7 @@ class MqttSink:
 
     def write(self, observation: Observation) -> None:
         """Take the newest observation; publish it when it is time."""
-        self._mood = mood(observation)
+        self._seen = dominant_emotion(observation)
         self._up = self._tried = True
         self._turn()
 
@@ -201,8 +201,8 @@ class MqttSink:
         # Before the camera was tried there is nothing to publish.
         if now < self._next_at or not self._tried:
             return
-        mood = self._mood if self._up else UNKNOWN
-        if mood.differs(self._told_mood) or self._up != self._told_up or now >= self._heartbeat_at:
+        dominant = self._seen if self._up else UNKNOWN
+        if dominant.differs(self._published) or self._up != self._published_up or now >= self._heartbeat_at:
             self._publish_state(now)
 
     def _announce(self) -> None:
@@ -219,12 +219,12 @@ class MqttSink:
             return  # the broker is slow: it gets the newest state when it has taken the one before
         health = self._health()
         self._up = health.camera.up
-        mood = self._mood if self._up else UNKNOWN
-        self._told_mood, self._told_up = mood, self._up
+        dominant = self._seen if self._up else UNKNOWN
+        self._published, self._published_up = dominant, self._up
         self._next_at = now + self._settings.interval_seconds
         self._heartbeat_at = now + self._heartbeat_seconds
         # A broker that is away loses it, which is counted: an outage is to be seen for as long as it lasts.
-        record = state_record(mood, health, self._clock.wall_time())
+        record = state_record(dominant, health, self._clock.wall_time())
         self._link.publish(self.topics.state, compact_json(record), counts=True)
 
 
@@ -253,7 +253,7 @@ class MqttTopics:
     """Topic on which Home Assistant announces that it has started; None without discovery."""
 
 
-def state_record(mood: Mood, health: Health, wall_time: float) -> dict[str, Any]:
+def state_record(dominant: DominantEmotion, health: Health, wall_time: float) -> dict[str, Any]:
     """The state as plain data.
 
     `score` is null without a face, `temperature` where the computer reports none, and all that is seen while the camera
@@ -263,9 +263,9 @@ def state_record(mood: Mood, health: Health, wall_time: float) -> dict[str, Any]
     return {
         "time": rfc3339(wall_time),
         "camera": "up" if health.camera.up else "down",
-        "emotion": mood.emotion,
-        "score": None if mood.score is None else round(mood.score, 3),
-        "faces": mood.faces,
+        "emotion": dominant.emotion,
+        "score": None if dominant.score is None else round(dominant.score, 3),
+        "faces": dominant.faces,
         "fps": round(health.fps, 1) if health.camera.up else 0.0,
         "temperature": None if celsius is None else round(celsius, 1),
     }

@@ -18,7 +18,7 @@ from edge_fer.sinks.web.drawing import annotated_jpeg
 from edge_fer.sinks.web.frames import PictureFeed
 from edge_fer.sinks.web.limits import RateLimiter
 from edge_fer.sinks.web.newest import Newest
-from edge_fer.sinks.web.predict import PhotoDesk
+from edge_fer.sinks.web.predict import PhotoQueue
 from edge_fer.sinks.web.routes import Parts
 from edge_fer.sinks.web.security import PAGES, Access
 from edge_fer.sinks.web.server import ServerThread, bind
@@ -68,7 +68,7 @@ class PageSink:
             listener: a bound socket; closed at the end.
             token: asked of everybody; None where only this computer can come.
             health: asks how the run fares.
-            open_reader: loads what looks at photos; see `PhotoDesk`.
+            open_reader: loads what looks at photos; see `PhotoQueue`.
             clock: for rates and ages.
             top: emotions written at each face of the live picture.
             sessions_in: file for the sessions of browsers; None keeps them in memory.
@@ -146,7 +146,7 @@ class PageSink:
             states=self._states,
             viewers=self._viewers,
             listeners=self._listeners,
-            photos=PhotoDesk(self._open_reader, limits.photos_waiting),
+            photos=PhotoQueue(self._open_reader, limits.photos_waiting),
             photo_rate=RateLimiter(limits.photos_per_minute, limits.photos_at_once, self._clock.monotonic),
         )
         names = own_names(address.host, self._settings.names)

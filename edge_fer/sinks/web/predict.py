@@ -25,7 +25,7 @@ BUSY_SECONDS = 5
 """After how long a client that found the queue full may try again."""
 
 
-class PhotoDesk:
+class PhotoQueue:
     """Takes photos one after the other; the model is loaded with the first."""
 
     def __init__(self, open_reader: Callable[[], Callable[[bytes], View]], waiting: int) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from edge_fer.sinks.gate import Shares
     from edge_fer.sinks.web.limits import RateLimiter
     from edge_fer.sinks.web.newest import Newest
-    from edge_fer.sinks.web.predict import PhotoDesk
+    from edge_fer.sinks.web.predict import PhotoQueue
     from edge_fer.sinks.web.security import Access
     from edge_fer.sinks.web.sessions import Sessions
     from edge_fer.sinks.web.settings import WebLimits
@@ -55,7 +55,7 @@ class Parts:
     states: Newest[str]
     viewers: Shares
     listeners: Shares
-    photos: PhotoDesk
+    photos: PhotoQueue
     photo_rate: RateLimiter
 
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge_fer.sinks.health import CameraHealth, HealthMonitor
-from edge_fer.sinks.mqtt import EXPIRE_HEARTBEATS, HEARTBEAT_SECONDS, Mood, MqttSink, MqttTopics, mood
+from edge_fer.sinks.mqtt import (
+    EXPIRE_HEARTBEATS,
+    HEARTBEAT_SECONDS,
+    DominantEmotion,
+    MqttSink,
+    MqttTopics,
+    dominant_emotion,
+)
 from edge_fer.sinks.mqtt_settings import MqttSettings
 from edge_fer.types import FER_LABELS, Box, SourceInfo
 from tests.fakes import FakeClock, observation, scored_face
@@ -253,9 +260,9 @@ def test_the_end_of_a_run_is_told_and_kept() -> None:
 
 def test_the_mood_is_the_emotion_of_most_and_the_mean_of_their_scores() -> None:
     faces = [scored_face(BOX, "sad", 0.9), scored_face(BOX, "happy", 0.5), scored_face(BOX, "happy", 0.7)]
-    assert mood(observation(*faces)) == Mood("happy", pytest.approx(0.6), 3)
-    assert mood(observation(*faces[:2])) == Mood("sad", 0.9, 2)
-    assert mood(observation()) == Mood("none", None, 0)
+    assert dominant_emotion(observation(*faces)) == DominantEmotion("happy", pytest.approx(0.6), 3)
+    assert dominant_emotion(observation(*faces[:2])) == DominantEmotion("sad", 0.9, 2)
+    assert dominant_emotion(observation()) == DominantEmotion("none", None, 0)
 
 
 def test_nothing_is_said_of_a_camera_that_was_not_tried_yet() -> None:
