@@ -30,6 +30,7 @@ from edge_fer.reading import ReadingSchedule
 from edge_fer.registry import SINKS, create
 from edge_fer.serving import serve_metrics, serve_page
 from edge_fer.settings import FollowingOptions
+from edge_fer.sinks.anonymize import Anonymizer
 from edge_fer.sinks.csv import CsvFileSink, CsvSink
 from edge_fer.sinks.film import FILM_SUFFIXES, import_av
 from edge_fer.sinks.jsonl import JsonLinesSink
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from edge_fer.faces.tracking import FaceFollower
     from edge_fer.pipeline import Service
     from edge_fer.protocols import Classifier, Clock, Engine, FaceDetector, FrameSource, Sink
+    from edge_fer.settings import Anonymize
     from edge_fer.sinks.jsonl import ByteStream
     from edge_fer.sinks.mqtt_settings import MqttSettings
     from edge_fer.sinks.net import Address
@@ -114,6 +116,8 @@ class RunSettings:
     """A line on the terminal that shows the progress."""
     top: int = 1
     """How many of the best emotions to show at each face, at least 1."""
+    anonymize: Anonymize | None = None
+    """How faces are hidden in all pictures that are shown, saved or sent; None shows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +175,9 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         view_sinks = _view_sinks(settings, source.info, sound_of, filling, clock, streams)
         if settings.serve is not None:
             parts = partial(_photo_parts, settings)
-            page = serve_page(settings.serve, parts, monitor.snapshot, clock, top=settings.top)
+            page = serve_page(
+                settings.serve, parts, monitor.snapshot, clock, top=settings.top, anonymize=settings.anonymize
+            )
             view_sinks.append(run_view_sink("page", page, Filling.NEWEST, clock))
         if settings.events is not None:
             events = _open_events(settings, settings.events, classifier, source.info, clock)
@@ -218,6 +224,7 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
         heartbeat=heartbeat,
         services=services if heartbeat is None else [*services, heartbeat],
         events=desk,
+        hide=None if settings.anonymize is None else Anonymizer(settings.anonymize),
     )
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edge_fer.reading import ReadingSchedule
     from edge_fer.sinks.runner import SinkRunner
     from edge_fer.sinks.summary import TrueFace
-    from edge_fer.types import Frame, Observation
+    from edge_fer.types import Frame, Image, Observation
 
 READ_SECONDS = 0.2
 """How long one read may wait, and so how late the wish to stop may be noticed."""
@@ -117,6 +117,7 @@ class Pipeline:
         services: Sequence[Service] = (),
         heartbeat: Heartbeat | None = None,
         events: EventDesk | None = None,
+        hide: Callable[[Image, Observation], Image] | None = None,
     ) -> None:
         """Join the parts; nothing runs yet.
 
@@ -135,6 +136,7 @@ class Pipeline:
             services: run beside the loop and take no observations; closed by `close`.
             heartbeat: is notified that the loop is alive; must be quick and never raise.
             events: judges each frame by rules, and hands what happens to sinks of its own.
+            hide: gives the picture in which faces cannot be recognised, for all that show pictures; None shows them.
         """
         self.source = source
         self._follower = follower
@@ -144,7 +146,7 @@ class Pipeline:
         self._limits = limits or RunLimits()
         self._note, self._services = note, tuple(services)
         self._heartbeat = heartbeat or NoHeartbeat()
-        self._truth, self._events = truth, events
+        self._truth, self._events, self._hide = truth, events, hide
 
     def step(self, frame: Frame) -> Observation:
         """Find and read the faces of one frame.
@@ -234,9 +236,10 @@ class Pipeline:
                 check.add(observation, self._truth(frame.seq))
             for sink in self._sinks:
                 sink.offer(observation, stop.is_set)
+            image = frame.image if self._hide is None else self._hide(frame.image, observation)
             if self._events is not None:
-                self._events.see(observation, frame.image, stop.is_set)
+                self._events.see(observation, image, stop.is_set)
             for view_sink in self._view_sinks:
-                view_sink.offer(View(observation, frame.image), stop.is_set)
+                view_sink.offer(View(observation, image), stop.is_set)
             progress.last_at = clock.monotonic()
         return "stop"

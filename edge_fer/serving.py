@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from edge_fer.camera.picture_bytes import picture_from_bytes
 from edge_fer.errors import MissingExtra
 from edge_fer.observing import observe
+from edge_fer.sinks.anonymize import Anonymizer
 from edge_fer.types import Frame, View
 from edge_fer.views import SEVERAL
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from edge_fer.pipeline import Service
     from edge_fer.protocols import Classifier, Clock, FaceDetector
+    from edge_fer.settings import Anonymize
     from edge_fer.sinks.health import Health
     from edge_fer.sinks.net import Address
     from edge_fer.sinks.web.page import PageSink
@@ -41,6 +43,7 @@ def serve_page(
     clock: Clock,
     *,
     top: int,
+    anonymize: Anonymize | None = None,
 ) -> PageSink:
     """Serve the page with the live picture.
 
@@ -50,6 +53,7 @@ def serve_page(
         health: gives the state of the run.
         clock: of the run.
         top: emotions shown a face.
+        anonymize: how faces are hidden in photos that are sent in; None shows them.
 
     Raises:
         MissingExtra: the extra web is not installed.
@@ -64,7 +68,8 @@ def serve_page(
         def read(photo: bytes) -> View:
             image = picture_from_bytes(photo, "the photo", serve.limits.photo_px)
             frame = Frame(image, 0, 0.0, clock.wall_time(), "photo")
-            return View(observe(frame, detector, classifier, clock, SEVERAL), image)
+            seen = observe(frame, detector, classifier, clock, SEVERAL)
+            return View(seen, image if anonymize is None else Anonymizer(anonymize)(image, seen))
 
         return read
 

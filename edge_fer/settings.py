@@ -22,6 +22,8 @@ Flip: TypeAlias = Literal["none", "horizontal", "vertical", "both"]
 """`horizontal` exchanges left and right, `vertical` top and bottom."""
 LogFormat: TypeAlias = Literal["text", "json"]
 
+Anonymize: TypeAlias = Literal["blur", "pixelate", "box"]
+
 FPS, SNAPSHOT_FPS = 30.0, 5.0
 """Frames per second requested where nothing is set: of cameras, and of an address that gives one picture at a time."""
 MAX_FACES = 1000
@@ -164,6 +166,11 @@ class TableOptions:
 
     csv: Path | None = Setting(
         "path", "Write one row per face to a file; - is standard output.", metavar="FILE", use="writes"
+    ).field()
+    anonymize: Anonymize | None = Setting(
+        "text",
+        "Make faces unrecognisable in every picture that is shown, saved or sent.",
+        choices=get_args(Anonymize),
     ).field()
     top: int = Setting(
         "integer", "Number of emotions shown per face.", default=1, metavar="N", lowest=1, highest=100

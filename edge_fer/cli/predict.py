@@ -197,6 +197,7 @@ def _predict(names: Sequence[tuple[str, bool]], skipped: LeftOut, values: Mappin
     from edge_fer.errors import NotAPicture, SinkError, SourceError
     from edge_fer.faces.detector_settings import DetectorSettings
     from edge_fer.sinks.annotated import AnnotatedFolder, folders_below
+    from edge_fer.sinks.anonymize import Anonymizer
 
     options, table, turn_options = (
         chosen(PredictOptions, values),
@@ -207,6 +208,7 @@ def _predict(names: Sequence[tuple[str, bool]], skipped: LeftOut, values: Mappin
     max_picture_px = round(chosen(LimitOptions, values).max_megapixels * 1e6)
     outcome, turn = Outcome(skipped), turning(turn_options)
     folder = AnnotatedFolder(options.annotate, top=table.top) if options.annotate else None
+    hide = None if table.anonymize is None else Anonymizer(table.anonymize)
     below = folders_below(Path(name) for name, _ in names) if folder else {}
     search = DetectorSettings.for_pictures(
         model=detector.detector_model, cascade=detector.cascade, min_face_px=options.min_face_px
@@ -254,7 +256,8 @@ def _predict(names: Sequence[tuple[str, bool]], skipped: LeftOut, values: Mappin
             outcome.read += 1
             try:
                 if folder is not None:
-                    folder.save(Path(name), frame.image, seen, below.get(name))
+                    image = frame.image if hide is None else hide(frame.image, seen)
+                    folder.save(Path(name), image, seen, below.get(name))
             except SinkError as exc:
                 outcome.failed, outcome.read = outcome.failed + 1, outcome.read - 1
                 log.error("%s", exc)

@@ -72,6 +72,9 @@ def run_settings(names: tuple[str, ...], values: Mapping[str, Any]) -> RunSettin
     source, results, table = chosen(SourceOptions, values), chosen(ResultOptions, values), chosen(TableOptions, values)
     following, engine, end = chosen(FollowingOptions, values), chosen(EngineOptions, values), chosen(EndOptions, values)
     metrics = chosen(MetricsOptions, values)
+    if table.anonymize is not None:
+        # A face that comes into sight is to be hidden at once, and a picture that hardly moves may hold one.
+        following = replace(following, detect_every=following.detect_every or 1, idle_fps=1000.0)
     events = chosen(EventOptions, values)
     prints = results.json or is_standard_output(table.csv) or is_standard_output(events.events)
     show = False if results.headless else results.show
@@ -108,6 +111,7 @@ def run_settings(names: tuple[str, ...], values: Mapping[str, Any]) -> RunSettin
         show=show,
         status=shows_status(chosen(LogOptions, values)) and not (prints and on_terminal(sys.stdout)),
         top=table.top,
+        anonymize=table.anonymize,
     )
 
 

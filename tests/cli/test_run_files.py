@@ -125,3 +125,15 @@ def test_a_film_that_ends_before_the_part_is_one_line(place: Path) -> None:
     done = run_edge_fer("run", place / "in" / "a", "--headless", "--json", "--start", "100")
     assert (done.returncode, done.stdout) == (3, "")
     assert "has no picture from 100 s on" in done.stderr
+
+
+def test_faces_are_hidden_in_a_saved_film(place: Path, astronaut: Image) -> None:
+    film = place / "in" / "a"
+    done = run_edge_fer("run", film, "--headless", "--anonymize", "box", "--save", place / "out.avi")
+    assert done.returncode == 0, done.stderr
+    capture = cv2.VideoCapture(str(place / "out.avi"))
+    read, image = capture.read()
+    capture.release()
+    assert read
+    # The middle of the face.
+    assert astronaut[90:150, 200:250].mean() > 100 > 40 > image[90:150, 200:250].mean()
