@@ -377,7 +377,6 @@ def test_a_run_with_no_broker_loses_no_frame_and_ends_well(tiny_model: Path) -> 
         (["--mqtt", "mqtt://u@h", "--mqtt-password-file", "/nowhere/x"], "cannot read the MQTT password"),
         (["--mqtt", "mqtt://h", "--mqtt-password-file", "/etc/hostname"], "no user"),
         (["--mqtt", "mqtt://h", "--mqtt-id", "a b"], "--mqtt-id"),
-        (["--mqtt", "mqtt://h", "--mqtt-interval", "nan"], "--mqtt-interval"),
         (["--mqtt", "mqtt://h", "--mqtt-discovery", "a/#"], "--mqtt-discovery"),
     ],
 )
@@ -387,3 +386,9 @@ def test_an_unusable_setting_is_one_line(arguments: list[str], words: str, tiny_
     assert len(result.stderr.strip().splitlines()) == 1
     assert words in result.stderr
     assert "hunter2" not in result.stderr
+
+
+def test_an_interval_that_is_no_number_is_wrong_usage(tiny_model: Path) -> None:
+    result = run("demo", "--no-show", "--model", tiny_model, "--mqtt", "mqtt://h", "--mqtt-interval", "nan")
+    assert result.returncode == 2
+    assert "--mqtt-interval" in result.stderr
