@@ -20,7 +20,6 @@ from edge_fer.camera.turning import TurnedSource, turned_truth
 from edge_fer.camera.videos import VideoFile
 from edge_fer.detectors import FaceSettings, build_file_follower, build_follower, open_detector, upright_judge
 from edge_fer.errors import MissingExtra, one_line
-from edge_fer.events.opening import OpenedEvents, check_broker
 from edge_fer.faces.detector_settings import DetectorSettings
 from edge_fer.inference.notes import classifier_notes
 from edge_fer.inference.open_model import open_classifier
@@ -44,6 +43,7 @@ from edge_fer.watching import both, is_watched, listen_to, monitor_of, open_watc
 if TYPE_CHECKING:
     from edge_fer.detectors import Opened
     from edge_fer.device.notify import ServiceManager
+    from edge_fer.events.opening import OpenedEvents
     from edge_fer.events.settings import EventSettings
     from edge_fer.faces.tracking import FaceFollower
     from edge_fer.pipeline import Service
@@ -143,7 +143,7 @@ def build_pipeline(settings: RunSettings, streams: Streams, clock: Clock | None 
     """
     clock = clock or SystemClock()
     if settings.events is not None:
-        check_broker(settings.events, settings.mqtt is not None)
+        settings.events.check_broker(settings.mqtt is not None)
     # OpenCV would take every core for pictures too small to share out, and fight the engine for them.
     use_threads(settings.threads)
     restrict_process(settings.source)
@@ -273,6 +273,9 @@ def _sinks(
 def _open_events(
     settings: RunSettings, events: EventSettings, classifier: Classifier, info: SourceInfo, clock: Clock
 ) -> OpenedEvents:
+    # A run without rules needs no HTTP client.
+    from edge_fer.events.opening import OpenedEvents
+
     frames = _frames_to_come(settings, info)
     seconds = [settings.limits.duration_seconds] if info.live else [frames / info.fps if frames and info.fps else None]
     return OpenedEvents(

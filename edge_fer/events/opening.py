@@ -7,7 +7,6 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from edge_fer.errors import ConfigError
 from edge_fer.events.actions import CommandAction, LogAction, MqttAction, SnapshotAction, WebhookAction
 from edge_fer.events.command import CommandSink
 from edge_fer.events.conditions import shares_in
@@ -147,16 +146,6 @@ class OpenedEvents:
         number = 1 + sum(name.partition("-")[0] == kind for name in self._name_of.values())
         self._name_of[action] = kind if number == 1 else f"{kind}-{number}"
         return self._name_of[action]
-
-
-def check_broker(settings: EventSettings, has_broker: bool) -> None:
-    """Refuse to publish events without a broker.
-
-    Raises:
-        ConfigError: there is an action mqtt and no broker.
-    """
-    if not has_broker and MqttAction() in settings.actions:
-        raise ConfigError("the action mqtt needs a broker: give --mqtt mqtt://HOST as well")
 
 
 def _bound(rule: Rule, origin: str, labels: Sequence[str], most_faces: int) -> Rule:

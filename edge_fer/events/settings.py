@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from edge_fer.events.actions import CommandAction, WebhookAction
+from edge_fer.errors import ConfigError
+from edge_fer.events.actions import CommandAction, MqttAction, WebhookAction
 from edge_fer.events.command import LIMIT_SECONDS
 from edge_fer.events.webhook import WebhookSettings
 
@@ -52,6 +53,15 @@ class EventSettings:
     def needs_network(self) -> bool:
         """Whether an event is sent somewhere."""
         return any(isinstance(action, WebhookAction) for action in self.actions)
+
+    def check_broker(self, has_broker: bool) -> None:
+        """Refuse to publish events without a broker.
+
+        Raises:
+            ConfigError: there is an action mqtt and no broker.
+        """
+        if not has_broker and MqttAction() in self.actions:
+            raise ConfigError("the action mqtt needs a broker: give --mqtt mqtt://HOST as well")
 
     def without_configured_commands(self) -> EventSettings:
         """The same without the commands that files ask for: writing a file must not start programs."""

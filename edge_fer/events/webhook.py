@@ -149,8 +149,9 @@ class WebhookSink:
             stays = self._queue.stays
             self._queue.close()
         if left:
-            what = "wait on the disk for the next run" if stays else "are lost"
-            log.warning("webhook: %d event%s for %s %s", left, "" if left == 1 else "s", self._action.address, what)
+            one = left == 1
+            what = f"wait{'s' * one} on the disk for the next run" if stays else "is lost" if one else "are lost"
+            log.warning("webhook: %d event%s for %s %s", left, "" if one else "s", self._action.address, what)
 
     def _work(self) -> None:
         pause = 0.0

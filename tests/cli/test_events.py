@@ -140,6 +140,7 @@ def test_events_wait_on_the_disk_from_one_run_to_the_next(tmp_path: Path, receiv
     )
     receiver.behaviour = 503
     first = run_edge_fer(*words, "--events", tmp_path / "1.jsonl", env=without_screen())
+    assert "3 events for 127.0.0.1" in first.stderr
     assert "wait on the disk for the next run" in first.stderr
     assert "very-secret" not in first.stderr
     receiver.behaviour = "takes"
