@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, cast
 import cv2
 
 from edge_fer.errors import ConfigError, MissingExtra, ModelError
-from edge_fer.faces.crop_looking import CropLooker
+from edge_fer.faces.crop_looking import EXAMINED_TURNED_SCORE, CropLooker
 from edge_fer.faces.detector_settings import DetectorSettings
+from edge_fer.faces.examined import ExaminedDetector
 from edge_fer.faces.file_by_file import FileByFile
 from edge_fer.faces.tracking import EachFrame, FaceTracker
 from edge_fer.faces.tracking_settings import PRESETS, TrackingSettings
@@ -190,8 +191,11 @@ def local_search(opened: Opened, settings: DetectorSettings) -> Looker:
     own = getattr(opened.detector, "local_search", None)
     if own is not None:
         return cast("Looker", own())
-    crops = replace(settings, use="crops", min_face_px=CROP_LEAST_PX, detect_width=None)
-    return CropLooker(opened.for_crops or _created(opened.name, crops))
+    return CropLooker(opened.for_crops or _created(opened.name, _for_crops(settings)))
+
+
+def _for_crops(settings: DetectorSettings) -> DetectorSettings:
+    return replace(settings, use="crops", min_face_px=CROP_LEAST_PX, detect_width=None)
 
 
 def create_yunet(settings: DetectorSettings) -> FaceDetector:
@@ -211,8 +215,11 @@ def create_yunet(settings: DetectorSettings) -> FaceDetector:
     found = YuNetDetector(weights, settings, name)
     if settings.use != "pictures":
         return found
+    crops = YuNetDetector(weights, _for_crops(settings), name)
+    examiner, coarse = CropLooker(crops), YuNetDetector(weights, half_as_fine(settings), name)
     # The line of the eyes that YuNet gives turns by a fifth of what small heads are turned.
-    return for_tilted_heads(found, YuNetDetector(weights, half_as_fine(settings), name), settings)
+    turned = ExaminedDetector(coarse, examiner, EXAMINED_TURNED_SCORE)
+    return for_tilted_heads(ExaminedDetector(found, examiner), turned, settings)
 
 
 def bundled_weights() -> Path | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from edge_fer.faces.crop_looking import EXAMINED_SCORE
+from edge_fer.faces.crop_looking import EXAMINED_SCORE, EXAMINED_TURNED_SCORE, TURNED_DEGREES
 from edge_fer.faces.geometry import Place, same_face
 from edge_fer.faces.looking import Examiner, Manner
 from edge_fer.faces.observe import SURE_AGREEING
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from edge_fer.faces.looking import Looker, Sighting
     from edge_fer.picture import Picture
     from edge_fer.types import Face
-
-TURNED_DEGREES = 15.0
-"""From this turn on, as landmarks show it, a new face is looked at turned back."""
 
 UPRIGHT_SCORE = 0.91
 """A network's score below which a new face is looked at turned both ways too: upright ones in webcams and a portrait
@@ -31,6 +28,9 @@ DENIED_SECONDS, RISEN_SCORE = 0.5, 0.1
 
 OFF_SIDES = 0.25
 """How far from where a search found it a look may see a face, in sides, and be right about its place."""
+
+TURNED_LESS = 0.65
+"""Share of a turn at which a turned face is examined too."""
 
 HEAD_SHARE = 0.7
 """Share of a head that its face takes up."""
@@ -93,7 +93,12 @@ def _mean_score(seen: Sighting, face: Face) -> float:
 
 def is_face(picture: Picture, seen: Sighting, looker: Examiner) -> bool:
     """Whether several crops agree that what a look saw is a face."""
-    return looker.examine(picture, seen.place, seen.manner.degrees) >= EXAMINED_SCORE
+    degrees = seen.manner.degrees
+    if abs(degrees) <= TURNED_DEGREES:
+        return looker.examine(picture, seen.place, degrees) >= EXAMINED_SCORE
+    # Landmarks bring the turn nearer to the truth by steps that are too small, from 35 degrees down.
+    turns = (degrees, TURNED_LESS * degrees)
+    return any(looker.examine(picture, seen.place, turn) >= EXAMINED_TURNED_SCORE for turn in turns)
 
 
 def upright(picture: Picture, seen: Sighting, looker: Looker) -> Sighting:
