@@ -40,8 +40,9 @@ NOT_RUN = {
     "convert",
     "doctor",
     "--sink",
+    "--start",
 }
-"""Need a camera, a network, another package, a file of another example, or minutes; each has tests of its own."""
+"""Need a camera, a network, another package, another example's file, a long film, or minutes; each has other tests."""
 
 
 def fenced(page: Path, *languages: str) -> Iterator[str]:
