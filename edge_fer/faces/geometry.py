@@ -105,18 +105,36 @@ def cut_bgr(picture: Picture, place: Place, side: int, face_side: int) -> Cut | 
     left, top, right, bottom = (
         round(edge) for edge in (place.x - half, place.y - half, place.x + half, place.y + half)
     )
+    # A side that can be halved is shrunk faster; a pixel or two in several hundred are less than a look can say.
+    halvings = 1 << max(0, int(math.log2(max(1, right - left) / side)))
+    length = (right - left) // halvings * halvings
+    right, bottom = left + length, top + length
     inner_left, inner_top = max(0, left), max(0, top)
     inner_right, inner_bottom = min(picture.width, right), min(picture.height, bottom)
     if inner_right - inner_left < 2 or inner_bottom - inner_top < 2:
         return None
     scale = side / (right - left)
     pixels = picture.bgr[inner_top:inner_bottom, inner_left:inner_right]
-    how = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LINEAR
     if (inner_left, inner_top, inner_right, inner_bottom) == (left, top, right, bottom):
-        return Cut(cv2.resize(pixels, (side, side), interpolation=how), left, top, scale)  # type: ignore[arg-type]
+        return Cut(resized(pixels, side, side), left, top, scale)
     canvas = np.zeros((side, side, 3), np.uint8)
     x, y = round((inner_left - left) * scale), round((inner_top - top) * scale)
     wide = max(1, min(side - x, round(pixels.shape[1] * scale)))
     high = max(1, min(side - y, round(pixels.shape[0] * scale)))
-    canvas[y : y + high, x : x + wide] = cv2.resize(pixels, (wide, high), interpolation=how)
+    canvas[y : y + high, x : x + wide] = resized(pixels, wide, high)
     return Cut(canvas, left, top, scale)
+
+
+def resized(pixels: Image, width: int, height: int) -> Image:
+    """The pixels at another size in pixels: averaged where it is smaller, interpolated where it is larger."""
+    if width >= pixels.shape[1]:
+        return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+    # OpenCV halves in a fraction of the time that other means take: a quarter of the size is had in a third of it.
+    while not (pixels.shape[0] % 2 or pixels.shape[1] % 2) and (
+        pixels.shape[1] >= 2 * width and pixels.shape[0] >= 2 * height
+    ):
+        halves = (pixels.shape[1] // 2, pixels.shape[0] // 2)
+        pixels = cv2.resize(pixels, halves, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    if pixels.shape[1] == width and pixels.shape[0] == height:
+        return pixels
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

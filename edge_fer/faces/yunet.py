@@ -17,6 +17,7 @@ import numpy as np
 
 from edge_fer.errors import ConfigError, ModelError
 from edge_fer.faces.detector_settings import DetectorSettings, is_large_enough
+from edge_fer.faces.geometry import resized
 from edge_fer.faces.schedule import SearchPlan, StepReach
 from edge_fer.types import Box, Face, Landmarks
 
@@ -129,6 +130,7 @@ class YuNetDetector:
         """
         self._settings = settings or DetectorSettings()
         self._weights, self._name = np.frombuffer(weights, np.uint8), name
+        self._last_plan: tuple[tuple[int, int], SearchPlan] | None = None
         self._often: tuple[int, int] | None = None
         """Size of the first input that is not large: of the coarsest scale, or of crops."""
         self._for_often: cv2.FaceDetectorYN | None = None
@@ -161,23 +163,9 @@ class YuNetDetector:
 
     def plan(self, width: int, height: int) -> SearchPlan:
         """The steps of a search in pictures of this size: the whole at the coarsest scale, finer ones, turned ones."""
-        steps = self._plan(width, height)
-        turned = [number for number, step in enumerate(steps) if step.degrees]
-        deep = [number for number, step in enumerate(steps) if step.deep]
-        fine = [number for number in range(2, len(steps)) if number not in turned and number not in deep]
-        second = [1] if 1 not in turned and 1 not in deep else []
-        # The second scale finds most of what the coarsest misses, and comes more often.
-        mixed = [number for pair in zip_longest(fine, turned) for number in pair if number is not None]
-        usual = (*mixed[:3], *second, *mixed[3:], *second)
-        others = tuple(number for one in deep for number in (*usual, one)) or usual
-        return SearchPlan(
-            1,
-            others,
-            frozenset(turned),
-            coarse_per_other=4,
-            with_first=tuple(second),
-            reaches=tuple(map(_reach, steps)),
-        )
+        if self._last_plan is None or self._last_plan[0] != (width, height):
+            self._last_plan = (width, height), _search_plan(self._plan(width, height))
+        return self._last_plan[1]
 
     def detect_step(self, picture: Picture, step: int) -> list[Face]:
         """As `candidates`, for one step of the plan alone."""
@@ -204,7 +192,7 @@ class YuNetDetector:
         else:
             pixels = picture.bgr[part.y : part.y + part.height, part.x : part.x + part.width]
             if (step.width, step.height) != (part.width, part.height):
-                pixels = _resized(pixels, step.width, step.height)
+                pixels = resized(pixels, step.width, step.height)
             back = np.array(
                 [[part.width / step.width, 0.0, part.x], [0.0, part.height / step.height, part.y]], np.float64
             )
@@ -306,6 +294,26 @@ def search_plan(width: int, height: int, settings: DetectorSettings) -> tuple[St
     return (*steps, *(Step(Box(0, 0, width, height), turned, turned, degrees) for degrees in TURNS))
 
 
+def _search_plan(steps: Sequence[Step]) -> SearchPlan:
+    """In which order the steps are taken."""
+    turned = [number for number, step in enumerate(steps) if step.degrees]
+    deep = [number for number, step in enumerate(steps) if step.deep]
+    fine = [number for number in range(2, len(steps)) if number not in turned and number not in deep]
+    second = [1] if 1 not in turned and 1 not in deep else []
+    # The second scale finds most of what the coarsest misses, and comes more often.
+    mixed = [number for pair in zip_longest(fine, turned) for number in pair if number is not None]
+    usual = (*mixed[:3], *second, *mixed[3:], *second)
+    others = tuple(number for one in deep for number in (*usual, one)) or usual
+    return SearchPlan(
+        1,
+        others,
+        frozenset(turned),
+        coarse_per_other=4,
+        with_first=tuple(second),
+        reaches=tuple(map(_reach, steps)),
+    )
+
+
 def _scaled(part: Box, scale: float) -> Step:
     return Step(part, max(1, round(part.width * scale)), max(1, round(part.height * scale)))
 
@@ -402,7 +410,7 @@ def _turned(image: Image, step: Step) -> tuple[Image, NDArray[np.float64]]:
     height, width = image.shape[:2]
     cos, sin = abs(math.cos(math.radians(step.degrees))), abs(math.sin(math.radians(step.degrees)))
     scale = min(1.0, step.width / (width * cos + height * sin), step.height / (width * sin + height * cos))
-    small = _resized(image, max(1, round(width * scale)), max(1, round(height * scale)))
+    small = resized(image, max(1, round(width * scale)), max(1, round(height * scale)))
     turn = cv2.getRotationMatrix2D((small.shape[1] / 2, small.shape[0] / 2), step.degrees, 1.0)
     turn[:, 2] += (step.width - small.shape[1]) / 2, (step.height - small.shape[0]) / 2
     pixels = cv2.warpAffine(small, turn, (step.width, step.height))
@@ -410,18 +418,6 @@ def _turned(image: Image, step: Step) -> tuple[Image, NDArray[np.float64]]:
     back[0] *= width / small.shape[1]
     back[1] *= height / small.shape[0]
     return pixels, back  # type: ignore[return-value]
-
-
-def _resized(pixels: Image, width: int, height: int) -> Image:
-    if width >= pixels.shape[1]:
-        return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
-    # OpenCV halves in a fraction of the time that other means take: a quarter of the size is had in a third of it.
-    while not (pixels.shape[0] % 2 or pixels.shape[1] % 2) and pixels.shape[1] >= 2 * width:
-        halves = (pixels.shape[1] // 2, pixels.shape[0] // 2)
-        pixels = cv2.resize(pixels, halves, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    if pixels.shape[1] == width and pixels.shape[0] == height:
-        return pixels
-    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
 def picture_plan(width: int, height: int, settings: DetectorSettings) -> tuple[Step, ...]:
