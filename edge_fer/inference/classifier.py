@@ -141,7 +141,11 @@ class ModelClassifier:
             raise
         except Exception as error:  # onnxruntime's own exceptions have no common base but Exception
             raise ModelError(f"{self._name} failed in {self._title}: {_sentence(error)}") from None
-        return self._gives.restored(found[0] if len(found) == 1 else np.concatenate(found))
+        if not self._one_by_one:
+            return self._gives.restored(found[0])
+        # An output may have no axis for faces, as its input has one.
+        rows = [self._gives.restored(one).reshape(1, -1) for one in found]
+        return rows[0] if len(rows) == 1 else np.concatenate(rows)
 
 
 def _sentence(error: Exception) -> str:

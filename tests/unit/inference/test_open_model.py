@@ -168,6 +168,27 @@ def test_an_engine_of_your_own_is_an_object() -> None:
         found.classify(np.zeros((1, 48, 48, 1), np.float32))
 
 
+class OneByOne(FakeSession):
+    """Takes one face at a time, and gives its scores without an axis for faces."""
+
+    def __init__(self, model: ModelFile) -> None:
+        super().__init__(model)
+        self.inputs = (TensorSpec("picture", (1, *self.inputs[0].shape[1:]), np.float32),)
+        self.outputs = (TensorSpec("scores", (7,), np.float32),)
+
+    def run(self, batch: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        assert len(batch) == 1
+        return (super().run(batch)[0][0],)
+
+
+@pytest.mark.parametrize("faces", [1, 3])
+def test_a_model_for_one_face_is_run_once_per_face(monkeypatch: pytest.MonkeyPatch, faces: int) -> None:
+    engine = FakeEngine("tflite")
+    monkeypatch.setattr(engine, "load", lambda model, threads: OneByOne(model))
+    found = open_classifier(MODELS / "brightness-tiny-48x48-fp32.tflite", engine)
+    assert [one.top for one in found.classify(np.zeros((faces, 48, 48, 1), np.float32))] == ["neutral"] * faces
+
+
 def test_a_format_of_others_needs_the_engine_that_loads_it(tmp_path: Path) -> None:
     path = tmp_path / "x.hef"
     path.write_bytes(b"anything")
