@@ -120,7 +120,6 @@ def run_case(name: str, data: Path, networks: Path) -> dict[str, Any]:
             "weights": f"{case.steps} steps" if model.parent == networks else "fully trained",
             "parameters": report["model"]["parameters"],
             "multiply_adds": report["model"]["multiply_adds"],
-            "transposes_removed": report["transposes_removed"],
             "calibration_pictures": case.calibration_pictures,
             "convert": usage,
             **json.loads(result.read_text()),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_fer_convert.inference_form import is_passed_by
+from edge_fer_convert.recipes import EXACT
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 from edge_fer_convert.to_onnx import graph_of
 from edge_fer_convert.to_tflite import to_tflite
@@ -53,7 +54,7 @@ def _is_taken(layer: Any, shape: tuple[int, ...], file_format: Format) -> bool:
             module.layer, module.infer = layer, function
             with tempfile.TemporaryDirectory(prefix="edge-fer-") as folder:
                 tf.saved_model.save(module, folder, signatures=function)
-                to_tflite(Path(folder), "fp32", None)
+                to_tflite(Path(folder), EXACT, None)
         except Exception:  # whatever it is, this layer causes it
             return False
     return True

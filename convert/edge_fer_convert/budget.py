@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge_fer_convert.recipes import recipe_facts
+
 if TYPE_CHECKING:
     from edge_fer.inference.manifest import Manifest
     from edge_fer_convert.result import ConvertedFile
@@ -45,7 +47,7 @@ def complaint(file: ConvertedFile, trained: Manifest, *, measured: bool, max_los
 def slowness(file: ConvertedFile) -> str | None:
     """What to say of an int8 file that is slower than its float twin on this machine; None where it is not."""
     own, of_float = file.milliseconds_per_face, file.float_milliseconds_per_face
-    if file.manifest.recipe != "static_wi8_ai8" or of_float is None or own <= of_float * _CLEARLY_SLOWER:
+    if not recipe_facts(file.manifest.recipe).is_quantised or of_float is None or own <= of_float * _CLEARLY_SLOWER:
         return None
     return (
         f"{file.path.name} is slower here than the same in float ({own:.2f} ms per face against {of_float:.2f}): "

@@ -13,6 +13,7 @@ from edge_fer.cli.options import NumberRange
 from edge_fer.cli.overwriting import refuse_overwriting
 from edge_fer.cli.streams import say
 from edge_fer.errors import ConfigError
+from edge_fer_convert.recipes import RECIPES
 
 if TYPE_CHECKING:
     from edge_fer.inference.manifest import Format, Recipe
@@ -20,12 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("edge_fer.convert")
 
-_RECIPE_OF_WORD: dict[str, Recipe] = {
-    "int8": "static_wi8_ai8",
-    "fp32": "fp32",
-    "fp16": "fp16",
-    "dynamic": "dynamic_wi8_afp32",
-}
+_RECIPE_OF_WORD: dict[str, Recipe] = {recipe.word: recipe.name for recipe in (RECIPES[-1], *RECIPES[:-1])}
 _FORMATS: tuple[Format, ...] = ("onnx", "tflite")
 
 

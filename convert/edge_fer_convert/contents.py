@@ -13,8 +13,7 @@ from edge_fer_convert.load import TrainedModel, load_trained
 from edge_fer_convert.onnx_recipes import onnx_recipe
 from edge_fer_convert.outliers import left_out, outliers
 from edge_fer_convert.ready import READY_FORMATS, ReadyModel, check_plans, load_ready
-from edge_fer_convert.recipes import recipe_facts
-from edge_fer_convert.simplify import without_transposes
+from edge_fer_convert.recipes import EXACT, USUAL, recipe_facts
 from edge_fer_convert.to_onnx import to_onnx
 from edge_fer_convert.to_tflite import to_tflite
 
@@ -61,7 +60,7 @@ def plans_for(
         where = list(dict.fromkeys(formats or [source.manifest.format]))
         check_plans(path, source, wanted, where)
     else:
-        wanted = list(dict.fromkeys(recipes or ["static_wi8_ai8"]))
+        wanted = list(dict.fromkeys(recipes or [USUAL]))
         where = list(dict.fromkeys(formats or ["onnx", "tflite"]))
     return [(recipe, file_format) for file_format in where for recipe in wanted]
 
@@ -74,30 +73,34 @@ def layout_of(source: Source, file_format: Format) -> TensorLayout:
 
 
 class Maker:
-    """Makes the files of one model; what several need is made once."""
+    """Makes the files of one model; the networks in float, which several files need, are made once."""
 
-    def __init__(self, source: Source, pictures: CalibrationSet, say: Callable[[str], None]) -> None:
+    def __init__(self, source: Source, say: Callable[[str], None]) -> None:
         """Nothing is converted yet.
 
         Args:
             source: what to make files of.
-            pictures: to calibrate with.
             say: takes what goes on, a sentence a call.
         """
-        self._source, self._pictures, self._say = source, pictures, say
+        self._source, self._say = source, say
         self._exact: dict[Format, bytes] = {}
-        self._calibration: CalibrationSet | None = None
-        self.transposes_removed = 0
-        self.notes: list[str] = []
-        """What the user should know of the calibration, a sentence each."""
 
-    def make(self, recipe: Recipe, file_format: Format, method: Method = "min-max") -> bytes:
-        """The bytes of one file; `method` is of calibration, for int8.
+    def make(
+        self, recipe: Recipe, file_format: Format, pictures: CalibrationSet | None = None, method: Method = "min-max"
+    ) -> bytes:
+        """The bytes of one file.
+
+        Args:
+            recipe: what it stores.
+            file_format: what it is made for.
+            pictures: to calibrate with, where the recipe needs that.
+            method: of calibration.
 
         Raises:
             ModelError: a converter refuses the model, and the layer where one alone is refused by itself too.
         """
-        batch = self._inputs(file_format) if recipe_facts(recipe).needs_calibration else None
+        quantised = recipe_facts(recipe).is_quantised
+        batch = pictures.batch(self._source.manifest.input) if quantised and pictures is not None else None
         if isinstance(self._source, ReadyModel):
             own = recipe == self._source.manifest.recipe
             layout = self._source.manifest.input.layout
@@ -111,48 +114,57 @@ class Maker:
 
     def float_network(self, file_format: Format) -> bytes | None:
         """The float32 file of a format; None where only a quantised one is known."""
-        if isinstance(self._source, ReadyModel) and self._source.manifest.recipe != "fp32":
+        if isinstance(self._source, ReadyModel) and not recipe_facts(self._source.manifest.recipe).is_exact:
             return None
-        return self.make("fp32", file_format)
-
-    def calibration(self, file_format: Format) -> CalibrationSet:
-        """The pictures without those that set off values far beyond all others', the same ones for all formats.
-
-        Args:
-            file_format: through which to look, when asked for the first time.
-        """
-        if self._calibration is None:
-            exact, spec = self.float_network(file_format), self._source.manifest.input
-            self._calibration = self._pictures
-            if exact is not None:
-                self._say("looking for unusual calibration pictures")
-                spec = replace(spec, layout=layout_of(self._source, file_format))
-                found = outliers(exact, file_format, spec, self._pictures.images)
-                if found.places:
-                    self._calibration = self._pictures.without(found.places)
-                    self.notes.append(left_out(found, len(self._pictures.images)))
-                    self._say(f"note: {self.notes[-1]}")
-        return self._calibration
-
-    def _inputs(self, file_format: Format) -> Batch:
-        return self.calibration(file_format).batch(self._source.manifest.input)
+        return self.make(EXACT, file_format)
 
     def _exact_onnx(self, source: TrainedModel) -> bytes:
         if "onnx" not in self._exact:
             self._say("converting to ONNX")
-            self._exact["onnx"], self.transposes_removed = without_transposes(to_onnx(source.network))
+            self._exact["onnx"] = to_onnx(source.network)
         return self._exact["onnx"]
 
     def _tflite(self, source: TrainedModel, recipe: Recipe, batch: Batch | None, method: Method) -> bytes:
-        if recipe == "fp32" and "tflite" in self._exact:
+        exact = recipe_facts(recipe).is_exact
+        if exact and "tflite" in self._exact:
             return self._exact["tflite"]
         self._say(f"converting to TFLite ({recipe})")
         with tempfile.TemporaryDirectory(prefix="edge-fer-") as folder:
             source.network.export(Path(folder))
             made = to_tflite(Path(folder), recipe, batch, method)
-        if recipe == "fp32":
+        if exact:
             self._exact["tflite"] = made
         return made
+
+
+def calibrated(
+    source: Source, maker: Maker, plans: Sequence[Plan], pictures: CalibrationSet, say: Callable[[str], None]
+) -> tuple[CalibrationSet, tuple[str, ...]]:
+    """The pictures without those that set off values far beyond all others', the same ones for all formats.
+
+    Args:
+        source: the model.
+        maker: gives its network in float, through which to look.
+        plans: what is to be made; nothing is looked at where no file of it needs pictures.
+        pictures: to calibrate with.
+        say: takes what goes on, a sentence a call.
+
+    Returns:
+        The pictures to use, and what the user should know of them, a sentence each.
+    """
+    own = source.manifest.recipe if isinstance(source, ReadyModel) else None
+    form = next((form for recipe, form in plans if recipe != own and recipe_facts(recipe).is_quantised), None)
+    exact = None if form is None else maker.float_network(form)
+    if form is None or exact is None:
+        return pictures, ()
+    say("looking for unusual calibration pictures")
+    spec = replace(source.manifest.input, layout=layout_of(source, form))
+    found = outliers(exact, form, spec, pictures.images)
+    if not found.places:
+        return pictures, ()
+    note = left_out(found, len(pictures.images))
+    say(f"note: {note}")
+    return pictures.without(found.places), (note,)
 
 
 def named_after_layer(source: Source, file_format: Format, error: ModelError) -> ModelError:

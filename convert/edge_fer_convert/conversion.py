@@ -11,18 +11,19 @@ from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import ConfigError, EdgeFerError, ModelError
 from edge_fer.inference.open_model import BUNDLED_MODELS_FOLDER
 from edge_fer_convert.budget import complaint, slowness
-from edge_fer_convert.contents import Maker, plans_for
+from edge_fer_convert.contents import Maker, calibrated, plans_for
 from edge_fer_convert.drafts import timed, yardstick
 from edge_fer_convert.inputs import InputOptions
 from edge_fer_convert.load import TrainedModel
 from edge_fer_convert.operations import layer_kinds
 from edge_fer_convert.package import Delivery, file_name
 from edge_fer_convert.page import report_html
+from edge_fer_convert.recipes import recipe_facts
 from edge_fer_convert.report import REPORT_NAMES, is_our_report, report_facts, report_json
 from edge_fer_convert.result import ConversionResult
 from edge_fer_convert.synthetic_faces import synthetic_calibration
 from edge_fer_convert.understanding import understood
-from edge_fer_convert.work import Work, all_plans
+from edge_fer_convert.work import Task, Work, all_plans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,13 +100,15 @@ def convert(
     by = yardstick(trained.probabilities, base.input, pictures, check, layer_kinds(keras_model))
     rejected = ""
     with place.staged() as folder:
-        work = Work(trained, base, by, folder, Maker(trained, pictures, say), say)
+        maker = Maker(trained, say)
+        usable, notes = calibrated(trained, maker, plans, pictures, say)
+        work = Work(Task(trained, base, by, folder, usable), maker, say)
         if auto:
             drafts = [work.best(one, names, max_loss) for one in dict.fromkeys(one for _, one in plans)]
         else:
             drafts = [work.file(plan, names[plan], methods) for plan in plans]
-        quantised = {one.manifest.format for one in drafts if one.manifest.recipe == "static_wi8_ai8"}
-        twins = {one: work.maker.float_network(one) for one in quantised}
+        quantised = {one.manifest.format for one in drafts if recipe_facts(one.manifest.recipe).is_quantised}
+        twins = {one: maker.float_network(one) for one in quantised}
         files = timed(drafts, twins, by.images[0], out)
         found = [complaint(file, base, measured=check is not None, max_loss=max_loss) for file in files]
         complaints = [text for text in found if text is not None]
@@ -121,9 +124,8 @@ def convert(
             guesses=trained.guesses,
             finding=given.finding,
             warnings=tuple(warnings),
-            notes=(*work.maker.notes, *slow),
+            notes=(*notes, *slow),
             trained_class_f1=given.class_f1,
-            transposes_removed=work.maker.transposes_removed,
             walls=place.walls,
         )
         facts = report_facts(result)

@@ -15,6 +15,7 @@ from edge_fer_convert.calibration import balanced_sample
 from edge_fer_convert.layer_errors import worst_layers
 from edge_fer_convert.operations import operations_of
 from edge_fer_convert.package import write_model
+from edge_fer_convert.recipes import EXACT, recipe_facts
 from edge_fer_convert.result import ConvertedFile
 from edge_fer_convert.timing import milliseconds_in_turns
 from edge_fer_convert.verify import agreement, class_f1, measured_accuracy, probabilities
@@ -135,12 +136,12 @@ def timed(
     done: dict[Path, ConvertedFile] = {}
     for file_format in dict.fromkeys(one.manifest.format for one in drafts):
         own = [one for one in drafts if one.manifest.format == file_format]
-        floats = [one for one in own if one.manifest.recipe == "fp32"]
+        floats = [one for one in own if recipe_facts(one.manifest.recipe).is_exact]
         with tempfile.TemporaryDirectory(prefix="edge-fer-") as folder:
             paths, twin = [one.path for one in own], twins.get(file_format)
             if twin is not None and not floats:
                 paths.append(Path(folder, f"float{own[0].path.suffix}"))
-                plain = replace(own[0].manifest, recipe="fp32", calibration=None, accuracy=())
+                plain = replace(own[0].manifest, recipe=EXACT, calibration=None, accuracy=())
                 write_model(paths[-1], twin, plain)
             times = milliseconds_in_turns(paths, face)
         of_float = times[own.index(floats[0])] if floats else times[-1] if len(paths) > len(own) else None

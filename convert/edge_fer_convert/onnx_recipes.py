@@ -14,6 +14,7 @@ from edge_fer.errors import ModelError
 from edge_fer.inference.decoding import first_line
 from edge_fer.third_party import silence_onnxruntime
 from edge_fer_convert.onnx_dialects import for_quantising
+from edge_fer_convert.recipes import recipe_facts
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
 if TYPE_CHECKING:
@@ -48,14 +49,15 @@ def onnx_recipe(
     Raises:
         ModelError: onnxruntime's tools refuse the model, or calibration pictures are missing.
     """
-    if recipe == "static_wi8_ai8":
+    facts = recipe_facts(recipe)
+    if facts.is_quantised:
         if calibration is None:
             raise ModelError("int8 needs calibration pictures: give some with --calibration")
         inputs = calibration.transpose(0, 3, 1, 2).copy() if layout == "NCHW" else calibration
         return quantise_onnx(model_bytes, inputs, method)
-    if recipe == "fp16":
+    if facts.weights == "float16":
         return halve_onnx(model_bytes)
-    return shrink_onnx(model_bytes) if recipe == "dynamic_wi8_afp32" else model_bytes
+    return shrink_onnx(model_bytes) if facts.int8_weights_alone else model_bytes
 
 
 def halve_onnx(model_bytes: bytes) -> bytes:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_fer.third_party import import_onnxruntime
+from edge_fer_convert.recipes import recipe_facts
 from edge_fer_convert.result import Operations
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 
@@ -66,7 +67,7 @@ def operations_of(data: bytes, file_format: Format, recipe: Recipe, layers: dict
         kinds=dict(sorted(kinds.items())),
         folded={_BATCH_NORM: folded} if folded else {},
         fused={name: count for name, count in sorted(fused.items()) if count},
-        in_float=dict(sorted(in_float.items())) if recipe == "static_wi8_ai8" else {},
+        in_float=dict(sorted(in_float.items())) if recipe_facts(recipe).is_quantised else {},
     )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from edge_fer.atomic_files import write_atomically
 from edge_fer.errors import ConfigError, OutputClash
 from edge_fer.inference.manifest import METADATA_KEY, Manifest, manifest_json, manifest_path, write_manifest
-from edge_fer_convert.recipes import SUFFIX_OF_FORMAT
+from edge_fer_convert.recipes import SUFFIX_OF_FORMAT, recipe_names
 from edge_fer_convert.to_onnx import add_metadata
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def file_name(name: str, spec: InputSpec, recipe: Recipe, file_format: Format) -
     Raises:
         ConfigError: the name cannot be part of a file name.
     """
-    stem = re.sub(r"-\d+x\d+(-(fp32|fp16|dynamic_wi8_afp32|static_wi8_ai8|static_wi8_ai16))?$", "", name)
+    stem = re.sub(rf"-\d+x\d+(-({'|'.join(recipe_names())}))?$", "", name)
     if not re.fullmatch(r"[\w][\w.+ -]*", stem):
         raise ConfigError(f"name {name!r} cannot be a file name: use letters, digits, '-', '_' and '.' with --name")
     return f"{stem}-{spec.width}x{spec.height}-{recipe}{SUFFIX_OF_FORMAT[file_format]}"

@@ -140,9 +140,7 @@ def _operations(facts: dict[str, Any]) -> str:
         (file["file"], *(counted(file["operations"][key]) for key in ("folded", "fused", "in_float", "kinds")))
         for file in facts["files"]
     ]
-    removed = facts["transposes_removed"]
-    note = f"<p>Transposes that conversion to ONNX left behind and that were taken out: {removed}.</p>"
-    return html_table(heads, rows) + note
+    return html_table(heads, rows)
 
 
 def counted(kinds: dict[str, int]) -> str:

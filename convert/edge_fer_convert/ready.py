@@ -21,6 +21,7 @@ from edge_fer_convert.inputs import scale_within
 from edge_fer_convert.onnx_dialects import recipe_of_onnx, tidied
 from edge_fer_convert.outputs import as_probabilities
 from edge_fer_convert.prior import fold_into_onnx
+from edge_fer_convert.recipes import recipe_facts
 from edge_fer_convert.safety import check_first_bytes
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 from edge_fer_convert.tflite_graph import quantised_first, read_tflite
@@ -277,5 +278,5 @@ def check_plans(path: Path, ready: ReadyModel, recipes: list[Recipe], formats: l
         other = next(file_format for file_format in formats if file_format != own.format)
         raise ConfigError(f"{path.name} cannot be made into a file for {other}: convert the trained model")
     lost = [recipe for recipe in recipes if recipe != own.recipe]
-    if lost and (own.format == "tflite" or own.recipe != "fp32"):
+    if lost and (own.format == "tflite" or not recipe_facts(own.recipe).is_exact):
         raise ConfigError(f"{path.name} is {own.recipe} and cannot become {lost[0]}: convert the trained model")

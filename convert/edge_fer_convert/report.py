@@ -32,7 +32,6 @@ def report_facts(result: ConversionResult) -> dict[str, Any]:
         "confined_by": result.walls,
         "finding": None if result.finding is None else asdict(result.finding),
         "trained_class_f1": result.trained_class_f1,
-        "transposes_removed": result.transposes_removed,
         "files": [
             {
                 "file": file.path.name,

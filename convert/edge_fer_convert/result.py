@@ -75,7 +75,5 @@ class ConversionResult:
     """What is worth knowing: calibration pictures left out, an int8 file that is slower here than its float twin."""
     trained_class_f1: dict[str, float] = field(default_factory=dict)
     """F1 of each emotion that the trained model reaches on the check data."""
-    transposes_removed: int = 0
-    """Changes of the order of axes that the conversion to ONNX left behind and that were taken out."""
     walls: str = ""
     """What confined the conversion; empty where it ran in the process that asked for it."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from edge_fer.inference.notes import SIGMOIDS
 from edge_fer_convert.page import counted
+from edge_fer_convert.recipes import recipe_facts
 
 if TYPE_CHECKING:
     from edge_fer_convert.result import ConversionResult, ConvertedFile
@@ -30,8 +31,6 @@ def summary(result: ConversionResult) -> str:
         lines.append(f"the trained model: {entry.accuracy:.2%} on {entry.data_set} ({entry.split})")
     for file in result.files:
         lines += _of_operations(file)
-    if result.transposes_removed:
-        lines.append(f"transposes that conversion to ONNX left behind, taken out: {result.transposes_removed}")
     if result.walls:
         lines.append(f"confined by: {result.walls}")
     if result.trained.output_kind == "sigmoids":
@@ -46,12 +45,12 @@ def summary(result: ConversionResult) -> str:
 def _of_operations(file: ConvertedFile) -> list[str]:
     found = file.operations
     lines = [f"{file.path.name}: folded {counted(found.folded)}; fused {counted(found.fused)}"]
-    if file.manifest.recipe == "static_wi8_ai8":
+    if recipe_facts(file.manifest.recipe).is_quantised:
         lines[0] += f"; left in float {counted(found.in_float)}"
     if file.layer_errors:
         worst = [f"{one.name} {one.relative_error:.1%}" for one in file.layer_errors[:_WORST_SHOWN]]
         lines.append(f"  8 bits change most: {', '.join(worst)}")
-    if file.float_milliseconds_per_face is not None and file.manifest.recipe == "static_wi8_ai8":
+    if file.float_milliseconds_per_face is not None and recipe_facts(file.manifest.recipe).is_quantised:
         lines.append(
             f"  {file.milliseconds_per_face:.3f} ms per face against {file.float_milliseconds_per_face:.3f} in float"
         )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from edge_fer.errors import ModelError
 from edge_fer.inference.decoding import first_line
+from edge_fer_convert.recipes import recipe_facts
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
 from edge_fer_convert.tflite_ranges import with_ranges
 
@@ -22,20 +23,21 @@ def to_tflite(saved_model: Path, recipe: Recipe, calibration: Batch | None, meth
 
     Args:
         saved_model: folder made by `Network.export`.
-        recipe: one of `RECIPES`; "static_wi8_ai8" is int8 throughout, inputs and outputs included.
+        recipe: one of `RECIPES`; int8 is int8 throughout, inputs and outputs included.
         calibration: model inputs, float32 [N, height, width, channels]; needed for int8.
         method: of calibration.
 
     Raises:
         ModelError: the converter refuses the model, or calibration pictures are missing.
     """
-    if recipe == "static_wi8_ai8" and calibration is None:
+    facts = recipe_facts(recipe)
+    if facts.is_quantised and calibration is None:
         raise ModelError("int8 needs calibration pictures: give some with --calibration")
     with quiet_tensorflow():
         import tensorflow as tf
 
         try:
-            if calibration is not None and recipe == "static_wi8_ai8":
+            if calibration is not None and facts.is_quantised:
                 from tensorflow.lite.python.convert import mlir_quantize
 
                 # The two halves of what `convert` does, with ranges that are right between them.
@@ -49,10 +51,10 @@ def to_tflite(saved_model: Path, recipe: Recipe, calibration: Batch | None, meth
                 )
             converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-            if recipe != "fp32":
+            if not facts.is_exact:
                 # Without pictures, this stores the weights in 8 bits and leaves activations in float.
                 converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            if recipe == "fp16":
+            if facts.weights == "float16":
                 converter.target_spec.supported_types = [tf.float16]
             return bytes(converter.convert())
         except Exception as error:  # the converter's errors have no common base

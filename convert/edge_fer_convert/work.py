@@ -19,34 +19,47 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge_fer.inference.manifest import Calibration, Format, Manifest, Recipe
+    from edge_fer_convert.calibration import CalibrationSet
     from edge_fer_convert.contents import Maker, Plan, Source
     from edge_fer_convert.drafts import Yardstick
     from edge_fer_convert.result import ConvertedFile
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """What making one file needs."""
+class Task:
+    """What all files of a conversion have in common."""
 
     trained: Source
     base: Manifest
+    """Of the trained model, with the name that files get."""
     by: Yardstick
     folder: Path
-    maker: Maker
-    say: Callable[[str], None]
+    """Where files are made."""
+    pictures: CalibrationSet
+    """To calibrate with."""
+
+
+class Work:
+    """Makes and measures one file after the other."""
+
+    def __init__(self, task: Task, maker: Maker, say: Callable[[str], None]) -> None:
+        """Nothing is made yet; `maker` keeps what several files need, and `say` takes a sentence a call."""
+        self._task, self._maker, self._say = task, maker, say
 
     def file(self, plan: Plan, name: str, methods: Sequence[Method]) -> ConvertedFile:
         """Make and measure a file; of several methods of calibration the best is kept."""
         recipe, file_format = plan
-        made_here = not (isinstance(self.trained, ReadyModel) and recipe == self.trained.manifest.recipe)
-        if not recipe_facts(recipe).needs_calibration or not made_here:
+        trained, quantised = self._task.trained, recipe_facts(recipe).is_quantised
+        made_here = not (isinstance(trained, ReadyModel) and recipe == trained.manifest.recipe)
+        if not quantised or not made_here:
             methods = methods[:1]
         best: tuple[ConvertedFile, bytes] | None = None
         for method in methods:
-            data = self.maker.make(recipe, file_format, method)
-            self.say(f"checking {name}" + (f" calibrated by {method}" if len(methods) > 1 else ""))
-            twin = self.maker.float_network(file_format) if recipe == "static_wi8_ai8" else None
-            one = draft(self.folder / name, data, self._manifest(recipe, file_format, method), self.by, twin)
+            data = self._maker.make(recipe, file_format, self._task.pictures, method)
+            self._say(f"checking {name}" + (f" calibrated by {method}" if len(methods) > 1 else ""))
+            twin = self._maker.float_network(file_format) if quantised else None
+            manifest = self._manifest(recipe, file_format, method)
+            one = draft(self._task.folder / name, data, manifest, self._task.by, twin)
             if best is None or merit(one) > merit(best[0]):
                 best = one, data
         if best is None:
@@ -60,35 +73,35 @@ class Work:
         plans = [plan for plan in names if plan[1] == file_format]
         for plan in plans:
             file = self.file(plan, names[plan], get_args(Method))
-            lost = complaint(file, self.base, measured=self.by.check is not None, max_loss=max_loss)
+            lost = complaint(file, self._task.base, measured=self._task.by.check is not None, max_loss=max_loss)
             if lost is None or plan == plans[-1]:
                 break
-            self.say(f"{lost}: trying the next recipe")
-            for left in self.folder.glob(f"{file.path.name}*"):
+            self._say(f"{lost}: trying the next recipe")
+            for left in self._task.folder.glob(f"{file.path.name}*"):
                 left.unlink()
         return file
 
     def _manifest(self, recipe: Recipe, file_format: Format, method: Method) -> Manifest:
-        own = recipe == self.trained.manifest.recipe
+        own = recipe == self._task.trained.manifest.recipe
         calibration: Calibration | None = None
-        if isinstance(self.trained, ReadyModel) and own:
-            calibration = self.base.calibration  # of whoever made the file; often unknown
-        elif recipe_facts(recipe).needs_calibration:
-            calibration = replace(self.maker.calibration(file_format).facts, method=method)
+        if isinstance(self._task.trained, ReadyModel) and own:
+            calibration = self._task.base.calibration  # of whoever made the file; often unknown
+        elif recipe_facts(recipe).is_quantised:
+            calibration = replace(self._task.pictures.facts, method=method)
         return replace(
-            self.base,
+            self._task.base,
             format=file_format,
             recipe=recipe,
-            input=replace(self.base.input, layout=layout_of(self.trained, file_format)),
+            input=replace(self._task.base.input, layout=layout_of(self._task.trained, file_format)),
             calibration=calibration,
-            accuracy=self.base.accuracy if own else (),
-            produced_by=producers(file_format, ready=isinstance(self.trained, ReadyModel)),
+            accuracy=self._task.base.accuracy if own else (),
+            produced_by=producers(file_format, ready=isinstance(self._task.trained, ReadyModel)),
         )
 
 
 def all_plans(source: Path, trained: Source, formats: Sequence[Format] | None) -> list[Plan]:
     """Every recipe that can be made, the smallest file first."""
-    if isinstance(trained, ReadyModel) and trained.manifest.recipe != "fp32":
+    if isinstance(trained, ReadyModel) and not recipe_facts(trained.manifest.recipe).is_exact:
         return plans_for(source, trained, None, formats)
     ready_lite = isinstance(trained, ReadyModel) and trained.manifest.format == "tflite"
     order = [recipe.name for recipe in reversed(RECIPES)]

@@ -36,7 +36,7 @@ class RecipeFacts:
         return self.weights == "int8" and not self.is_quantised
 
 
-_FACTS: tuple[RecipeFacts, ...] = (
+RECIPE_FACTS: tuple[RecipeFacts, ...] = (
     RecipeFacts("fp32", "float32", "float32"),
     RecipeFacts("fp16", "float16", "float32"),
     RecipeFacts("dynamic_wi8_afp32", "int8", "float32"),
@@ -47,4 +47,4 @@ _FACTS: tuple[RecipeFacts, ...] = (
 
 def recipe_facts(name: Recipe) -> RecipeFacts:
     """The facts of a recipe by its name in a manifest."""
-    return next(facts for facts in _FACTS if facts.name == name)
+    return next(facts for facts in RECIPE_FACTS if facts.name == name)

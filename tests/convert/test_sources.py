@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from edge_fer_convert import InputOptions, calibration_set
+from edge_fer_convert import InputOptions
 from edge_fer_convert.conversion import convert
 from edge_fer_convert.load import load_trained
 from edge_fer_convert.ready import load_ready
@@ -18,7 +18,7 @@ from edge_fer.faces.crop import whole_to_batch
 from edge_fer.inference.manifest import manifest_path, read_manifest
 from edge_fer.inference.open_model import open_classifier
 from edge_fer.types import FER_LABELS, InputSpec
-from tests.make_models import MODELS, NAME, SPEC, brightness_model, calibration, flat_picture, pictures, save
+from tests.make_models import MODELS, NAME, SPEC, brightness_model, calibration, flat_picture, save
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -260,7 +260,6 @@ def test_a_public_model_of_keras_2(converters: None, shared_data: Path, tmp_path
     from edge_fer_convert.contents import Maker
 
     loaded = load_trained(shared_data / "models" / "mini_xception_64.hdf5", InputOptions(scale="-1..1"))
-    images, labels = pictures(4)
-    maker = Maker(loaded, calibration_set(images, labels, "noise"), lambda sentence: None)
+    maker = Maker(loaded, lambda sentence: None)
     assert len(maker.make("fp32", "onnx")) > 100_000
     assert len(maker.make("fp32", "tflite")) > 100_000
