@@ -20,7 +20,7 @@ import time
 import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from edge_fer import errors
 from edge_fer.confinement import Permissions, Walls, die_with_parent, enclose
@@ -29,6 +29,7 @@ from edge_fer.errors import EdgeFerError, ModelError, one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+_Result = TypeVar("_Result")
 CONFINED_VARIABLE = "EDGE_FER_CONFINED"
 """Set in the environment of confined processes: they are inside the walls already, and start no others."""
 _POLL_SECONDS = 0.2
@@ -36,6 +37,8 @@ _MOST_FRAME_BYTES = 64_000_000
 _MOST_TEXT = 4000
 _MOST_PROCESSES = 64
 """Beside the process itself one for tf_keras is needed, which starts none."""
+_FRAME_SLOTS = (1 << 16) + (1 << 10)
+"""Of 8 bytes; a little more than half of a megabyte, so that the chunk has a megabyte."""
 _BEGIN = (
     "import json, sys; line = sys.stdin.buffer.readline(); sys.path[:] = json.loads(line)['path']; "
     "from edge_fer.confined import main; main(line)"
@@ -361,9 +364,8 @@ def main(line: bytes) -> None:
     out = begin["write_to"]
     _write(out, b"w", json.dumps(asdict(walls)).encode())
     try:
-        function, arguments = pickle.loads(sys.stdin.buffer.read())
         say = lambda text: _write(out, b"s", text.encode("utf-8", "replace"))  # noqa: E731
-        result = function(**arguments, say=say, walls=walls.sentence())
+        result = in_one_chunk(lambda: _worked(say, walls.sentence()))
     except EdgeFerError as error:
         # The text as it was given; it is made one line where it is shown.
         text = str(error.args[0]) if error.args else str(error)
@@ -378,6 +380,27 @@ def main(line: bytes) -> None:
         _write(out, b"e", json.dumps(["", traceback.format_exc(), None]).encode())
     else:
         _write(out, b"d", result if isinstance(result, bytes) else b"")
+
+
+def _worked(say: Callable[[str], None], walls: str) -> object:
+    function, arguments = pickle.loads(sys.stdin.buffer.read())
+    return function(**arguments, say=say, walls=walls)
+
+
+def in_one_chunk(work: Callable[[], _Result]) -> _Result:
+    """Call a function with room for all frames of what it calls in one piece of memory.
+
+    CPython keeps frames in chunks of 16 kB and gives one back when the first frame in it ends (3.11,
+    Python/pystate.c). Where a busy loop happens to stand at the end of one, each call maps and unmaps memory: 1.0 s of
+    processor time in the conversion of a small model, that came and went with a frame more or less above it. A frame
+    that seems to need more gets a chunk of the next power of two, and what is left of that is for those below it.
+    """
+
+    def calling() -> _Result:
+        return work()
+
+    calling.__code__ = calling.__code__.replace(co_stacksize=_FRAME_SLOTS)
+    return calling()
 
 
 def _write(descriptor: int, kind: bytes, content: bytes) -> None:

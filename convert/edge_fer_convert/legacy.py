@@ -15,11 +15,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from edge_fer.confined import in_one_chunk
 from edge_fer.confinement import die_with_parent
 from edge_fer.errors import ModelError
 from edge_fer_convert.known_layers import APPLICATION_LAYERS
 
-_TIMEOUT_SECONDS = 300.0
+_TIMEOUT_SECONDS = 1800.0
+"""No limit of its own: that of the whole conversion, which the user can change, ends it before."""
 _FIRST_LAYOUT = "_layer_checkpoint_dependencies"
 _NUMBERED = re.compile(rf"{_FIRST_LAYOUT}/[^/]*_(\d+)/")
 # Arguments that some versions wrote and others refuse.
@@ -67,7 +69,12 @@ def read_legacy(path: Path, model: Path, architecture: Path | None, folder: Path
 def _program() -> str:
     """The same search path as here, whatever the current folder holds."""
     begin = f"import sys; sys.path[:] = {sys.path!r}"
-    return f"{begin}; from edge_fer_convert.legacy import main; sys.exit(main(sys.argv[1:]))"
+    return f"{begin}; from edge_fer_convert.legacy import begin; sys.exit(begin(sys.argv[1:]))"
+
+
+def begin(arguments: list[str]) -> int:
+    """`main`, with room for its frames."""
+    return in_one_chunk(lambda: main(arguments))
 
 
 def main(arguments: list[str]) -> int:
@@ -166,4 +173,4 @@ def _tolerant(layer_class: Any, stray: tuple[str, ...]) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(begin(sys.argv[1:]))

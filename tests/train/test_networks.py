@@ -194,6 +194,26 @@ def test_a_network_goes_on_from_an_onnx_file_as_if_it_had_batch_norm_still(tmp_p
         load_start(network, "nano", str(tmp_path / "x.onnx"), inputs)
 
 
+def test_onnx_weights_pass_the_same_scan_as_models_that_are_converted(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="reading weights from ONNX needs onnx")
+    from edge_fer.inference.open_model import BUNDLED_MODELS_FOLDER
+
+    network = build_network("nano", 48, 1, 7)
+    model = onnx.load(BUNDLED_MODELS_FOLDER / "fer2013-nano-48x48-fp32.onnx")
+    path = tmp_path / "loop.onnx"
+    model.graph.node.append(
+        onnx.helper.make_node("Loop", ["", ""], ["x"], body=onnx.helper.make_graph([], "b", [], []))
+    )
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ConfigError, match="holds the operation 'Loop'"):
+        load_start(network, "nano", str(path), NO_PICTURES)
+    del model.graph.node[-1]
+    path = tmp_path / "parts.onnx"
+    onnx.save(model, path, save_as_external_data=True, size_threshold=0)
+    with pytest.raises(ConfigError, match="keeps weights in other files"):
+        load_start(network, "nano", str(path), NO_PICTURES)
+
+
 def test_weights_that_do_not_fit_are_told(tmp_path: Path) -> None:
     network = build_network("nano", 48, 1, 7)
     path = tmp_path / "other.keras"

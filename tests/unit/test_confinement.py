@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import resource
 import struct
 from typing import TYPE_CHECKING
 
 import pytest
 
-from edge_fer.confined import Crashed, Job, Limits, TookTooLong, family, nothing, run_confined
+from edge_fer.confined import Crashed, Job, Limits, TookTooLong, family, in_one_chunk, nothing, run_confined
 from edge_fer.confinement import Permissions, Walls, die_with_parent, enclose, filter_program, without_memory_dumps
 from edge_fer.errors import ModelError
 from tests.make_models import MODELS
@@ -263,6 +264,27 @@ def test_the_family_of_a_process() -> None:
     assert os.getpid() in family(os.getpid())
     assert family(os.getpid())[os.getpid()] > 1_000_000
     assert family(2**30) == {}
+
+
+def most_page_faults() -> int:
+    """Of a loop of 500 calls, under 0 to 300 other frames."""
+
+    def called(a: int, b: int, c: int, d: int, e: int, f: int) -> tuple[int, ...]:
+        return (a, b, c, d, e, f)
+
+    def below(depth: int) -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(500):
+            called(1, 2, 3, 4, 5, 6)
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+        deeper = below(depth - 1) if depth else 0
+        return max(faults, deeper)
+
+    return below(300)
+
+
+def test_no_loop_in_confined_work_maps_memory_for_each_call() -> None:
+    assert in_one_chunk(most_page_faults) < 400
 
 
 def test_run_leaves_no_memory_dump(tmp_path: Path) -> None:

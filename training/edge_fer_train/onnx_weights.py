@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from edge_fer.errors import ConfigError, MissingExtra
+from edge_fer.errors import ConfigError, MissingExtra, ModelError
+from edge_fer.inference.manifest import read_model_bytes
+from edge_fer.inference.onnx_file import scan_onnx
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,12 +78,18 @@ def _read(path: Path, wrong: str) -> tuple[list[tuple[Any, Any]], tuple[Any, Any
         import onnx
     except ImportError:
         raise MissingExtra(f"--weights {path}", "convert") from None
+    if not path.exists():
+        raise ConfigError(f"--weights {path}: no such file; give the .keras or .onnx file of an earlier run")
+    data = read_model_bytes(path)
     try:
-        graph = onnx.load(path).graph
-    except FileNotFoundError:
-        raise ConfigError(f"--weights {path}: no such file; give the .keras or .onnx file of an earlier run") from None
+        complaints = scan_onnx(data, path).complaints
+        graph = onnx.load_from_string(data).graph
+    except ModelError as error:
+        raise ConfigError(f"{wrong}; {error}") from None
     except Exception:  # protobuf's DecodeError, and whatever a damaged file raises
         raise ConfigError(wrong) from None
+    if complaints:
+        raise ConfigError(f"{wrong}; it {complaints[0]}")
     values = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
     convolutions: list[tuple[Any, Any]] = []
     last = None
