@@ -210,7 +210,7 @@ def test_an_empty_folder_is_told(folder: Path, tiny_model: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("a.png", "--json", "--csv"), ("a.png", "--backend", "x"), ("a.png", "--top", "0")]
+    "arguments", [(), ("a.png", "--json", "--csv"), ("a.png", "--threads", "0"), ("a.png", "--top", "0")]
 )
 def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...]) -> None:
     assert CliRunner().invoke(command, arguments).exit_code == 2

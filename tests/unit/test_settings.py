@@ -69,7 +69,7 @@ def test_what_a_service_needs_is_declared_with_the_setting() -> None:
     settings = settings_of(RUN)
     assert {one.name for one in settings if one.network} == {"mqtt", "metrics", "serve", "sink"}
     assert {one.name for one in settings if one.secret} == {
-        one.name for one in settings if one.name.endswith(("_password_file", "_secret_file"))
+        one.name for one in settings if one.name.endswith(("_password_file", "_secret_file", "_key"))
     }
     assert all(one.use is not None for one in settings if one.kind == "path")
 
