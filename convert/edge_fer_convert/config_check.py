@@ -48,12 +48,15 @@ def parse_config(path: Path, data: bytes | str) -> dict[str, Any]:
     """
     if len(data) > MOST_CONFIG_BYTES:
         raise ModelError(
-            f"{path} has a configuration of {len(data) / 1e6:.0f} MB, far more than a model needs: refused"
+            f"{path} has a configuration of {len(data) / 1e6:.0f} MB, far more than a model needs: refused, "
+            "get the model again"
         )
     try:
         value = json.loads(data)
     except RecursionError:
-        raise ModelError(f"{path} has a configuration that is nested too deep for a model: refused") from None
+        raise ModelError(
+            f"{path} has a configuration that is nested too deep for a model: refused, get the model again"
+        ) from None
     except (ValueError, UnicodeDecodeError):
         raise ModelError(f"{path} has a configuration that is no JSON, it is damaged: get the model again") from None
     _check_size(path, value)
@@ -68,9 +71,13 @@ def _check_size(path: Path, value: Any) -> None:
         item, depth = waiting.pop()
         count += 1
         if depth > _DEEPEST:
-            raise ModelError(f"{path} has a configuration that is nested too deep for a model: refused")
+            raise ModelError(
+                f"{path} has a configuration that is nested too deep for a model: refused, get the model again"
+            )
         if count > _MOST_VALUES:
-            raise ModelError(f"{path} has a configuration of more than {_MOST_VALUES} values: refused")
+            raise ModelError(
+                f"{path} has a configuration of more than {_MOST_VALUES} values: refused, get the model again"
+            )
         if isinstance(item, (dict, list)):
             waiting.extend((inner, depth + 1) for inner in (item.values() if isinstance(item, dict) else item))
 

@@ -98,7 +98,7 @@ def _copy_weights(path: Path, folder: Path) -> None:
                 status = os.fstat(descriptor)
                 total += status.st_size
                 if not stat.S_ISREG(status.st_mode) or total > MOST_BYTES:
-                    raise ModelError(f"{path}: variables/{name} is no file of weights: refused")
+                    raise ModelError(f"{path}: variables/{name} is no file of weights: refused, get the model again")
                 while block := file.read(1 << 22):
                     copy.write(block)
     except OSError as error:

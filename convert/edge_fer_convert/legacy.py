@@ -22,6 +22,7 @@ from edge_fer_convert.known_layers import APPLICATION_LAYERS
 
 _TIMEOUT_SECONDS = 1800.0
 """No limit of its own: that of the whole conversion, which the user can change, ends it before."""
+SAVE_AGAIN = "load it where it was made, and save it as a SavedModel with model.export(FOLDER)"
 _FIRST_LAYOUT = "_layer_checkpoint_dependencies"
 _NUMBERED = re.compile(rf"{_FIRST_LAYOUT}/[^/]*_(\d+)/")
 # Arguments that some versions wrote and others refuse.
@@ -59,11 +60,11 @@ def read_legacy(path: Path, model: Path, architecture: Path | None, folder: Path
             timeout=_TIMEOUT_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise ModelError(f"{path}: tf_keras did not load it within {_TIMEOUT_SECONDS:.0f} s") from None
+        raise ModelError(f"{path}: tf_keras did not load it within {_TIMEOUT_SECONDS:.0f} s: {SAVE_AGAIN}") from None
     if run.returncode != 0:
         said = [line for line in run.stdout.splitlines() if line.startswith("refused: ")]
         reason = said[-1].removeprefix("refused: ") if said else f"exit {run.returncode}"
-        raise ModelError(f"Keras cannot load {path}: {why}; nor can tf_keras: {reason}")
+        raise ModelError(f"Keras cannot load {path}: {why}; nor can tf_keras: {reason}: {SAVE_AGAIN}")
 
 
 def _program() -> str:

@@ -17,7 +17,7 @@ from edge_fer_convert.describe import describe
 from edge_fer_convert.graph_check import complaints_of_saved_model, copy_checked_saved_model
 from edge_fer_convert.inputs import parse_scale
 from edge_fer_convert.known_layers import APPLICATION_LAYERS
-from edge_fer_convert.legacy import read_legacy
+from edge_fer_convert.legacy import SAVE_AGAIN, read_legacy
 from edge_fer_convert.network import Network, from_keras, from_saved_model
 from edge_fer_convert.outputs import as_probabilities
 from edge_fer_convert.tensorflow_log import quiet_tensorflow
@@ -112,7 +112,7 @@ def _load_file(path: Path, options: InputOptions) -> tuple[Network, tuple[str, .
             except Exception as error:  # Keras raises whatever its layers raise
                 why = _reason(error)
                 if "tf_keras" not in file.roads:
-                    raise ModelError(f"Keras cannot load {path}: {why}") from None
+                    raise ModelError(f"Keras cannot load {path}: {why}: {SAVE_AGAIN}") from None
             else:
                 return _network_of(path, model, options), file.complaints
         parts, made, checked = (Path(folder, name) for name in ("parts", "made", "checked"))

@@ -90,7 +90,10 @@ class Network:
                 module.infer = tf.function(self.function, input_signature=[self.signature()])
                 tf.saved_model.save(module, str(folder), signatures=module.infer)
             except Exception as error:  # tracing raises whatever a layer raises
-                raise ModelError(f"TensorFlow cannot export the model: {first_line(error)}") from None
+                raise ModelError(
+                    f"TensorFlow cannot export the model ({first_line(error)[:300]}): save it as a SavedModel where it "
+                    "was made, with model.export(FOLDER)"
+                ) from None
 
 
 def pictures_at_once(height: int, width: int) -> int:

@@ -65,7 +65,9 @@ def read_keras_archive(path: Path, data: bytes, *, strict: bool = True) -> Archi
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
             if len(entries) > _MOST_ENTRIES:
-                raise ModelError(f"{path} holds {len(entries)} files, far more than a model needs: refused")
+                raise ModelError(
+                    f"{path} holds {len(entries)} files, far more than a model needs: refused, get the model again"
+                )
             if strict:
                 _check_entries(path, entries)
             unpacked = sum(entry.file_size for entry in entries)
@@ -73,7 +75,9 @@ def read_keras_archive(path: Path, data: bytes, *, strict: bool = True) -> Archi
             if unpacked > MOST_BYTES or unpacked > 100_000_000 + 20 * len(data):
                 raise ModelError(f"{path} would unpack to {unpacked / 1e6:.0f} MB: refused; {TRUST}")
             if archive.getinfo("config.json").file_size > MOST_CONFIG_BYTES:
-                raise ModelError(f"{path} has a configuration that is far larger than a model needs: refused")
+                raise ModelError(
+                    f"{path} has a configuration that is far larger than a model needs: refused, get the model again"
+                )
             return Archive(archive.read("config.json"), archive.read("model.weights.h5"))
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError, RuntimeError, OSError):
         raise ModelError(f"{path}: Keras cannot load it, the archive is damaged: get the model again") from None
@@ -88,7 +92,9 @@ def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
     for entry in entries:
         parts = PurePosixPath(entry.filename.replace("\\", "/"))
         if parts.is_absolute() or ".." in parts.parts:
-            raise ModelError(f"{path} holds a file that would leave its folder ({entry.filename}): refused")
+            raise ModelError(
+                f"{path} holds a file that would leave its folder ({entry.filename}): refused, get the model again"
+            )
         if not _ENTRIES.fullmatch(entry.filename):
             raise ModelError(f"{path} holds {entry.filename!r}, which no Keras model needs: {TRUST}")
         if entry.filename in seen:
@@ -122,11 +128,11 @@ def _walk(path: Path, file: Any, size: int) -> None:
     while waiting:
         group, depth = waiting.pop()
         if depth > _DEEPEST_GROUP:
-            raise ModelError(f"{path} is nested too deep for a model: refused")
+            raise ModelError(f"{path} is nested too deep for a model: refused, get the model again")
         for name in group:
             links += 1
             if links > _MOST_LINKS:
-                raise ModelError(f"{path} holds more than {_MOST_LINKS} parts: refused")
+                raise ModelError(f"{path} holds more than {_MOST_LINKS} parts: refused, get the model again")
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise ModelError(f"{path}: {name} is a link to data elsewhere: refused; {TRUST}")
             item = group[name]
@@ -167,7 +173,10 @@ def _check_attributes(path: Path, item: Any) -> None:
         # Asking an empty one for its size is an error to h5py.
         total += attribute.get_storage_size() if attribute.shape != (0,) and attribute.get_type().get_size() else 0
         if total > _MOST_ATTRIBUTE_BYTES:
-            raise ModelError(f"{path} holds attributes of more than {_MOST_ATTRIBUTE_BYTES / 1e6:.0f} MB: refused")
+            raise ModelError(
+                f"{path} holds attributes of more than {_MOST_ATTRIBUTE_BYTES / 1e6:.0f} MB: refused, get the "
+                "model again"
+            )
         kind = attribute.get_type()
         plain = isinstance(
             kind, (h5py.h5t.TypeStringID, h5py.h5t.TypeIntegerID, h5py.h5t.TypeFloatID, h5py.h5t.TypeEnumID)

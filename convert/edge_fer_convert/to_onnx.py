@@ -34,7 +34,9 @@ def to_onnx(network: Network) -> bytes:
             signature = network.signature(1 if network.one_by_one else None)
             return graph_of(tf.function(network.function), signature, first_channels=True)
         except Exception as error:  # tf2onnx raises ValueError, KeyError, AttributeError and TensorFlow's errors
-            raise ModelError(f"tf2onnx cannot convert the model: {first_line(error)}") from None
+            raise ModelError(
+                f"tf2onnx cannot convert the model: {first_line(error)}; other formats may work: --to tflite"
+            ) from None
 
 
 def graph_of(function: Any, signature: Any, *, first_channels: bool) -> bytes:

@@ -58,7 +58,10 @@ def to_tflite(saved_model: Path, recipe: Recipe, calibration: Batch | None, meth
                 converter.target_spec.supported_types = [tf.float16]
             return bytes(converter.convert())
         except Exception as error:  # the converter's errors have no common base
-            raise ModelError(f"TensorFlow cannot convert the model to TFLite ({recipe}): {first_line(error)}") from None
+            raise ModelError(
+                f"TensorFlow cannot convert the model to TFLite ({recipe}): {first_line(error)}; other formats may "
+                "work: --to onnx"
+            ) from None
 
 
 def calibrated_tflite(saved_model: Path, calibration: Batch, method: Method) -> bytes:

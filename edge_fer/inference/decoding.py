@@ -149,6 +149,16 @@ def sample_crops(spec: InputSpec) -> Batch:
     return np.broadcast_to(pixel, (1, spec.height, spec.width, spec.channels)).copy()
 
 
+_GRAPH_FAILED = "Graph execution error"
+
+
 def first_line(error: Exception) -> str:
     """An engine's complaint in one line; they like to add pages to it."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip()
+    lines = (str(error).strip() or type(error).__name__).splitlines()
+    if lines[0].startswith(_GRAPH_FAILED):
+        # What failed comes after where the operation was made.
+        made = max((place for place, line in enumerate(lines) if line.startswith("  File ")), default=0)
+        for line in lines[made + 1 :]:
+            if line.strip() and not line.strip().startswith(("[[", "Detected at node")) and "root error" not in line:
+                return line.strip()
+    return lines[0].rstrip()

@@ -118,6 +118,22 @@ def test_first_line() -> None:
     assert first_line(ValueError()) == "ValueError"
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            'Graph execution error:\n\nDetected at node R defined at (last):\n  File "m.py", line 9, in f'
+            '\n\n  File "m.py", line 8, in g\n\nInput to reshape has 6 values\n\t [[{{node R}}]] [Op:f]',
+            "Input to reshape has 6 values",
+        ),
+        ("Graph execution error:\n\n2 root error(s) found.\n  (0) UNKNOWN:  no\n\t [[{{node R}}]]", "(0) UNKNOWN:  no"),
+        ("Graph execution error:", "Graph execution error:"),
+    ],
+)
+def test_what_failed_in_a_graph_is_said_and_not_only_that_it_failed(text: str, expected: str) -> None:
+    assert first_line(RuntimeError(text)) == expected
+
+
 def test_probabilities_that_are_declared_as_logits_are_noticed_on_opening() -> None:
     def softmax(crops: Batch) -> NDArray[np.float64]:
         rows = np.exp(crops.reshape(len(crops), -1)[:, :3].astype(np.float64))
