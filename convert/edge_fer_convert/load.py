@@ -121,7 +121,10 @@ def _load_file(path: Path, options: InputOptions) -> tuple[Network, tuple[str, .
         read_legacy(path, *write_for("tf_keras", file, parts), made, why)
         if options.trust_model:
             return from_saved_model(path, made, options.output), file.complaints
-        copy_checked_saved_model(made, checked, loops=True)
+        try:
+            copy_checked_saved_model(made, checked, loops=True)
+        except ModelError as error:
+            raise ModelError(str(error).replace(str(made), str(path))) from None
         return from_saved_model(path, checked, options.output), file.complaints
 
 

@@ -233,3 +233,25 @@ def test_objects_of_a_saved_model_that_are_not_what_they_say(converters: None, t
     edited(path, renamed)
     with pytest.raises(ModelError, match=r"save it again with model\.export\(\)"):
         load_trained(path, InputOptions())
+
+
+def test_a_graph_that_compares_shapes_passes(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    def compared(face: Any) -> Any:
+        return scores(face, tf.raw_ops.Assert(condition=tf.reduce_all(face > -1.0), data=["no picture"]))
+
+    (tmp_path / "copy").mkdir()
+    copy_checked_saved_model(saved_model(tmp_path / "saved", compared), tmp_path / "copy")
+    assert "Assert" in {
+        node.op
+        for graph in read_graphs(tmp_path / "copy")
+        for one in graph.graph_def.library.function
+        for node in one.node_def
+    }
+
+
+def read_graphs(folder: Path) -> list[Any]:
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    return [*saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs]
