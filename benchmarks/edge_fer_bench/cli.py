@@ -60,7 +60,7 @@ EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 @click.option("--quick", is_flag=True, help="About 20 seconds on a PC: fewer rounds, nothing that takes long.")
 @click.option("--rounds", type=click.IntRange(2, 1000), help="How often each format has its turn.  [default: 8]")
 @click.option("--frames", type=click.IntRange(10, 100_000), help="Frames of the film a turn.  [default: 300]")
-@click.option("--memory-frames", type=click.IntRange(10), hidden=True)
+@click.option("--memory-frames", type=click.IntRange(10), hidden=True, help="Has no effect any more.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON instead of the table.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Write result.json, report.html and plots there."

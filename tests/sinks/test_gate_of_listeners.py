@@ -27,7 +27,7 @@ from tests.waiting import until
 from tests.web.serving import SECRET, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PAGE = [("page", route.method, route.path) for route in routes()]
 METRICS = [("metrics", method, path) for path in ROUTES for method in ("GET", "HEAD")]
@@ -40,6 +40,8 @@ PROMETHEUS = "Prometheus/2.53.0"
 class Listeners(NamedTuple):
     page: int
     metrics: int
+    show: Callable[[], object]
+    """Gives the page a new frame: one that is old makes /healthz answer 503."""
 
     def port(self, name: str) -> int:
         return self.page if name == "page" else self.metrics
@@ -51,7 +53,7 @@ def listeners() -> Iterator[Listeners]:
     metrics = open_metrics(Address("127.0.0.1", 0), monitor.snapshot)
     with serving() as served:
         served.show()
-        yield Listeners(served.page.port, metrics.address.port)
+        yield Listeners(served.page.port, metrics.address.port, served.show)
     metrics.close()
 
 
@@ -125,6 +127,7 @@ def test_headers_that_have_no_end_are_refused(listeners: Listeners, listener: st
 
 @pytest.mark.parametrize(("listener", "path"), [(one, path) for one, method, path in EVERY_ROUTE if method == "GET"])
 def test_head_is_answered_wherever_get_is(listeners: Listeners, listener: str, path: str) -> None:
+    listeners.show()
     status, answer = ask(listeners.port(listener), "HEAD", path, "Host: localhost")
     assert status == 200
     assert answer.endswith(b"\r\n\r\n"), "without a body"
