@@ -65,6 +65,8 @@ def _every_scan_is_there(data: bytes) -> bool:
             height, width = struct.unpack_from(">HH", data, position + 1)
             for at in range(position + 6, position + length, 3):
                 sampling[data[at]] = (data[at + 1] >> 4, data[at + 1] & 15)
+                if not all(1 <= factor <= 4 for factor in sampling[data[at]]):
+                    return False
             missing = {(one, index): COEFFICIENTS for one in sampling for index in range(COEFFICIENTS)}
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             return False

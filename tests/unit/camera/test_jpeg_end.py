@@ -80,3 +80,12 @@ UNKNOWN_COMPONENT = (
 )
 def test_what_is_no_jpeg_has_no_pixels(data):
     assert not all_pixels_are_there(data)
+
+
+@pytest.mark.parametrize("factors", [0x00, 0x10, 0x01, 0x50, 0xFF])
+def test_factors_that_no_jpeg_has_are_no_picture(factors):
+    data = bytearray(jpeg(quality=90)[:-2])
+    frame = data.index(b"\xff\xc0") + 2
+    for component in range(3):
+        data[frame + 9 + 3 * component] = factors
+    assert not all_pixels_are_there(bytes(data))
