@@ -67,7 +67,7 @@ def test_an_earlier_schema_is_taken_step_by_step() -> None:
     del old["film"]
     assert parse_result(json.dumps(old), "x", steps).film == "party.mp4"
     del old["video"]
-    with pytest.raises(SourceError, match="measure anew"):
+    with pytest.raises(SourceError, match="measure again"):
         parse_result(json.dumps(old), "x", steps)
 
 
