@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from edge_fer.types import Image
 
 # Few made-up inputs, the same at every run, and no time limit for a busy machine. `script/fuzz` takes the other.
@@ -24,6 +27,16 @@ settings.load_profile("ci")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def messages_of_each_test() -> Iterator[None]:
+    """A command that runs in this process sets level and handlers; the next test has those from before."""
+    logger = logging.getLogger("edge_fer")
+    level, handlers = logger.level, list(logger.handlers)
+    yield
+    logger.setLevel(level)
+    logger.handlers = handlers
 
 
 @pytest.fixture(scope="session")

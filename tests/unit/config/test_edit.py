@@ -4,7 +4,7 @@ import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_fer.config.edit import NEW_FILE, edited_text, toml_value, write_user_config
@@ -112,7 +112,6 @@ KEYS = st.sampled_from(["model", "camera", "serve_name", "fps"])
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=12)
 
 
-@settings(max_examples=30)
 @given(st.dictionaries(KEYS, st.one_of(TEXTS, st.lists(TEXTS, max_size=3).map(tuple))), KEYS, TEXTS)
 def test_what_was_written_can_be_edited_again(before: dict[str, str | tuple[str, ...]], key: str, value: str) -> None:
     text = edited_text("", before)
