@@ -46,6 +46,6 @@ def true_labels(faces: LabelledFaces, labels: Sequence[str], data_name: str, mod
     present = np.unique(faces.labels)
     unknown = [faces.label_names[one] for one in present if faces.label_names[one] not in labels]
     if unknown:
-        raise ConfigError(f"{data_name} has the class {unknown[0]!r}, {model_name} has {', '.join(labels)}")
+        raise ConfigError(f"{data_name} has the class {unknown[0]!r}, {model_name} has only {', '.join(labels)}")
     places = [labels.index(name) if name in labels else -1 for name in faces.label_names]
     return np.asarray(places, np.int64)[faces.labels]

@@ -118,7 +118,7 @@ def test_a_class_that_validation_lacks_is_trained_and_named(faces: Make, tmp_pat
 def test_a_class_that_only_validation_has_is_one_line(faces: Make, tmp_path: Path) -> None:
     save_folders(tmp_path / "train", faces(28), {"happy", "sad"})
     save_folders(tmp_path / "validation", faces(14), {"happy", "sad", "fear"})
-    with pytest.raises(ConfigError, match=r"has the class 'fear', a model that .* knows happy, sad") as error:
+    with pytest.raises(ConfigError, match=r"has the class 'fear', a model that .* has only happy, sad") as error:
         load_training_data(tmp_path, None, 48)
     assert "\n" not in str(error.value)
 
