@@ -216,7 +216,7 @@ def create_yunet(settings: DetectorSettings) -> FaceDetector:
     if settings.use != "pictures":
         return found
     crops = YuNetDetector(weights, _for_crops(settings), name)
-    examiner, coarse = CropLooker(crops), YuNetDetector(weights, half_as_fine(settings), name)
+    examiner, coarse = CropLooker(crops), YuNetDetector(weights, half_as_fine(settings), name, picture_share=0.5)
     # The line of the eyes that YuNet gives turns by a fifth of what small heads are turned.
     turned = ExaminedDetector(coarse, examiner, EXAMINED_TURNED_SCORE)
     return for_tilted_heads(ExaminedDetector(found, examiner), turned, settings)

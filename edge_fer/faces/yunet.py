@@ -116,19 +116,28 @@ class Step:
 class YuNetDetector:
     """Finds faces from any side that shows both eyes; keeps the networks by size, and nothing from frame to frame."""
 
-    def __init__(self, weights: bytes, settings: DetectorSettings | None = None, name: str = "the detector") -> None:
+    def __init__(
+        self,
+        weights: bytes,
+        settings: DetectorSettings | None = None,
+        name: str = "the detector",
+        *,
+        picture_share: float = 1.0,
+    ) -> None:
         """Load the network.
 
         Args:
             weights: content of the ONNX file.
             settings: how small the faces may be and how many.
             name: of the file, for errors.
+            picture_share: size of the finest input in single pictures, as a share of the one that is made where the
+                least face is smaller by this share: 0.5 for settings of twice the least face.
 
         Raises:
             ConfigError: this OpenCV has no FaceDetectorYN.
             ModelError: OpenCV refuses the file.
         """
-        self._settings = settings or DetectorSettings()
+        self._settings, self._picture_share = settings or DetectorSettings(), picture_share
         self._weights, self._name = np.frombuffer(weights, np.uint8), name
         self._last_plan: tuple[tuple[int, int], SearchPlan] | None = None
         self._often: tuple[int, int] | None = None
@@ -177,8 +186,10 @@ class YuNetDetector:
     def _plan(self, width: int, height: int) -> tuple[Step, ...]:
         plan = self._steps.get((width, height))
         if plan is None:
-            made = picture_plan if self._settings.use == "pictures" else search_plan
-            plan = made(width, height, self._settings)
+            if self._settings.use == "pictures":
+                plan = picture_plan(width, height, self._settings, self._picture_share)
+            else:
+                plan = search_plan(width, height, self._settings)
             if len(self._steps) >= 8:
                 # Folders hold pictures of any size; the plans of sizes gone by would pile up.
                 self._steps = {}
@@ -420,16 +431,22 @@ def _turned(image: Image, step: Step) -> tuple[Image, NDArray[np.float64]]:
     return pixels, back  # type: ignore[return-value]
 
 
-def picture_plan(width: int, height: int, settings: DetectorSettings) -> tuple[Step, ...]:
+def picture_plan(width: int, height: int, settings: DetectorSettings, share: float = 1.0) -> tuple[Step, ...]:
     """The steps of a search in single pictures, which have one try: two scales or more, each twice the next.
 
     Small pictures are enlarged, so that a face which fills them has room around it in the input.
+
+    Args:
+        width: of the picture.
+        height: of the picture.
+        settings: how small the faces may be.
+        share: of the finest input that is made for faces smaller by this share.
     """
     longer = max(width, height)
-    finest = longer * min(MOST_ENLARGED, PICTURE_FACE_PX / settings.min_face_px)
+    finest = longer * min(MOST_ENLARGED, PICTURE_FACE_PX / (share * settings.min_face_px))
     if settings.detect_width is not None:
-        finest = longer * settings.detect_width / width
-    finest = max(2 * COARSEST, min(LARGEST_PICTURE, finest))
+        finest = longer * settings.detect_width / (share * width)
+    finest = max(2 * COARSEST, share * min(LARGEST_PICTURE, finest))
     scales = [finest / 2**number / longer for number in range(1 + round(math.log2(finest / COARSEST)))]
     return tuple(
         Step(Box(0, 0, width, height), max(1, round(width * scale)), max(1, round(height * scale))) for scale in scales

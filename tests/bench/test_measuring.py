@@ -63,7 +63,7 @@ def test_stages_explain_the_frame(film: str, tiny_model: Path, tmp_path: Path) -
     cv2 = pytest.importorskip("cv2")
     if film == "folder":
         for number in range(20):
-            cv2.imwrite(str(tmp_path / f"{number:02}.png"), picture(640, 480, seed=number))
+            cv2.imwrite(str(tmp_path / f"{number:02}.png"), picture(320, 240, seed=number))
         film = str(tmp_path)
     # A machine that is busy elsewhere may stop a turn between two stages: the best of a few shows what the code does.
     explained = [explained_by_stages(film, tiny_model) for _ in range(4)]

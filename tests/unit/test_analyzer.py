@@ -161,7 +161,7 @@ def test_a_detector_and_an_engine_of_your_own_are_used(astronaut: Image) -> None
 def film(astronaut: Image, tmp_path: Path) -> Path:
     path = tmp_path / "film.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (512, 512))
-    for step in range(6):
+    for step in range(12):
         writer.write(np.roll(astronaut, 3 * step, axis=1))
     writer.release()
     return path

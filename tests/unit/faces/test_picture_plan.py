@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from edge_fer.faces.detector_settings import DetectorSettings
+from edge_fer.faces.upright import half_as_fine
 from edge_fer.faces.yunet import COARSEST, LARGEST_PICTURE, MOST_ENLARGED, PICTURE_FACE_PX, averaged, picture_plan
 from edge_fer.types import Box, Face, Landmarks
 
@@ -48,6 +49,15 @@ def test_small_pictures_are_enlarged_so_that_a_face_has_room(size: tuple[int, in
 def test_a_width_that_is_asked_for_is_the_finest() -> None:
     settings = DetectorSettings("pictures", detect_width=400)
     assert max(step.width for step in picture_plan(640, 480, settings)) == 400
+
+
+@pytest.mark.parametrize("size", [(640, 480), (4000, 3000), (1000, 2000)])
+def test_turned_pictures_are_searched_half_as_finely_as_upright_ones(size: tuple[int, int]) -> None:
+    upright, turned = (
+        max(step.width for step in picture_plan(*size, settings, share))
+        for settings, share in ((PICTURES, 1.0), (half_as_fine(PICTURES), 0.5))
+    )
+    assert turned == pytest.approx(upright / 2, abs=1)
 
 
 def face(x: int, y: int, side: int, score: float) -> Face:
