@@ -82,7 +82,7 @@ def draft(path: Path, data: bytes, manifest: Manifest, by: Yardstick, twin: byte
         data: of the file.
         manifest: without the accuracy that is measured here.
         by: what it is measured by.
-        twin: of an int8 file, the same network in the same format in float, to tell what 8 bits cost each layer.
+        twin: of an int8 file, the same network in the same format in float, to measure what 8 bits cost each layer.
 
     Raises:
         ModelError: the engine refuses the file.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from edge_fer.events.event import Event, EventView
-from edge_fer.sinks.runner import SinkRunner
+from edge_fer.sinks.runner import Item, SinkRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,29 +50,30 @@ class EventViewSink(Protocol):
 
 def run_event_sink(name: str, sink: EventSink, filling: Filling, clock: Clock) -> SinkRunner[Event]:
     """A runner for a sink of events: one that fails for an event is given the next all the same."""
-    connection = getattr(sink, "connection", None)
-    return SinkRunner(
-        name,
-        sink.write,
-        sink.close,
-        filling=filling,
-        clock=clock,
-        capacity=WAITING_EVENTS,
-        connection=connection,
-        pauses=False,
-        wakes_at_once=True,
-    )
+    return _runner(name, sink, sink.write, filling, clock, WAITING_EVENTS)
 
 
 def run_event_view_sink(name: str, sink: EventViewSink, filling: Filling, clock: Clock) -> SinkRunner[EventView]:
     """The same for a sink that takes pictures."""
+    return _runner(name, sink, sink.write, filling, clock, WAITING_PICTURES)
+
+
+def _runner(
+    name: str,
+    sink: EventSink | EventViewSink,
+    write: Callable[[Item], None],
+    filling: Filling,
+    clock: Clock,
+    capacity: int,
+) -> SinkRunner[Item]:
     return SinkRunner(
         name,
-        sink.write,
+        write,
         sink.close,
         filling=filling,
         clock=clock,
-        capacity=WAITING_PICTURES,
+        capacity=capacity,
+        connection=getattr(sink, "connection", None),
         pauses=False,
         wakes_at_once=True,
     )

@@ -1,4 +1,4 @@
-"""Events to a real broker, as Home Assistant is told of them."""
+"""Events to a real broker, in the messages that Home Assistant expects."""
 
 from __future__ import annotations
 
