@@ -10,6 +10,7 @@ import cv2
 
 from edge_fer.atomic_files import PRIVATE_MODE, open_again, open_replacing, write_atomically
 from edge_fer.errors import SinkError
+from edge_fer.sinks.annotated import make_writable
 from edge_fer.sinks.jsonl import compact_json, write_line
 from edge_fer.types import rfc3339
 
@@ -81,12 +82,7 @@ class SnapshotFolder:
         Raises:
             SinkError: it cannot be made or written.
         """
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SinkError(f"cannot make the folder {folder}: {error.strerror or error}") from None
-        if not os.access(folder, os.W_OK):
-            raise SinkError(f"cannot write into {folder}: check its permissions")
+        make_writable(folder)
         self._folder = folder
 
     def write(self, view: EventView) -> None:

@@ -24,6 +24,20 @@ READABLE_PX = 320
 """Pictures with a shorter side are enlarged, because words do not fit into them."""
 
 
+def make_writable(folder: Path) -> None:
+    """Make a folder for pictures where it is missing.
+
+    Raises:
+        SinkError: it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise SinkError(f"cannot make the folder {folder}: {exc.strerror or exc}") from exc
+    if not os.access(folder, os.W_OK):
+        raise SinkError(f"cannot write into {folder}: check its permissions")
+
+
 class AnnotatedFolder:
     """Writes `NAME-annotated.jpg` or `.png` for each picture; for its owner alone, as it shows people."""
 
@@ -33,12 +47,7 @@ class AnnotatedFolder:
         Raises:
             SinkError: it cannot be made or written.
         """
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as exc:
-            raise SinkError(f"cannot make the folder {folder}: {exc.strerror or exc}") from exc
-        if not os.access(folder, os.W_OK):
-            raise SinkError(f"cannot write into {folder}: check its permissions")
+        make_writable(folder)
         self._folder, self._top = folder, top
         self._used: set[str] = set()
 
